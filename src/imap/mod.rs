@@ -1,0 +1,3 @@
+//! The IMAP server.
+
+pub mod codec;
