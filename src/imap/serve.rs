@@ -14,6 +14,7 @@ use super::codec::parse::{self, SyntaxError};
 use super::command::{any, append};
 use super::conn::{Conn, ReadError};
 use super::dispatch::{self, Flow};
+use super::error::CommandError;
 use super::registry::{Handle, Registry};
 use super::server::Deps;
 use super::session::{Features, Session, State};
@@ -127,7 +128,10 @@ impl Life {
                 }
                 Ok(Flow::Continue)
             }
-            Event::TooLarge { tag, close } => {
+            Event::TooLarge { tag: Some(tag), append: true, close: false } => {
+                dispatch::refuse(conn, &tag, CommandError::No(Some("TOOBIG"), "The message is too large"))
+            }
+            Event::TooLarge { tag, close, .. } => {
                 let error = SyntaxError { tag, message: "The command is too large" };
                 dispatch::syntax_error(session, conn, &error).map(|f| if close { Flow::Misbehaved } else { f })
             }

@@ -331,7 +331,7 @@ fn label(section: &Section, partial: Option<(u64, u64)>) -> String {
         let mut list = Vec::new();
         for (index, field) in names.iter().enumerate() {
             list.extend_from_slice(if index > 0 { b" " } else { b"" });
-            write::astring(&mut list, field);
+            write_field_name(&mut list, field);
         }
         name.push_str(&format!(" ({})", String::from_utf8_lossy(&list)));
     }
@@ -340,6 +340,15 @@ fn label(section: &Section, partial: Option<(u64, u64)>) -> String {
         name.push_str(&format!("<{offset}>"));
     }
     name
+}
+
+/// A header field name as `astring`: echoed as it came where it is an atom.
+fn write_field_name(out: &mut Vec<u8>, name: &[u8]) {
+    if !name.is_empty() && name.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b)) {
+        out.extend_from_slice(name);
+    } else {
+        write::string(out, name);
+    }
 }
 
 #[cfg(test)]

@@ -42,12 +42,10 @@ pub(in crate::imap) async fn list(cx: &mut Authenticated<'_>, args: &ListArgs, o
         if node.subscribed && (args.select_subscribed || args.return_subscribed) {
             attributes.push("\\Subscribed");
         }
-        line(out, "LIST", &attributes, name, cx.features.utf8);
-        if args.recursive_match && !node.subscribed && node.subscribed_below {
-            // RFC 5258 section 3.5: why a name that is not subscribed is in the answer.
-            out.buf().truncate(out.buf().len() - 2);
-            out.line(" (\"CHILDINFO\" (\"SUBSCRIBED\"))");
-        }
+        // RFC 5258 section 3.5: why a name that is not subscribed is in the answer.
+        let child_info = args.recursive_match && !node.subscribed && node.subscribed_below;
+        let extended = if child_info { " (\"CHILDINFO\" (\"SUBSCRIBED\"))" } else { "" };
+        line(out, "LIST", &attributes, name, cx.features.utf8, extended);
         if let (Some(items), Some(mailbox)) = (&args.return_status, &node.mailbox) {
             status::line(cx, mailbox, items, out).await?;
         }
@@ -68,7 +66,7 @@ pub(in crate::imap) async fn lsub(cx: &Authenticated<'_>, args: &ListArgs, out: 
     for (name, node) in &nodes {
         let above = node.subscribed_below && levels_above;
         if (node.subscribed || above) && patterns.iter().any(|p| p.matches(name)) {
-            line(out, "LSUB", &attributes(node, !node.subscribed), name, cx.features.utf8);
+            line(out, "LSUB", &attributes(node, !node.subscribed), name, cx.features.utf8, "");
             out.relieve().await?;
         }
     }
@@ -90,7 +88,8 @@ async fn hierarchy(cx: &Authenticated<'_>) -> Result<BTreeMap<Key, Node>, crate:
             above = name.parent();
             nodes.entry(Key::of(&name)).or_insert_with(empty).children = true;
         }
-        nodes.entry(Key::of(&mailbox.name)).or_insert_with(empty).mailbox = Some(mailbox);
+        let key = Key::of(&mailbox.name);
+        nodes.entry(key).or_insert_with(empty).mailbox = Some(mailbox);
     }
     let subscribed: BTreeSet<MailboxName> = cx.store.subscriptions(cx.login.id).await?.into_iter().collect();
     for name in &subscribed {
@@ -134,12 +133,12 @@ fn attributes(node: &Node, hide: bool) -> Vec<&'static str> {
     attributes
 }
 
-fn line(out: &mut Output, what: &str, attributes: &[&str], name: &Key, utf8: bool) {
+fn line(out: &mut Output, what: &str, attributes: &[&str], name: &Key, utf8: bool, extended: &str) {
     out.push(format!("* {what} "));
     flag_list(out.buf(), attributes.iter().copied());
     out.push(format!(" \"{DELIMITER}\" "));
     write::mailbox(out.buf(), &name.1, utf8);
-    out.push("\r\n");
+    out.line(extended);
 }
 
 /// A LIST pattern: reference and name together, in NFC.

@@ -7,7 +7,7 @@ use crate::imap::codec::command::StoreArgs;
 use crate::imap::codec::write;
 use crate::imap::conn::Output;
 use crate::imap::error::{CommandError, CommandResult, Done};
-use crate::imap::session::{Entry, FlagEcho, SelectedCx, fetch_flags, mod_seq_item, sync};
+use crate::imap::session::{Entry, FlagEcho, SelectedCx, fetch_flags, mod_seq_item};
 use crate::mail::{Message, Uid, UidSet};
 use crate::store::{FlagChange, Snapshot};
 

@@ -98,9 +98,8 @@ pub(in crate::imap) fn mod_seq_item(out: &mut Vec<u8>, message: &Message) {
 
 /// A parenthesised flag list of one message.
 pub(in crate::imap) fn write_flags(out: &mut Vec<u8>, message: &Message, keywords: &[Keyword], recent: bool) {
-    let system = message.flags.names().chain(recent.then_some("\\Recent"));
     let custom = message.keywords.iter().filter_map(|index| keywords.get(index)).map(Keyword::as_str);
-    flag_list(out, system.chain(custom));
+    write::flag_list(out, message.flags, recent, custom);
 }
 
 /// A parenthesised list of names.
