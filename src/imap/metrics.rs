@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-};
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 use super::error::Condition;
 use super::spec::NAMES;
+use crate::metrics::{Error, Registry, SECONDS_FAST};
 
 /// Handles to the IMAP metric family; clones share the values.
 #[derive(Clone, Debug)]
@@ -36,38 +35,16 @@ impl Metrics {
     ///
     /// # Errors
     /// A name is registered already.
-    pub fn register(registry: &Registry) -> prometheus::Result<Self> {
-        let connections =
-            IntGaugeVec::new(Opts::new("tributary_imap_connections", "IMAP connections by state"), &["state"])?;
-        let accepted = IntCounterVec::new(
-            Opts::new("tributary_imap_connections_total", "IMAP connections accepted by service"),
-            &["service"],
-        )?;
-        let idle = IntGauge::new("tributary_imap_idle_sessions", "IMAP sessions in IDLE")?;
-        let command = HistogramVec::new(
-            HistogramOpts::new(
-                "tributary_imap_command_duration_seconds",
-                "From a complete IMAP command to its tagged response written",
-            )
-            .buckets(vec![0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0]),
+    pub fn register(registry: &Registry) -> Result<Self, Error> {
+        let connections = registry.int_gauge_vec("imap_connections", "IMAP connections by state.", &["state"])?;
+        let accepted =
+            registry.counter_vec("imap_connections_total", "IMAP connections accepted, by service.", &["service"])?;
+        let command = registry.histogram_vec(
+            "imap_command_duration_seconds",
+            "From a complete IMAP command to its tagged response.",
+            SECONDS_FAST,
             &["command", "result"],
         )?;
-        let sent = IntCounter::new("tributary_imap_sent_bytes_total", "Octets sent to IMAP clients")?;
-        let received = IntCounter::new("tributary_imap_received_bytes_total", "Octets received from IMAP clients")?;
-        let push = Histogram::with_opts(
-            HistogramOpts::new(
-                "tributary_new_mail_push_seconds",
-                "From the commit of a new message to the untagged EXISTS written to an idle client",
-            )
-            .buckets(vec![0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0]),
-        )?;
-        registry.register(Box::new(connections.clone()))?;
-        registry.register(Box::new(accepted.clone()))?;
-        registry.register(Box::new(idle.clone()))?;
-        registry.register(Box::new(command.clone()))?;
-        registry.register(Box::new(sent.clone()))?;
-        registry.register(Box::new(received.clone()))?;
-        registry.register(Box::new(push.clone()))?;
         for state in STATES {
             connections.with_label_values(&[state]);
         }
@@ -79,7 +56,19 @@ impl Metrics {
                 command.with_label_values(&[name, condition.label()]);
             }
         }
-        Ok(Self { connections, accepted, idle, command, sent, received, push })
+        Ok(Self {
+            connections,
+            accepted,
+            command,
+            idle: registry.int_gauge("imap_idle_sessions", "IMAP sessions in IDLE.")?,
+            sent: registry.counter("imap_sent_bytes_total", "Octets sent to IMAP clients.")?,
+            received: registry.counter("imap_received_bytes_total", "Octets received from IMAP clients.")?,
+            push: registry.histogram(
+                "new_mail_push_seconds",
+                "From the commit of a new message to the untagged EXISTS written to an idle client.",
+                SECONDS_FAST,
+            )?,
+        })
     }
 
     /// Counts a command that has ended.
