@@ -111,6 +111,9 @@ impl Digest {
 }
 
 #[cfg(test)]
+pub(super) use tests::cheap;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -158,6 +161,3 @@ mod tests {
         assert!(digest("ab", "c") != Key::random().digest("ab", &Secret::new("c")));
     }
 }
-
-#[cfg(test)]
-pub(super) use tests::cheap;
