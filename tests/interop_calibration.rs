@@ -1,6 +1,8 @@
 //! Are the tests right? The client scripts and the comparison against Dovecot as the IMAP server: what fails here is a
 //! fault of the script, not of the service.
 
+#![allow(clippy::unwrap_used, missing_docs)]
+
 mod support;
 
 use serde_json::json;

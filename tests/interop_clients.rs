@@ -1,5 +1,7 @@
 //! Real clients against the service: imaplib, IMAPClient, curl, mbsync and neomutt.
 
+#![allow(clippy::unwrap_used, missing_docs)]
+
 mod support;
 
 use serde_json::json;

@@ -1,6 +1,8 @@
 //! Two Dovecot maildrops of 1,000 messages each, over TLS: everything arrives once, byte for byte (I3, I7), and the
 //! maildrops are changed only as `leave_on_server` says and only for what is durable (I1, I8).
 
+#![allow(clippy::unwrap_used, missing_docs)]
+
 mod support;
 
 use serde_json::json;
@@ -45,7 +47,7 @@ fn two_thousand_messages_arrive_once_byte_for_byte() {
     let dir = scratch();
     let upstream = Dovecot::start(dir.path(), &maildrops(EACH));
     let ca = Tls::Implicit(upstream.ca_file());
-    let pin = Tls::StartTls(upstream.certificate_sha256());
+    let pin = Tls::Stls(upstream.certificate_sha256());
     let accounts = [
         Account { tls: ca, ..Account::new("one", upstream.pop3s, "u1") },
         Account { tls: pin, ..Account::new("two", upstream.pop3, "u2") },

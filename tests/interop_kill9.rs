@@ -4,6 +4,8 @@
 //! A proxy before the maildrop chooses the moments: the service dies when a random number of bytes has reached it, at
 //! times some milliseconds later, so that deaths fall into listings, bodies, commits and the end of the session.
 
+#![allow(clippy::unwrap_used, missing_docs)]
+
 mod support;
 
 use std::collections::BTreeMap;
@@ -98,7 +100,7 @@ fn kill_many_times(leave_on_server: &'static str, kills: u64) {
         // One in five dies before or in the listing, the others spread over a share of the bodies.
         let share = bodies / kills;
         let bytes = if kill % 5 == 0 { random.below(listing) } else { listing + random.below(2 * share) };
-        proxy.set(Gate::AfterBytes(proxy.from_server() + bytes));
+        proxy.set(Gate::AfterBytes(proxy.bytes_passed() + bytes));
         let stopped = wait_for_stop(&proxy, &mut server);
         let delay = Duration::from_micros(random.below(4) * random.below(10_000));
         server.run_until(Instant::now() + delay);

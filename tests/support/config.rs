@@ -14,7 +14,7 @@ pub enum Tls {
     /// Implicit TLS, certificate issued by this CA.
     Implicit(PathBuf),
     /// STLS, certificate with this SHA-256 fingerprint.
-    StartTls(String),
+    Stls(String),
 }
 
 /// One account of the user, and where its maildrop is.
@@ -61,7 +61,7 @@ pub fn yaml(dir: &Path, accounts: &[Account]) -> String {
         let (mode, trust) = match &account.tls {
             Tls::None => ("none", String::new()),
             Tls::Implicit(ca) => ("implicit", format!("          ca_file: {}\n", ca.display())),
-            Tls::StartTls(pin) => ("starttls", format!("          certificate_sha256: \"{pin}\"\n")),
+            Tls::Stls(pin) => ("starttls", format!("          certificate_sha256: \"{pin}\"\n")),
         };
         let host = if matches!(account.tls, Tls::None) { "127.0.0.1" } else { "localhost" };
         write!(

@@ -83,7 +83,8 @@ impl Imap {
             let start = whole.len();
             let n = self.stream.read_until(b'\n', &mut whole).unwrap();
             assert!(n > 0, "the server closed the connection after {:?}", String::from_utf8_lossy(&whole));
-            let line = whole[start..].strip_suffix(b"\r\n").unwrap_or(&whole[start..]);
+            let line = &whole[start..];
+            let line = line.strip_suffix(b"\r\n").unwrap_or(line);
             let Some(octets) = literal(line) else {
                 whole.truncate(start + line.len());
                 return whole;

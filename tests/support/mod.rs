@@ -36,15 +36,25 @@ pub fn program(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).chain(more).map(|dir| dir.join(name)).find(|file| file.is_file())
 }
 
-/// Whether all the programs are here. Says loudly which one is missing; where CI=true a missing one is a failure.
+/// Whether all the programs are here. Says loudly which one is missing; that is a failure where [`must_not_skip`].
 pub fn have(programs: &[&str]) -> bool {
     let missing: Vec<_> = programs.iter().filter(|name| program(name).is_none()).collect();
     if missing.is_empty() {
         return true;
     }
-    assert!(std::env::var_os("CI").is_none_or(|v| v != "true"), "CI=true and these programs are missing: {missing:?}");
-    eprintln!("SKIPPED: {missing:?} not installed; tests/run installs what the tests need");
+    skip(&format!("{missing:?} not installed; tests/run installs what the tests need"));
     false
+}
+
+/// Reports a test that cannot run here.
+pub fn skip(reason: &str) {
+    assert!(!must_not_skip(), "this test may not be skipped here: {reason}");
+    eprintln!("SKIPPED: {reason}");
+}
+
+/// In CI, and below tests/run, everything that a test needs is there, or that is a failure.
+fn must_not_skip() -> bool {
+    std::env::var_os("TRIBUTARY_REQUIRE_TOOLS").is_some() || std::env::var_os("CI").is_some_and(|value| value == "true")
 }
 
 /// Runs a program to its end and returns what it printed; panics with its words when it fails.

@@ -64,7 +64,7 @@ impl Proxy {
     }
 
     /// Bytes the server has sent through in all.
-    pub fn from_server(&self) -> u64 {
+    pub fn bytes_passed(&self) -> u64 {
         self.shared.from_server.load(Ordering::SeqCst)
     }
 

@@ -18,8 +18,7 @@ pub fn have_module(module: &str) -> bool {
     let found =
         Command::new(python()).args(["-c", &format!("import {module}")]).output().is_ok_and(|o| o.status.success());
     if !found {
-        assert!(std::env::var_os("CI").is_none_or(|v| v != "true"), "CI=true and Python module {module} is missing");
-        eprintln!("SKIPPED: no Python module {module}; tests/run makes an environment with it");
+        super::skip(&format!("no Python module {module}; tests/run makes an environment with it"));
     }
     found
 }
