@@ -23,6 +23,7 @@ pub(super) fn parse(cursor: &mut Cursor<'_>, budget: &mut usize) -> Parameters {
             cursor.skip_until(b';');
             continue;
         };
+        let Some(value) = value else { continue };
         if *budget == 0 {
             break;
         }
@@ -41,8 +42,8 @@ pub(super) fn parse(cursor: &mut Cursor<'_>, budget: &mut usize) -> Parameters {
     plain
 }
 
-/// `";" attribute "=" value`
-fn one<'a>(cursor: &mut Cursor<'a>) -> Option<(&'a [u8], Vec<u8>)> {
+/// `";" attribute "=" value`; a name alone has no value.
+fn one<'a>(cursor: &mut Cursor<'a>) -> Option<(&'a [u8], Option<Vec<u8>>)> {
     cursor.skip_cfws();
     if !cursor.eat(b';') {
         return None;
@@ -54,7 +55,7 @@ fn one<'a>(cursor: &mut Cursor<'a>) -> Option<(&'a [u8], Vec<u8>)> {
     }
     cursor.skip_cfws();
     if !cursor.eat(b'=') {
-        return None;
+        return (cursor.peek() == Some(b';')).then_some((name, None));
     }
     cursor.skip_cfws();
     let value = match cursor.peek() {
@@ -64,7 +65,7 @@ fn one<'a>(cursor: &mut Cursor<'a>) -> Option<(&'a [u8], Vec<u8>)> {
         _ => cursor.token().to_vec(),
     };
     cursor.skip_cfws();
-    Some((name, value))
+    Some((name, Some(value)))
 }
 
 /// `attribute-char *( "*" digits ) [ "*" ]`: base name, section, whether percent-encoded.
