@@ -22,7 +22,7 @@ pub enum Command {
     /// `LOGOUT`
     Logout,
     /// `ID` (RFC 2971): field-value pairs; `None` for NIL.
-    Id(Option<Vec<(Vec<u8>, Option<Vec<u8>>)>>),
+    Id(Option<Vec<IdPair>>),
     /// `STARTTLS`
     StartTls,
     /// `AUTHENTICATE`, with the initial response of SASL-IR decoded; `=` is `Some(empty)`.
@@ -86,6 +86,9 @@ pub enum Command {
     /// `MOVE` and `UID MOVE` (RFC 6851)
     Move(CopyArgs),
 }
+
+/// A field and its value in ID (RFC 2971 section 3.3); the value may be NIL.
+pub type IdPair = (Vec<u8>, Option<Vec<u8>>);
 
 /// A mailbox name as a client named it: decoded from modified UTF-7 (or UTF-8), valid or not. A name that cannot
 /// exist is no syntax error: SELECT of it answers NO.
@@ -285,11 +288,11 @@ pub struct SearchArgs {
 #[derive(Clone, Debug, PartialEq)]
 pub enum SearchKey {
     /// All keys of a list; an empty list is ALL.
-    And(Vec<SearchKey>),
+    And(Vec<Self>),
     /// `OR`
-    Or(Box<SearchKey>, Box<SearchKey>),
+    Or(Box<Self>, Box<Self>),
     /// `NOT`
-    Not(Box<SearchKey>),
+    Not(Box<Self>),
     /// Sequence numbers.
     Seq(SequenceSet),
     /// `UID`

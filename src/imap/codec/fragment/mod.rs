@@ -201,9 +201,15 @@ impl Fragmenter {
         self.reset();
     }
 
-    /// Whether octets have been pushed that no event has covered.
+    /// Whether octets have been pushed that no event has covered yet.
     pub fn has_input(&self) -> bool {
-        !self.input.is_empty() || !self.text.is_empty() || !self.pieces.is_empty()
+        match self.state {
+            State::Closed => false,
+            State::Line => {
+                !(self.input.is_empty() && self.text.is_empty() && self.pieces.is_empty() && self.discard.is_none())
+            }
+            _ => true,
+        }
     }
 
     fn step(&mut self) -> Step {
