@@ -109,6 +109,27 @@ impl UidSet {
         }
         Self(out)
     }
+
+    /// The numbers that are not in `other`.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Self {
+        let mut out = Vec::new();
+        for &(mut low, high) in &self.0 {
+            let first = other.0.partition_point(|(_, end)| *end < low);
+            let mut is_open = true;
+            for &(start, end) in other.0.iter().skip(first).take_while(|(start, _)| *start <= high) {
+                if start > low {
+                    out.push((low, start - 1));
+                }
+                is_open = end < high;
+                low = end.saturating_add(1);
+            }
+            if is_open {
+                out.push((low, high));
+            }
+        }
+        Self(out)
+    }
 }
 
 impl FromIterator<(u32, u32)> for UidSet {
@@ -172,5 +193,14 @@ mod tests {
         let a: UidSet = [(1, 10), (20, 30)].into_iter().collect();
         let b: UidSet = [(5, 22), (25, 25), (30, 40)].into_iter().collect();
         assert_eq!(a.intersection(&b).ranges(), [(5, 10), (20, 22), (25, 25), (30, 30)]);
+    }
+
+    #[test]
+    fn difference_cuts_at_both_ends() {
+        let a: UidSet = [(1, 10), (20, 30), (u32::MAX - 1, u32::MAX)].into_iter().collect();
+        let b: UidSet = [(1, 2), (5, 22), (25, 25), (30, 40), (u32::MAX, u32::MAX)].into_iter().collect();
+        assert_eq!(a.difference(&b).ranges(), [(3, 4), (23, 24), (26, 29), (u32::MAX - 1, u32::MAX - 1)]);
+        assert_eq!(a.difference(&UidSet::default()), a);
+        assert!(a.difference(&a).is_empty());
     }
 }

@@ -4,6 +4,341 @@
 //! transaction, commits, publishes the new mailbox versions, and only then answers the callers (I1, I2, I6).
 //! `redb` is named only inside this module. `docs/store-format.md` describes the bytes.
 
-mod api;
+mod blobs;
+mod body;
+mod changes;
+mod error;
+mod flags;
+mod mailboxes;
+mod messages;
+mod metrics;
+mod migrate;
+mod notify;
+mod open;
+mod reader;
+mod row;
+mod schema;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+mod txn;
+mod types;
+mod upstream;
+mod writer;
 
-pub use api::*;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use redb::Database;
+use tokio::sync::mpsc;
+
+pub use body::{BodyWriter, PreparedBody};
+pub use error::{Error, Result};
+pub use metrics::Metrics;
+pub use notify::MailboxWatch;
+pub use reader::{BodyCursor, Reader, RecordRef};
+pub use snapshot::{Block, Delta, Snapshot};
+pub use types::{
+    Appended, Copied, Counts, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, LedgerRow, LedgerState,
+    Mailbox, NewMessage, Record, Settings, Sizes,
+};
+
+use crate::mail::{AccountId, MailboxId, MailboxName, ModSeq, SpecialUse, UidSet, UserId};
+use notify::lock;
+use txn::Txn;
+
+/// What the facade, the writer threads and readers share.
+struct Shared {
+    /// Both files; `None` once closed.
+    files: Mutex<Option<(Arc<Database>, Arc<Database>)>>,
+    live: notify::Live,
+    bodies: Arc<body::Bodies>,
+    /// `recent_from` of mailboxes where memory is ahead of the row.
+    recent: Mutex<HashMap<MailboxId, u32>>,
+    metrics: Metrics,
+}
+
+impl Shared {
+    fn files(&self) -> Result<(Arc<Database>, Arc<Database>)> {
+        lock(&self.files).clone().ok_or(Error::Closed)
+    }
+
+    fn recent_mark(&self, mailbox: MailboxId) -> u32 {
+        lock(&self.recent).get(&mailbox).copied().unwrap_or(0)
+    }
+
+    fn forget_recent_mark(&self, mailbox: MailboxId) {
+        lock(&self.recent).remove(&mailbox);
+    }
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    meta: mpsc::Sender<writer::Request>,
+    blobs: mpsc::Sender<blobs::Request>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    data_dir: PathBuf,
+}
+
+/// The store. Clones are handles of the same store.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("data_dir", &self.0.data_dir).finish_non_exhaustive()
+    }
+}
+
+/// Opening and closing.
+impl Store {
+    /// Opens or creates both files and starts the threads. Blocking. The error says what to do when a file is locked
+    /// by another process, of a newer schema, or missing.
+    pub fn open(settings: &Settings) -> Result<Self> {
+        let files = open::open(settings)?;
+        let (meta_file, blobs_file) = (Arc::new(files.meta), Arc::new(files.blobs));
+        let shared = Arc::new(Shared {
+            files: Mutex::new(Some((Arc::clone(&meta_file), Arc::clone(&blobs_file)))),
+            live: notify::Live::default(),
+            bodies: Arc::new(body::Bodies::new(files.next_body)),
+            recent: Mutex::default(),
+            metrics: Metrics::new()?,
+        });
+        let (meta, meta_requests) = mpsc::channel(writer::QUEUE);
+        let (blobs, blob_requests) = mpsc::channel(blobs::QUEUE);
+        let threads = vec![
+            writer::spawn(meta_file, Arc::clone(&shared), meta_requests)?,
+            blobs::spawn(blobs_file, Arc::clone(&shared), blob_requests)?,
+        ];
+        let data_dir = settings.data_dir.clone();
+        Ok(Self(Arc::new(Inner { shared, meta, blobs, threads: Mutex::new(threads), data_dir })))
+    }
+
+    /// Completes what is queued, ends the threads and closes the files. Everything after it is [`Error::Closed`].
+    pub async fn close(&self) -> Result<()> {
+        self.save_recent_marks().await?;
+        drop(self.0.meta.send(writer::Request::Stop).await);
+        drop(self.0.blobs.send(blobs::Request::Stop).await);
+        let threads = std::mem::take(&mut *lock(&self.0.threads));
+        let shared = Arc::clone(&self.0.shared);
+        let joined = tokio::task::spawn_blocking(move || {
+            let all_ended = threads.into_iter().map(JoinHandle::join).all(|ended| ended.is_ok());
+            // The last reader closes the file.
+            drop(lock(&shared.files).take());
+            all_ended
+        });
+        match joined.await {
+            Ok(true) => Ok(()),
+            _ => Err(Error::Internal("a thread of the store ended early".to_owned())),
+        }
+    }
+
+    /// Makes the marks of `claim_recent` durable.
+    async fn save_recent_marks(&self) -> Result<()> {
+        let marks: Vec<MailboxId> = lock(&self.0.shared.recent).keys().copied().collect();
+        if marks.is_empty() {
+            return Ok(());
+        }
+        self.write(move |txn| {
+            for mailbox in &marks {
+                let mark = txn.shared.recent_mark(*mailbox);
+                match txn.mailbox(*mailbox) {
+                    Ok(row) if row.counts.recent_from < mark => drop(txn.mailbox_mut(*mailbox)?),
+                    Ok(_) | Err(Error::NoMailbox) => {}
+                    Err(e) => return Err(e),
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// The metrics of this store.
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.shared.metrics
+    }
+
+    async fn write<T, F>(&self, run: F) -> Result<T>
+    where
+        F: FnMut(&mut Txn<'_>) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let (operation, answer) = writer::operation(run);
+        self.0.meta.send(writer::Request::Run(operation)).await.map_err(|_| Error::Closed)?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+
+    /// Runs `f` with a read transaction of both files on a blocking thread.
+    pub async fn read<T: Send + 'static>(&self, f: impl FnOnce(&Reader) -> Result<T> + Send + 'static) -> Result<T> {
+        let shared = Arc::clone(&self.0.shared);
+        let done = tokio::task::spawn_blocking(move || f(&Reader::begin(&shared)?));
+        done.await.map_err(|e| Error::Internal(format!("a read ended early: {e}")))?
+    }
+}
+
+/// Users and mailboxes by name.
+impl Store {
+    /// The user of this name, made on first use with INBOX, Archive, Drafts, Junk, Sent and Trash (subscribed).
+    pub async fn ensure_user(&self, name: &str) -> Result<UserId> {
+        let name = name.to_owned();
+        self.write(move |txn| txn.ensure_user(&name)).await
+    }
+
+    /// The user's account of this name, made on first use.
+    pub async fn ensure_account(&self, user: UserId, name: &str) -> Result<AccountId> {
+        let name = name.to_owned();
+        self.write(move |txn| txn.ensure_account(user, &name)).await
+    }
+
+    /// All mailboxes of the user, ordered by name, INBOX first.
+    pub async fn mailboxes(&self, user: UserId) -> Result<Vec<Mailbox>> {
+        let mut mailboxes = self.read(move |reader| reader.mailboxes(user)).await?;
+        mailboxes.iter_mut().for_each(|mailbox| self.mark_recent(mailbox));
+        Ok(mailboxes)
+    }
+
+    /// The user's mailbox of this name.
+    pub async fn mailbox(&self, user: UserId, name: &MailboxName) -> Result<Option<Mailbox>> {
+        let name = name.clone();
+        let mut mailbox = self.read(move |reader| reader.mailbox(user, &name)).await?;
+        mailbox.iter_mut().for_each(|mailbox| self.mark_recent(mailbox));
+        Ok(mailbox)
+    }
+
+    fn mark_recent(&self, mailbox: &mut Mailbox) {
+        mailbox.counts.recent_from = mailbox.counts.recent_from.max(self.0.shared.recent_mark(mailbox.id));
+    }
+
+    /// Names subscribed to, whether or not they exist, ordered like [`Self::mailboxes`].
+    pub async fn subscriptions(&self, user: UserId) -> Result<Vec<MailboxName>> {
+        self.read(move |reader| reader.subscriptions(user)).await
+    }
+
+    /// Creates the mailbox and any missing parents. UIDVALIDITY is larger than any given before.
+    pub async fn create_mailbox(
+        &self,
+        user: UserId,
+        name: &MailboxName,
+        special_use: Option<SpecialUse>,
+    ) -> Result<MailboxId> {
+        let name = name.clone();
+        self.write(move |txn| txn.create_mailbox(user, &name, special_use)).await
+    }
+
+    /// Deletes a mailbox that has no children (INBOX and one with children: Refused).
+    pub async fn delete_mailbox(&self, user: UserId, name: &MailboxName) -> Result<()> {
+        let name = name.clone();
+        self.write(move |txn| txn.delete_mailbox(user, &name)).await
+    }
+
+    /// Renames with all children, creating missing parents of the new name; INBOX: moves its messages to the new
+    /// mailbox and leaves INBOX empty (RFC 9051 section 6.3.6).
+    pub async fn rename_mailbox(&self, user: UserId, from: &MailboxName, to: &MailboxName) -> Result<()> {
+        let (from, to) = (from.clone(), to.clone());
+        self.write(move |txn| txn.rename_mailbox(user, &from, &to)).await
+    }
+
+    /// Adds the name to the user's subscriptions, or takes it away.
+    pub async fn set_subscribed(&self, user: UserId, name: &MailboxName, subscribed: bool) -> Result<()> {
+        let name = name.clone();
+        self.write(move |txn| txn.set_subscribed(user, &name, subscribed)).await
+    }
+}
+
+/// Mailboxes and what happens in them.
+impl Store {
+    /// The live mailbox, loaded on first use and shared.
+    pub async fn watch(&self, mailbox: MailboxId) -> Result<MailboxWatch> {
+        let watch = self.0.shared.live.subscribe(mailbox);
+        if watch.is_loaded() {
+            return Ok(watch);
+        }
+        let shared = Arc::clone(&self.0.shared);
+        let loaded = tokio::task::spawn_blocking(move || {
+            watch.load(|| Reader::begin(&shared)?.snapshot(mailbox))?;
+            Ok(watch)
+        });
+        loaded.await.map_err(|e| Error::Internal(format!("a mailbox was not loaded: {e}")))?
+    }
+
+    /// Takes for the calling session all messages that no session has been shown as \Recent: returns the first such
+    /// UID and moves the mark to `uid_next` (in memory at once, durable with the next change of the mailbox).
+    pub fn claim_recent(&self, mailbox: MailboxId, uid_next: u32) -> u32 {
+        let mut marks = lock(&self.0.shared.recent);
+        // Under the lock, so that of two sessions one gets the messages. A mailbox that is gone has no message.
+        let row = || Reader::begin(&self.0.shared)?.mailbox_row(mailbox);
+        let first = match marks.get(&mailbox) {
+            Some(mark) => *mark,
+            None => row().map_or(uid_next, |row| row.counts.recent_from),
+        };
+        marks.insert(mailbox, first.max(uid_next));
+        first
+    }
+
+    /// Everything that changed in a mailbox after `since`, for CHANGEDSINCE, VANISHED and QRESYNC: `changed` has every
+    /// message with a higher mod-sequence, whether it is new or not; `appended` is empty; `vanished` comes from the
+    /// expunge log and may name UIDs that the client never saw.
+    pub async fn changes_since(&self, mailbox: MailboxId, since: ModSeq) -> Result<Delta> {
+        self.read(move |reader| reader.changes_since(mailbox, since)).await
+    }
+
+    /// Begins a message body.
+    pub async fn body_writer(&self) -> Result<BodyWriter> {
+        BodyWriter::new(&self.0.shared.bodies, self.0.blobs.clone())
+    }
+
+    /// Appends all or none.
+    pub async fn append(&self, mailbox: MailboxId, messages: Vec<NewMessage>) -> Result<Appended> {
+        self.write(move |txn| txn.append(mailbox, &messages)).await
+    }
+
+    /// Stores a message from a maildrop, unless the ledger has it.
+    pub async fn deliver(&self, delivery: Delivery) -> Result<Delivered> {
+        self.write(move |txn| txn.deliver(&delivery)).await
+    }
+
+    /// Changes the flags of those of `uids` that exist.
+    pub async fn set_flags(&self, mailbox: MailboxId, uids: UidSet, change: FlagChange) -> Result<FlagsStored> {
+        self.write(move |txn| txn.set_flags(mailbox, &uids, &change)).await
+    }
+
+    /// Copies share the body and get the flags, keywords and INTERNALDATE of their source as their own.
+    pub async fn copy(&self, from: MailboxId, uids: UidSet, to: MailboxId) -> Result<Copied> {
+        self.write(move |txn| txn.copy(from, &uids, to)).await
+    }
+
+    /// One transaction (I1): in the destination and out of the source, or neither.
+    pub async fn move_messages(&self, from: MailboxId, uids: UidSet, to: MailboxId) -> Result<Copied> {
+        self.write(move |txn| txn.move_messages(from, &uids, to)).await
+    }
+
+    /// Expunges messages with \Deleted, of `only` if given. Returns their UIDs.
+    pub async fn expunge(&self, mailbox: MailboxId, only: Option<UidSet>) -> Result<UidSet> {
+        self.write(move |txn| txn.expunge(mailbox, only.as_ref())).await
+    }
+
+    /// The whole ledger of an account by unique-id. The key of a message without one is a zero byte and its BLAKE3.
+    pub async fn ledger(&self, account: AccountId) -> Result<HashMap<Vec<u8>, LedgerRow>> {
+        self.read(move |reader| reader.ledger(account)).await
+    }
+
+    /// Makes all of the changes in one transaction.
+    pub async fn change_ledger(&self, account: AccountId, changes: Vec<LedgerChange>) -> Result<()> {
+        self.write(move |txn| txn.change_ledger(account, &changes)).await
+    }
+}
+
+impl Drop for Inner {
+    /// A store dropped without `close` still ends its threads, so that the files can be opened again at once.
+    fn drop(&mut self) {
+        let (closed, _) = mpsc::channel(1);
+        self.meta = closed;
+        let (closed, _) = mpsc::channel(1);
+        self.blobs = closed;
+        for thread in std::mem::take(&mut *lock(&self.threads)) {
+            drop(thread.join());
+        }
+    }
+}

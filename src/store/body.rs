@@ -1,0 +1,252 @@
+//! Message bytes on their way in: compressed and hashed as they stream, cut into pieces, durable before any message
+//! names them (I2). A body that no message came to use is discarded by the collector, or at the next start.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::{mpsc, oneshot};
+use zstd::stream::raw::{Encoder, InBuffer, Operation, OutBuffer};
+
+use super::blobs::{Piece, Put, Request};
+use super::error::{Error, Result};
+use super::notify::lock;
+use super::row::BodyRow;
+use super::schema::CHUNK_LEN;
+use super::types::Record;
+use crate::mail::BodyId;
+
+const ZSTD_LEVEL: i32 = 1;
+
+/// Pieces gathered before they are sent to the writer: small messages need one request in all.
+const PIECES_TO_SEND: usize = 16;
+
+/// Ids of bodies that are being written or wait for their message. Never reused.
+#[derive(Debug)]
+pub(super) struct Bodies(Mutex<InFlight>);
+
+#[derive(Debug)]
+struct InFlight {
+    next: u64,
+    ids: BTreeSet<u64>,
+    /// Those of `ids` that nobody will use; the collector removes their pieces.
+    discarded: Vec<u64>,
+}
+
+impl Bodies {
+    pub(super) const fn new(next: u64) -> Self {
+        Self(Mutex::new(InFlight { next, ids: BTreeSet::new(), discarded: Vec::new() }))
+    }
+
+    fn begin(&self) -> BodyId {
+        let mut state = lock(&self.0);
+        let id = state.next;
+        state.next += 1;
+        state.ids.insert(id);
+        BodyId(id)
+    }
+
+    /// `next_body` and the row `in_flight` for a transaction that takes over `placed`.
+    pub(super) fn to_persist(&self, placed: &[BodyId]) -> (u64, Vec<u8>) {
+        let state = lock(&self.0);
+        let open = state.ids.iter().filter(|id| !placed.contains(&BodyId(**id)));
+        (state.next, open.flat_map(|id| id.to_le_bytes()).collect())
+    }
+
+    /// The transaction that took these over is durable.
+    pub(super) fn placed(&self, bodies: &[BodyId]) {
+        let mut state = lock(&self.0);
+        for body in bodies {
+            state.ids.remove(&body.0);
+        }
+    }
+
+    fn discard_unless_placed(&self, body: BodyId) {
+        let mut state = lock(&self.0);
+        if state.ids.contains(&body.0) {
+            state.discarded.push(body.0);
+        }
+    }
+
+    /// Bodies whose pieces are to be removed; to be told [`Self::placed`] when that is done.
+    pub(super) fn discarded(&self) -> Vec<BodyId> {
+        std::mem::take(&mut lock(&self.0).discarded).into_iter().map(BodyId).collect()
+    }
+}
+
+/// Owns a body id in flight.
+#[derive(Debug)]
+struct Claim {
+    bodies: Arc<Bodies>,
+    id: BodyId,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.bodies.discard_unless_placed(self.id);
+    }
+}
+
+/// One zstd stream being cut into pieces.
+struct Cutter {
+    encoder: Encoder<'static>,
+    current: Vec<u8>,
+    full: Vec<Piece>,
+    next: u32,
+}
+
+impl Cutter {
+    fn new() -> Result<Self> {
+        Ok(Self { encoder: Encoder::new(ZSTD_LEVEL)?, current: Vec::new(), full: Vec::new(), next: 0 })
+    }
+
+    fn write(&mut self, data: &[u8]) -> Result<()> {
+        let mut input = InBuffer::around(data);
+        while input.pos() < data.len() {
+            self.step(|encoder, output| encoder.run(&mut input, output).map(drop))?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        let mut rest = 1;
+        while rest > 0 {
+            self.step(|encoder, output| {
+                rest = encoder.finish(output, true)?;
+                Ok(())
+            })?;
+        }
+        if !self.current.is_empty() {
+            self.cut();
+        }
+        Ok(())
+    }
+
+    fn step(
+        &mut self,
+        run: impl FnOnce(&mut Encoder<'static>, &mut OutBuffer<'_, Vec<u8>>) -> std::io::Result<()>,
+    ) -> Result<()> {
+        if self.current.capacity() == 0 {
+            self.current.reserve_exact(CHUNK_LEN);
+        }
+        let filled = self.current.len();
+        {
+            let mut output = OutBuffer::around_pos(&mut self.current, filled);
+            run(&mut self.encoder, &mut output)?;
+        }
+        if self.current.len() >= CHUNK_LEN {
+            self.cut();
+        }
+        Ok(())
+    }
+
+    fn cut(&mut self) {
+        let bytes = std::mem::take(&mut self.current);
+        self.full.push(Piece { n: self.next, bytes });
+        self.next += 1;
+    }
+}
+
+/// A message body being written: streamed, compressed and hashed with bounded memory. Dropped without `finish`:
+/// what was written is discarded.
+pub struct BodyWriter {
+    claim: Claim,
+    blobs: mpsc::Sender<Request>,
+    message: Cutter,
+    /// Made when there is any text.
+    text: Option<Cutter>,
+    hasher: blake3::Hasher,
+    size: u64,
+}
+
+impl std::fmt::Debug for BodyWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BodyWriter").field("id", &self.claim.id).field("size", &self.size).finish_non_exhaustive()
+    }
+}
+
+impl BodyWriter {
+    pub(super) fn new(bodies: &Arc<Bodies>, blobs: mpsc::Sender<Request>) -> Result<Self> {
+        let claim = Claim { bodies: Arc::clone(bodies), id: bodies.begin() };
+        Ok(Self { claim, blobs, message: Cutter::new()?, text: None, hasher: blake3::Hasher::new(), size: 0 })
+    }
+
+    /// Adds octets of the message.
+    pub async fn write(&mut self, data: &[u8]) -> Result<()> {
+        self.hasher.update(data);
+        self.size += data.len() as u64;
+        self.message.write(data)?;
+        self.send_when_due().await
+    }
+
+    /// Adds decoded, case-folded text for SEARCH (UTF-8).
+    pub async fn write_text(&mut self, text: &[u8]) -> Result<()> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        if self.text.is_none() {
+            self.text = Some(Cutter::new()?);
+        }
+        if let Some(cutter) = &mut self.text {
+            cutter.write(text)?;
+        }
+        self.send_when_due().await
+    }
+
+    /// Completes once every piece is durable in blobs.redb.
+    pub async fn finish(mut self, record: Record) -> Result<PreparedBody> {
+        self.message.finish()?;
+        if let Some(text) = &mut self.text {
+            text.finish()?;
+        }
+        let (done, durable) = oneshot::channel();
+        self.send(Some(done)).await?;
+        durable.await.map_err(|_| Error::Closed)??;
+        let row = BodyRow {
+            size: self.size,
+            chunks: self.message.next,
+            text_chunks: self.text.map_or(0, |text| text.next),
+            references: 0,
+            hash: *self.hasher.finalize().as_bytes(),
+        };
+        Ok(PreparedBody { claim: self.claim, row, record })
+    }
+
+    async fn send_when_due(&mut self) -> Result<()> {
+        let waiting = self.message.full.len() + self.text.as_ref().map_or(0, |text| text.full.len());
+        if waiting >= PIECES_TO_SEND { self.send(None).await } else { Ok(()) }
+    }
+
+    async fn send(&mut self, done: Option<oneshot::Sender<Result<()>>>) -> Result<()> {
+        let put = Put {
+            body: self.claim.id,
+            message: std::mem::take(&mut self.message.full),
+            text: self.text.as_mut().map(|text| std::mem::take(&mut text.full)).unwrap_or_default(),
+            done,
+        };
+        self.blobs.send(Request::Put(put)).await.map_err(|_| Error::Closed)
+    }
+}
+
+/// A body whose pieces are durable, not yet part of any message. Dropped unused: discarded by the collector.
+#[derive(Debug)]
+pub struct PreparedBody {
+    claim: Claim,
+    pub(super) row: BodyRow,
+    pub(super) record: Record,
+}
+
+impl PreparedBody {
+    /// Size in octets.
+    pub fn size(&self) -> u64 {
+        self.row.size
+    }
+
+    /// BLAKE3 of the octets.
+    pub fn hash(&self) -> [u8; 32] {
+        self.row.hash
+    }
+
+    pub(super) const fn id(&self) -> BodyId {
+        self.claim.id
+    }
+}

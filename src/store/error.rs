@@ -1,0 +1,90 @@
+//! What can go wrong in the store. No variant carries message text, a subject or an address (I10).
+
+use std::io;
+
+/// Why the store refused or could not do something.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No such mailbox: deleted meanwhile, or never there.
+    #[error("no such mailbox")]
+    NoMailbox,
+    /// A mailbox of this name is there already.
+    #[error("the mailbox exists")]
+    MailboxExists,
+    /// The request makes no sense for this mailbox: it has children, is INBOX, and the like.
+    #[error("{0}")]
+    Refused(&'static str),
+    /// A limit of the store: keywords, UIDs, mailboxes, message size.
+    #[error("limit reached: {0}")]
+    Limit(&'static str),
+    /// The disk is full.
+    #[error("no space left in the store")]
+    NoSpace,
+    /// A row or body that cannot be read back.
+    #[error("damaged: {0}")]
+    Damaged(String),
+    /// Anything else, with what to do about it where that is known.
+    #[error("store: {0}")]
+    Internal(String),
+    /// The store is closing or closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// A result of the store.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// The label of `store_errors_total{kind}`; a closed set.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::NoMailbox => "no_mailbox",
+            Self::MailboxExists => "mailbox_exists",
+            Self::Refused(_) => "refused",
+            Self::Limit(_) => "limit",
+            Self::NoSpace => "no_space",
+            Self::Damaged(_) => "damaged",
+            Self::Internal(_) => "internal",
+            Self::Closed => "closed",
+        }
+    }
+
+    /// Whether the store itself failed, as opposed to refusing what it was asked.
+    pub const fn is_failure(&self) -> bool {
+        matches!(self, Self::NoSpace | Self::Damaged(_) | Self::Internal(_))
+    }
+
+    fn from_redb(error: &redb::Error) -> Self {
+        match error {
+            redb::Error::Io(e) if e.kind() == io::ErrorKind::StorageFull => Self::NoSpace,
+            redb::Error::Corrupted(what) => Self::Damaged(what.clone()),
+            redb::Error::DatabaseClosed => Self::Closed,
+            redb::Error::PreviousIo => Self::Internal(
+                "an earlier write failed; nothing more is written until the service is restarted".to_owned(),
+            ),
+            other => Self::Internal(other.to_string()),
+        }
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull => Self::NoSpace,
+            _ => Self::Internal(error.to_string()),
+        }
+    }
+}
+
+macro_rules! from_redb {
+    ($($error:ty),*) => {$(
+        impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                Self::from_redb(&error.into())
+            }
+        }
+    )*};
+}
+
+from_redb!(redb::StorageError, redb::TableError, redb::TransactionError, redb::CommitError, redb::DatabaseError);

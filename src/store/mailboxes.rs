@@ -1,0 +1,194 @@
+//! Users, accounts, and mailboxes by name: create, delete, rename, subscribe (RFC 9051 sections 6.3.4 to 6.3.8).
+
+use redb::ReadableTable;
+
+use super::error::{Error, Result};
+use super::messages::all_uids;
+use super::row::MailboxRow;
+use super::schema::global;
+use super::txn::Txn;
+use super::types::Counts;
+use crate::mail::{AccountId, MailboxId, MailboxName, SpecialUse, Uid, UserId};
+
+/// The most mailboxes a user may have: CREATE is a client's to repeat.
+pub(super) const MAX_MAILBOXES: usize = 10_000;
+
+/// The most names a user may be subscribed to: they need not exist.
+pub(super) const MAX_SUBSCRIPTIONS: usize = 10_000;
+
+impl Txn<'_> {
+    pub(super) fn ensure_user(&mut self, name: &str) -> Result<UserId> {
+        let found = self.tables.user.get(name)?.map(|id| UserId(id.value()));
+        if let Some(user) = found {
+            return Ok(user);
+        }
+        let user = UserId(self.next_id(global::NEXT_USER)?);
+        self.tables.user.insert(name, user.0)?;
+        self.user_mut(user)?;
+        let special = SpecialUse::ALL.iter().map(|(special_use, _, name)| (Some(*special_use), *name));
+        for (special_use, name) in std::iter::once((None, "INBOX")).chain(special) {
+            let name = MailboxName::new(name).map_err(|_| Error::Refused("this name cannot be a mailbox name"))?;
+            self.add_mailbox(user, &name, special_use)?;
+            self.tables.subscription.insert((user.0, name.as_str()), ())?;
+        }
+        Ok(user)
+    }
+
+    pub(super) fn ensure_account(&mut self, user: UserId, name: &str) -> Result<AccountId> {
+        let found = self.tables.account.get((user.0, name))?.map(|id| AccountId(id.value()));
+        if let Some(account) = found {
+            return Ok(account);
+        }
+        let account = AccountId(self.next_id(global::NEXT_ACCOUNT)?);
+        self.tables.account.insert((user.0, name), account.0)?;
+        Ok(account)
+    }
+
+    pub(super) fn mailbox_id(&self, user: UserId, name: &MailboxName) -> Result<Option<MailboxId>> {
+        Ok(self.tables.mailbox_name.get((user.0, name.as_str()))?.map(|id| MailboxId(id.value())))
+    }
+
+    /// Creates the mailbox and its missing parents.
+    pub(super) fn create_mailbox(
+        &mut self,
+        user: UserId,
+        name: &MailboxName,
+        special_use: Option<SpecialUse>,
+    ) -> Result<MailboxId> {
+        if self.mailbox_id(user, name)?.is_some() {
+            return Err(Error::MailboxExists);
+        }
+        let parents = self.missing_parents(user, name)?;
+        let names = self.mailbox_names(user)?;
+        if names.len() + parents.len() >= MAX_MAILBOXES {
+            return Err(Error::Limit("mailboxes of a user"));
+        }
+        if special_use.is_some() {
+            for (_, mailbox) in names {
+                if self.mailbox(mailbox)?.special_use == special_use {
+                    return Err(Error::Refused("another mailbox has this special use"));
+                }
+            }
+        }
+        for parent in parents {
+            self.add_mailbox(user, &parent, None)?;
+        }
+        self.add_mailbox(user, name, special_use)
+    }
+
+    /// Parents of `name` that do not exist, topmost first.
+    fn missing_parents(&self, user: UserId, name: &MailboxName) -> Result<Vec<MailboxName>> {
+        let mut missing = Vec::new();
+        let mut above = name.parent();
+        while let Some(parent) = above {
+            if self.mailbox_id(user, &parent)?.is_some() {
+                break;
+            }
+            above = parent.parent();
+            missing.push(parent);
+        }
+        missing.reverse();
+        Ok(missing)
+    }
+
+    fn mailbox_names(&self, user: UserId) -> Result<Vec<(MailboxName, MailboxId)>> {
+        let mut names = Vec::new();
+        for entry in self.tables.mailbox_name.range((user.0, "")..(user.0 + 1, ""))? {
+            let (key, id) = entry?;
+            let name = MailboxName::new(key.value().1)
+                .map_err(|_| Error::Damaged("the name of a mailbox cannot be read".to_owned()))?;
+            names.push((name, MailboxId(id.value())));
+        }
+        Ok(names)
+    }
+
+    fn add_mailbox(&mut self, user: UserId, name: &MailboxName, special_use: Option<SpecialUse>) -> Result<MailboxId> {
+        let mailbox = MailboxId(self.next_id(global::NEXT_MAILBOX)?);
+        let uid_validity = self.next_uid_validity()?;
+        let highest_mod_seq = self.next_mod_seq(user)?;
+        let first = Uid::FIRST.value();
+        let counts = Counts { uid_next: first, highest_mod_seq, recent_from: first, ..Counts::default() };
+        self.insert_mailbox(mailbox, MailboxRow { user, name: name.clone(), uid_validity, special_use, counts });
+        self.tables.mailbox_name.insert((user.0, name.as_str()), mailbox.0)?;
+        Ok(mailbox)
+    }
+
+    /// Deletes a mailbox that has no children.
+    pub(super) fn delete_mailbox(&mut self, user: UserId, name: &MailboxName) -> Result<()> {
+        if name.is_inbox() {
+            return Err(Error::Refused("INBOX cannot be deleted"));
+        }
+        let mailbox = self.mailbox_id(user, name)?.ok_or(Error::NoMailbox)?;
+        if self.mailbox_names(user)?.iter().any(|(other, _)| other.is_below(name)) {
+            return Err(Error::Refused("the mailbox has mailboxes below it"));
+        }
+        let mut bodies = Vec::new();
+        for number in self.block_numbers(mailbox, &all_uids())? {
+            bodies.extend(self.block(mailbox, number)?.messages.iter().map(|m| m.body));
+        }
+        self.drop_references(bodies.into_iter())?;
+        self.tables.mailbox_name.remove((user.0, name.as_str()))?;
+        self.remove_mailbox(mailbox)
+    }
+
+    pub(super) fn rename_mailbox(&mut self, user: UserId, from: &MailboxName, to: &MailboxName) -> Result<()> {
+        let source = self.mailbox_id(user, from)?.ok_or(Error::NoMailbox)?;
+        if self.mailbox_id(user, to)?.is_some() {
+            return Err(Error::MailboxExists);
+        }
+        if from.is_inbox() {
+            return self.rename_inbox(user, source, to);
+        }
+        if to.is_below(from) {
+            return Err(Error::Refused("a mailbox cannot be moved below itself"));
+        }
+        let parents = self.missing_parents(user, to)?;
+        let names = self.mailbox_names(user)?;
+        if names.len() + parents.len() > MAX_MAILBOXES {
+            return Err(Error::Limit("mailboxes of a user"));
+        }
+        let mut renamed = Vec::new();
+        for (old, mailbox) in names {
+            let Some(new) = old.renamed(from, to) else { continue };
+            if MailboxName::new(new.as_str()).is_err() {
+                return Err(Error::Refused("a mailbox below would get too long a name"));
+            }
+            renamed.push((old, new, mailbox));
+        }
+        for parent in parents {
+            self.add_mailbox(user, &parent, None)?;
+        }
+        for (old, _, _) in &renamed {
+            self.tables.mailbox_name.remove((user.0, old.as_str()))?;
+        }
+        for (_, new, mailbox) in renamed {
+            self.tables.mailbox_name.insert((user.0, new.as_str()), mailbox.0)?;
+            self.mailbox_mut(mailbox)?.name = new;
+        }
+        Ok(())
+    }
+
+    /// RFC 9051 section 6.3.6: the messages of INBOX move to a new mailbox; INBOX stays, empty, with its children.
+    fn rename_inbox(&mut self, user: UserId, inbox: MailboxId, to: &MailboxName) -> Result<()> {
+        let target = self.create_mailbox(user, to, None)?;
+        self.move_messages(inbox, &all_uids(), target)?;
+        Ok(())
+    }
+
+    pub(super) fn set_subscribed(&mut self, user: UserId, name: &MailboxName, subscribed: bool) -> Result<()> {
+        let key = (user.0, name.as_str());
+        if self.tables.subscription.get(key)?.is_some() == subscribed {
+            return Ok(());
+        }
+        if subscribed && self.tables.subscription.range((user.0, "")..(user.0 + 1, ""))?.count() >= MAX_SUBSCRIPTIONS {
+            return Err(Error::Limit("subscriptions of a user"));
+        }
+        self.mark_written();
+        if subscribed {
+            self.tables.subscription.insert(key, ())?;
+        } else {
+            self.tables.subscription.remove(key)?;
+        }
+        Ok(())
+    }
+}

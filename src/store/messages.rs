@@ -1,0 +1,285 @@
+//! Messages into, between and out of mailboxes: APPEND, delivery, COPY, MOVE, EXPUNGE. Each is one transaction
+//! and works block by block.
+
+use std::collections::BTreeMap;
+
+use redb::ReadableTable;
+
+use super::body::PreparedBody;
+use super::error::{Error, Result};
+use super::row::{BodyRow, DeadRow, encode_ranges};
+use super::schema::BLOCK_SHIFT;
+use super::txn::Txn;
+use super::types::{Appended, Copied, NewMessage};
+use crate::mail::{BodyId, Flags, MAX_UID, MailboxId, Message, ModSeq, ThreadId, Uid, UidSet};
+
+/// Every UID there can be.
+pub(super) fn all_uids() -> UidSet {
+    UidSet::from_iter([(1, MAX_UID)])
+}
+
+impl Txn<'_> {
+    /// Appends all of the messages or none.
+    pub(super) fn append(&mut self, mailbox: MailboxId, messages: &[NewMessage]) -> Result<Appended> {
+        self.check_append(mailbox, messages)?;
+        let row = self.mailbox(mailbox)?;
+        let (user, uid_validity) = (row.user, row.uid_validity);
+        if messages.is_empty() {
+            return Ok(Appended { uid_validity, uids: Vec::new() });
+        }
+        let mod_seq = self.next_mod_seq(user)?;
+        let mut rows = Vec::with_capacity(messages.len());
+        for message in messages {
+            rows.push(Message {
+                uid: Uid::FIRST,
+                flags: message.flags.flags,
+                keywords: self.intern(user, &message.flags.keywords)?,
+                mod_seq,
+                internal_date: message.internal_date,
+                saved: 0,
+                size: u32::try_from(message.body.size()).map_err(|_| Error::Limit("message size"))?,
+                body: self.place_body(&message.body)?,
+                thread: ThreadId::default(),
+                account: message.account,
+                twin: None,
+            });
+        }
+        let uids = self.insert_rows(mailbox, mod_seq, rows)?;
+        Ok(Appended { uid_validity, uids })
+    }
+
+    /// Validates all that could make [`Self::append`] fail.
+    pub(super) fn check_append(&mut self, mailbox: MailboxId, messages: &[NewMessage]) -> Result<()> {
+        let user = self.mailbox(mailbox)?.user;
+        self.check_uids(mailbox, messages.len())?;
+        if messages.iter().any(|m| u32::try_from(m.body.size()).is_err()) {
+            return Err(Error::Limit("message size"));
+        }
+        self.check_keywords(user, messages.iter().flat_map(|m| &m.flags.keywords))
+    }
+
+    fn check_uids(&mut self, mailbox: MailboxId, count: usize) -> Result<()> {
+        let next = u64::from(self.mailbox(mailbox)?.counts.uid_next);
+        if next + count as u64 > u64::from(MAX_UID) + 1 { Err(Error::Limit("UIDs of a mailbox")) } else { Ok(()) }
+    }
+
+    pub(super) fn copy(&mut self, from: MailboxId, uids: &UidSet, to: MailboxId) -> Result<Copied> {
+        let (messages, mut copied) = self.sources(from, uids, to)?;
+        if messages.is_empty() {
+            return Ok(copied);
+        }
+        self.add_references(messages.iter().map(|m| m.body))?;
+        let user = self.mailbox(to)?.user;
+        let mod_seq = self.next_mod_seq(user)?;
+        copied.pairs = self.insert_copies(to, mod_seq, messages)?;
+        Ok(copied)
+    }
+
+    pub(super) fn move_messages(&mut self, from: MailboxId, uids: &UidSet, to: MailboxId) -> Result<Copied> {
+        let (messages, mut copied) = self.sources(from, uids, to)?;
+        if messages.is_empty() {
+            return Ok(copied);
+        }
+        let moved: UidSet = messages.iter().map(|m| m.uid).collect();
+        let user = self.mailbox(to)?.user;
+        let mod_seq = self.next_mod_seq(user)?;
+        copied.pairs = self.insert_copies(to, mod_seq, messages)?;
+        self.remove_rows(from, mod_seq, &moved)?;
+        Ok(copied)
+    }
+
+    /// Validates COPY or MOVE and reads what it is about.
+    fn sources(&mut self, from: MailboxId, uids: &UidSet, to: MailboxId) -> Result<(Vec<Message>, Copied)> {
+        let source = self.mailbox(from)?;
+        let (user, uid_next) = (source.user, source.counts.uid_next);
+        let target = self.mailbox(to)?;
+        // One user's mail never reaches another's mailbox (I10).
+        if target.user != user {
+            return Err(Error::NoMailbox);
+        }
+        let uid_validity = target.uid_validity;
+        let mut messages = Vec::new();
+        for number in self.block_numbers(from, uids)? {
+            let block = self.block(from, number)?;
+            messages.extend(block.messages.iter().filter(|m| uids.contains_uid(m.uid)).cloned());
+        }
+        self.check_uids(to, messages.len())?;
+        let found: UidSet = messages.iter().map(|m| m.uid).collect();
+        let missing = missing(uids, &found, uid_next);
+        Ok((messages, Copied { uid_validity, pairs: Vec::new(), missing }))
+    }
+
+    fn insert_copies(&mut self, to: MailboxId, mod_seq: ModSeq, mut messages: Vec<Message>) -> Result<Vec<(Uid, Uid)>> {
+        let sources: Vec<Uid> = messages.iter().map(|m| m.uid).collect();
+        for message in &mut messages {
+            message.twin = None;
+        }
+        Ok(sources.into_iter().zip(self.insert_rows(to, mod_seq, messages)?).collect())
+    }
+
+    /// Expunges messages with \Deleted, of `only` if given. Returns their UIDs.
+    pub(super) fn expunge(&mut self, mailbox: MailboxId, only: Option<&UidSet>) -> Result<UidSet> {
+        let row = self.mailbox(mailbox)?;
+        let user = row.user;
+        if row.counts.deleted == 0 {
+            return Ok(UidSet::default());
+        }
+        let all = all_uids();
+        let uids = only.unwrap_or(&all);
+        let mut chosen = UidSet::default();
+        for number in self.block_numbers(mailbox, uids)? {
+            for m in &self.block(mailbox, number)?.messages {
+                if m.flags.contains(Flags::DELETED) && uids.contains_uid(m.uid) {
+                    chosen.insert(m.uid.value());
+                }
+            }
+        }
+        if !chosen.is_empty() {
+            let mod_seq = self.next_mod_seq(user)?;
+            let removed = self.remove_rows(mailbox, mod_seq, &chosen)?;
+            self.drop_references(removed.into_iter().map(|m| m.body))?;
+        }
+        Ok(chosen)
+    }
+
+    /// Puts rows at the end of the mailbox, with new UIDs, this mod-sequence and the saved date of now.
+    pub(super) fn insert_rows(
+        &mut self,
+        mailbox: MailboxId,
+        mod_seq: ModSeq,
+        messages: Vec<Message>,
+    ) -> Result<Vec<Uid>> {
+        let saved = u32::try_from(self.now).unwrap_or(0);
+        let row = self.mailbox_mut(mailbox)?;
+        let first = row.counts.uid_next;
+        for m in &messages {
+            count(&mut row.counts, m, true);
+        }
+        row.counts.uid_next += messages.len() as u32;
+        row.counts.highest_mod_seq = row.counts.highest_mod_seq.max(mod_seq);
+        let mut uids = Vec::with_capacity(messages.len());
+        let mut rest = messages.into_iter().zip(first..).peekable();
+        while let Some((_, value)) = rest.peek() {
+            let number = value >> BLOCK_SHIFT;
+            let block = self.block_mut(mailbox, number, mod_seq)?;
+            while let Some((mut message, value)) = rest.next_if(|(_, value)| value >> BLOCK_SHIFT == number) {
+                let uid = Uid::new(value).ok_or(Error::Limit("UIDs of a mailbox"))?;
+                (message.uid, message.mod_seq, message.saved) = (uid, mod_seq, saved);
+                block.messages.push(message);
+                uids.push(uid);
+            }
+        }
+        Ok(uids)
+    }
+
+    /// Takes rows out of the mailbox and into its expunge log. The bodies keep their references.
+    pub(super) fn remove_rows(&mut self, mailbox: MailboxId, mod_seq: ModSeq, uids: &UidSet) -> Result<Vec<Message>> {
+        let mut removed = Vec::new();
+        for number in self.block_numbers(mailbox, uids)? {
+            let before = removed.len();
+            let block = self.block_mut(mailbox, number, mod_seq)?;
+            block.messages.retain(|m| {
+                let keep = !uids.contains_uid(m.uid);
+                if !keep {
+                    removed.push(m.clone());
+                }
+                keep
+            });
+            debug_assert!(removed.len() > before, "only blocks that lose a message are visited");
+        }
+        let gone: UidSet = removed.iter().map(|m| m.uid).collect();
+        self.tables.expunge.insert((mailbox.0, mod_seq.0), encode_ranges(&gone).as_slice())?;
+        let row = self.mailbox_mut(mailbox)?;
+        for m in &removed {
+            count(&mut row.counts, m, false);
+        }
+        row.counts.highest_mod_seq = row.counts.highest_mod_seq.max(mod_seq);
+        Ok(removed)
+    }
+
+    /// Gives the prepared body its rows, or, when the same octets are stored already, takes those.
+    pub(super) fn place_body(&mut self, prepared: &PreparedBody) -> Result<BodyId> {
+        self.mark_written();
+        self.placed.push(prepared.id());
+        let known = self.tables.hash.get(&prepared.row.hash)?.map(|id| BodyId(id.value()));
+        if let Some(body) = known {
+            self.add_references([body].into_iter())?;
+            // Nobody has ever seen the second copy, so it needs no grace.
+            let dead = DeadRow { since: 0, body: prepared.row };
+            self.tables.dead.insert(prepared.id().0, dead.encode().as_slice())?;
+            return Ok(body);
+        }
+        let row = BodyRow { references: 1, ..prepared.row };
+        self.tables.body.insert(prepared.id().0, row.encode().as_slice())?;
+        self.tables.hash.insert(&row.hash, prepared.id().0)?;
+        self.tables.env.insert(prepared.id().0, prepared.record.encode().as_slice())?;
+        Ok(prepared.id())
+    }
+
+    fn add_references(&mut self, bodies: impl Iterator<Item = BodyId>) -> Result<()> {
+        self.mark_written();
+        for (body, count) in counted(bodies) {
+            let mut row = self.body_row(body)?;
+            row.references = row.references.checked_add(count).ok_or(Error::Limit("copies of a message"))?;
+            self.tables.body.insert(body.0, row.encode().as_slice())?;
+        }
+        Ok(())
+    }
+
+    /// Lets go of bodies; one that nobody holds any more is queued for the collector.
+    pub(super) fn drop_references(&mut self, bodies: impl Iterator<Item = BodyId>) -> Result<()> {
+        self.mark_written();
+        for (body, count) in counted(bodies) {
+            let mut row = self.body_row(body)?;
+            row.references = row.references.saturating_sub(count);
+            if row.references > 0 {
+                self.tables.body.insert(body.0, row.encode().as_slice())?;
+                continue;
+            }
+            self.tables.body.remove(body.0)?;
+            self.tables.hash.remove(&row.hash)?;
+            let dead = DeadRow { since: self.now, body: row };
+            self.tables.dead.insert(body.0, dead.encode().as_slice())?;
+        }
+        Ok(())
+    }
+
+    fn body_row(&self, body: BodyId) -> Result<BodyRow> {
+        let found = self.tables.body.get(body.0)?;
+        let bytes = found.ok_or_else(|| Error::Damaged(format!("body {} is missing", body.0)))?;
+        BodyRow::decode(bytes.value())
+    }
+}
+
+/// How often each body occurs, in the order of the table.
+fn counted(bodies: impl Iterator<Item = BodyId>) -> BTreeMap<BodyId, u32> {
+    let mut counts = BTreeMap::new();
+    for body in bodies {
+        *counts.entry(body).or_default() += 1;
+    }
+    counts
+}
+
+/// Adds a message to the counters, or takes it away.
+pub(super) fn count(counts: &mut super::types::Counts, message: &Message, is_added: bool) {
+    let unseen = u32::from(!message.flags.contains(Flags::SEEN));
+    let deleted = u32::from(message.flags.contains(Flags::DELETED));
+    let size = u64::from(message.size);
+    if is_added {
+        counts.exists += 1;
+        counts.unseen += unseen;
+        counts.deleted += deleted;
+        counts.size += size;
+    } else {
+        counts.exists = counts.exists.saturating_sub(1);
+        counts.unseen = counts.unseen.saturating_sub(unseen);
+        counts.deleted = counts.deleted.saturating_sub(deleted);
+        counts.size = counts.size.saturating_sub(size);
+    }
+}
+
+/// The UIDs asked for that were given out and are not `found`.
+pub(super) fn missing(asked: &UidSet, found: &UidSet, uid_next: u32) -> UidSet {
+    let given = UidSet::from_iter((uid_next > 1).then(|| (1, uid_next - 1)));
+    asked.intersection(&given).difference(found)
+}

@@ -1,0 +1,58 @@
+//! Metrics of the store (DESIGN 1.4). Each store counts from its opening; the application registers them once.
+
+use std::time::Duration;
+
+use prometheus::{Histogram, HistogramOpts, IntCounterVec, Opts, Registry};
+
+use super::error::Error;
+
+const ERROR_KINDS: [&str; 8] =
+    ["no_mailbox", "mailbox_exists", "refused", "limit", "no_space", "damaged", "internal", "closed"];
+
+/// Counters and histograms of one store.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    commit_duration: Histogram,
+    commit_operations: Histogram,
+    errors: IntCounterVec,
+}
+
+impl Metrics {
+    pub(super) fn new() -> Result<Self, Error> {
+        let invalid = |e: prometheus::Error| Error::Internal(e.to_string());
+        let duration = HistogramOpts::new(
+            "tributary_store_commit_duration_seconds",
+            "Time from the beginning of a transaction of meta.redb until it is durable",
+        );
+        let seconds = vec![0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
+        let operations =
+            HistogramOpts::new("tributary_store_commit_operations", "Operations that one transaction committed");
+        let groups = vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+        let errors = Opts::new("tributary_store_errors_total", "Operations that the store failed or refused");
+        let errors = IntCounterVec::new(errors, &["kind"]).map_err(invalid)?;
+        for kind in ERROR_KINDS {
+            errors.with_label_values(&[kind]).reset();
+        }
+        Ok(Self {
+            commit_duration: Histogram::with_opts(duration.buckets(seconds)).map_err(invalid)?,
+            commit_operations: Histogram::with_opts(operations.buckets(groups)).map_err(invalid)?,
+            errors,
+        })
+    }
+
+    /// Registers all of them.
+    pub fn register(&self, registry: &Registry) -> prometheus::Result<()> {
+        registry.register(Box::new(self.commit_duration.clone()))?;
+        registry.register(Box::new(self.commit_operations.clone()))?;
+        registry.register(Box::new(self.errors.clone()))
+    }
+
+    pub(super) fn committed(&self, duration: Duration, operations: usize) {
+        self.commit_duration.observe(duration.as_secs_f64());
+        self.commit_operations.observe(operations as f64);
+    }
+
+    pub(super) fn error(&self, error: &Error) {
+        self.errors.with_label_values(&[error.kind()]).inc();
+    }
+}

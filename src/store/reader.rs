@@ -1,0 +1,295 @@
+//! Reading: one consistent view of both files for the length of a closure on a blocking thread.
+//!
+//! A reader never crosses an await: a read transaction that stays open keeps every page freed meanwhile from reuse.
+
+use std::cell::OnceCell;
+use std::ops::Range;
+use std::sync::Arc;
+
+use redb::{AccessGuard, Database, ReadTransaction, ReadableDatabase, ReadableTable};
+use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
+
+use super::Shared;
+use super::error::{Error, Result};
+use super::row::{BodyRow, DeadRow, RecordLayout};
+use super::schema::{BODY, CHUNK, DEAD, ENV, PieceTable, ReadTable, TEXT};
+use super::types::Record;
+use crate::mail::BodyId;
+
+/// Decompressed octets made at a time.
+const STEP: usize = 64 * 1024;
+
+type Rows = ReadTable<u64, &'static [u8]>;
+type Pieces = ReadTable<(u64, u32), &'static [u8]>;
+
+/// One consistent read of both files, on a blocking thread. Never held across an await.
+pub struct Reader {
+    pub(super) meta: ReadTransaction,
+    env: OnceCell<Rows>,
+    chunk: OnceCell<Pieces>,
+    text: OnceCell<Pieces>,
+    /// Begun on first use: after `meta`, so that every body which `meta` names is there.
+    blobs: OnceCell<ReadTransaction>,
+    blobs_file: Arc<Database>,
+    _meta_file: Arc<Database>,
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader").finish_non_exhaustive()
+    }
+}
+
+/// `OnceCell::get_or_try_init`, which is not stable.
+fn get_or_open<T>(cell: &OnceCell<T>, open: impl FnOnce() -> Result<T>) -> Result<&T> {
+    if cell.get().is_none() {
+        // Not shared between threads, and `open` does not come back here: the cell is still empty.
+        drop(cell.set(open()?));
+    }
+    cell.get().ok_or_else(|| Error::Internal("a table was not opened".to_owned()))
+}
+
+impl Reader {
+    pub(super) fn begin(shared: &Shared) -> Result<Self> {
+        let (meta_file, blobs_file) = shared.files()?;
+        Ok(Self {
+            meta: meta_file.begin_read()?,
+            env: OnceCell::new(),
+            chunk: OnceCell::new(),
+            text: OnceCell::new(),
+            blobs: OnceCell::new(),
+            blobs_file,
+            _meta_file: meta_file,
+        })
+    }
+
+    /// The record of a body; `None` when the body has been collected.
+    pub fn record(&self, body: BodyId) -> Result<Option<RecordRef<'_>>> {
+        let table = get_or_open(&self.env, || Ok(self.meta.open_table(ENV)?))?;
+        let Some(guard) = ReadableTable::get(table, body.0)? else { return Ok(None) };
+        let layout = RecordLayout::decode(guard.value())?;
+        Ok(Some(RecordRef { guard, layout }))
+    }
+
+    /// Appends up to about `max` more octets of the cursor's range to `out`. `false`: the body has been collected.
+    /// When the range covers the whole body, its BLAKE3 is checked at the end.
+    pub fn read_body(&self, cursor: &mut BodyCursor, out: &mut Vec<u8>, max: usize) -> Result<bool> {
+        if cursor.is_done() {
+            return Ok(true);
+        }
+        let table = self.pieces(&self.chunk, CHUNK)?;
+        if cursor.stream.next == 0 && table.get((cursor.stream.body.0, 0))?.is_none() {
+            return Ok(false);
+        }
+        let limit = out.len().saturating_add(max.max(1));
+        while !cursor.is_done() && out.len() < limit {
+            cursor.step(table, out, limit - out.len())?;
+        }
+        if cursor.is_done() {
+            self.verify(cursor)?;
+        }
+        Ok(true)
+    }
+
+    /// The decoded, case-folded text of the message for SEARCH BODY, in pieces; `f` returns false to stop. `false`:
+    /// there is none.
+    pub fn text(&self, body: BodyId, f: &mut dyn FnMut(&[u8]) -> bool) -> Result<bool> {
+        let table = self.pieces(&self.text, TEXT)?;
+        if table.get((body.0, 0))?.is_none() {
+            return Ok(false);
+        }
+        let mut stream = Stream::new(body);
+        let mut buffer = Vec::with_capacity(STEP);
+        while !stream.is_ended {
+            buffer.clear();
+            stream.step(table, &mut buffer)?;
+            if !buffer.is_empty() && !f(&buffer) {
+                break;
+            }
+        }
+        Ok(true)
+    }
+
+    fn pieces<'a>(&'a self, cell: &'a OnceCell<Pieces>, table: PieceTable) -> Result<&'a Pieces> {
+        get_or_open(cell, || {
+            let blobs = get_or_open(&self.blobs, || Ok(self.blobs_file.begin_read()?))?;
+            Ok(blobs.open_table(table)?)
+        })
+    }
+
+    fn verify(&self, cursor: &BodyCursor) -> Result<()> {
+        let Some(hasher) = cursor.hasher.as_ref() else { return Ok(()) };
+        match self.body_row(cursor.stream.body)? {
+            Some(row) if row.size < cursor.position || (cursor.stream.is_ended && row.size > cursor.position) => {
+                Err(Error::Damaged(format!("body {} has not the length that was stored", cursor.stream.body.0)))
+            }
+            Some(row) if row.size == cursor.position && row.hash != *hasher.finalize().as_bytes() => {
+                Err(Error::Damaged(format!("the octets of body {} are not what was stored", cursor.stream.body.0)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The row of a body, also of one that is dead and not yet collected.
+    pub(super) fn body_row(&self, body: BodyId) -> Result<Option<BodyRow>> {
+        if let Some(row) = self.meta.open_table(BODY)?.get(body.0)? {
+            return BodyRow::decode(row.value()).map(Some);
+        }
+        let dead = self.meta.open_table(DEAD)?.get(body.0)?;
+        dead.map(|row| DeadRow::decode(row.value()).map(|dead| dead.body)).transpose()
+    }
+}
+
+/// A record as it lies in the store.
+pub struct RecordRef<'r> {
+    guard: AccessGuard<'r, &'static [u8]>,
+    layout: RecordLayout,
+}
+
+impl std::fmt::Debug for RecordRef<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RecordRef").finish_non_exhaustive()
+    }
+}
+
+impl RecordRef<'_> {
+    /// ENVELOPE value, rendered.
+    pub fn envelope(&self) -> &[u8] {
+        self.string(0)
+    }
+
+    /// BODY value, rendered.
+    pub fn body(&self) -> &[u8] {
+        self.string(1)
+    }
+
+    /// BODYSTRUCTURE value, rendered.
+    pub fn body_structure(&self) -> &[u8] {
+        self.string(2)
+    }
+
+    /// The top-level header block with its final blank line; empty when it is longer than 64 KiB.
+    pub fn header(&self) -> &[u8] {
+        self.string(3)
+    }
+
+    /// Encoded `mime::PartTable`.
+    pub fn parts(&self) -> &[u8] {
+        self.string(4)
+    }
+
+    /// Date header as days since 1970-01-01 in its own zone.
+    pub const fn sent_day(&self) -> Option<i32> {
+        self.layout.sent_day
+    }
+
+    /// A copy that outlives the reader.
+    pub fn to_owned(&self) -> Record {
+        Record {
+            envelope: self.envelope().to_vec(),
+            body: self.body().to_vec(),
+            body_structure: self.body_structure().to_vec(),
+            header: self.header().to_vec(),
+            parts: self.parts().to_vec(),
+            sent_day: self.sent_day(),
+        }
+    }
+
+    fn string(&self, index: usize) -> &[u8] {
+        let bounds = &self.layout.bounds;
+        bounds.get(index..index + 2).and_then(|b| self.guard.value().get(b[0]..b[1])).unwrap_or_default()
+    }
+}
+
+/// A zstd stream being read piece by piece.
+struct Stream {
+    body: BodyId,
+    /// Made on first use.
+    decoder: Option<Decoder<'static>>,
+    /// The piece to be read next.
+    next: u32,
+    piece: Vec<u8>,
+    /// How much of `piece` the decoder has taken.
+    taken: usize,
+    is_ended: bool,
+}
+
+impl Stream {
+    const fn new(body: BodyId) -> Self {
+        Self { body, decoder: None, next: 0, piece: Vec::new(), taken: 0, is_ended: false }
+    }
+
+    /// Fills the spare room of `out` once; sets `is_ended` at the end of the stream.
+    fn step(&mut self, table: &Pieces, out: &mut Vec<u8>) -> Result<()> {
+        if self.taken == self.piece.len() {
+            let found = table.get((self.body.0, self.next))?;
+            let bytes = found.ok_or_else(|| Error::Damaged(format!("body {} ends too early", self.body.0)))?;
+            self.piece.clear();
+            self.piece.extend_from_slice(bytes.value());
+            (self.taken, self.next) = (0, self.next + 1);
+        }
+        let mut input = InBuffer::around(&self.piece);
+        input.set_pos(self.taken);
+        let filled = out.len();
+        let mut output = OutBuffer::around_pos(out, filled);
+        let decoder = match &mut self.decoder {
+            Some(decoder) => decoder,
+            none => none.insert(Decoder::new()?),
+        };
+        let rest = decoder.run(&mut input, &mut output).map_err(|e| Error::Damaged(e.to_string()))?;
+        self.taken = input.pos();
+        self.is_ended = rest == 0;
+        Ok(())
+    }
+}
+
+/// Where a partly read body stands, between two reads.
+pub struct BodyCursor {
+    stream: Stream,
+    range: Range<u64>,
+    /// Octets decompressed so far.
+    position: u64,
+    /// For a range that begins at 0: whether it turns out to cover the body is known at the end.
+    hasher: Option<Box<blake3::Hasher>>,
+    buffer: Vec<u8>,
+}
+
+impl std::fmt::Debug for BodyCursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BodyCursor")
+            .field("body", &self.stream.body)
+            .field("range", &self.range)
+            .field("position", &self.position)
+            .finish_non_exhaustive()
+    }
+}
+
+impl BodyCursor {
+    /// Reads octets `range` of the body; its end may lie past the last octet.
+    pub fn new(body: BodyId, range: Range<u64>) -> Self {
+        let hasher = (range.start == 0).then(Box::default);
+        Self { stream: Stream::new(body), range, position: 0, hasher, buffer: Vec::new() }
+    }
+
+    /// Whether all of the range, or of the body, has been read.
+    pub fn is_done(&self) -> bool {
+        self.stream.is_ended || self.position >= self.range.end || self.range.is_empty()
+    }
+
+    fn step(&mut self, table: &Pieces, out: &mut Vec<u8>, room: usize) -> Result<()> {
+        let wanted = usize::try_from(self.range.end - self.position).unwrap_or(usize::MAX);
+        let is_skipping = self.position < self.range.start;
+        self.buffer.clear();
+        self.buffer.reserve_exact(if is_skipping { STEP } else { STEP.min(room).min(wanted) });
+        self.stream.step(table, &mut self.buffer)?;
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(&self.buffer);
+        }
+        let skip = self.range.start.saturating_sub(self.position);
+        let skip = usize::try_from(skip).unwrap_or(usize::MAX).min(self.buffer.len());
+        let take = (self.buffer.len() - skip).min(wanted.saturating_sub(skip));
+        out.extend_from_slice(self.buffer.get(skip..skip + take).unwrap_or_default());
+        self.position += self.buffer.len() as u64;
+        Ok(())
+    }
+}

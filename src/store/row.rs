@@ -1,0 +1,371 @@
+//! Rows of meta.redb to bytes and back (`docs/store-format.md`). Decoding never panics: what cannot be read is
+//! [`Error::Damaged`].
+
+use super::error::{Error, Result};
+use super::schema::BLOCK_SHIFT;
+use super::snapshot::Block;
+use super::types::{Counts, LedgerState, Record};
+use crate::mail::{
+    AccountId, BodyId, Flags, InternalDate, Keyword, KeywordSet, MailboxId, MailboxName, Message, ModSeq, SpecialUse,
+    ThreadId, Uid, UidSet, UidValidity, UserId,
+};
+
+const VERSION: u8 = 1;
+const BLOCK_HEADER: usize = 16;
+const MESSAGE_ROW: usize = 72;
+
+/// A cursor over a row.
+struct Input<'a> {
+    what: &'static str,
+    rest: &'a [u8],
+}
+
+impl<'a> Input<'a> {
+    fn new(what: &'static str, bytes: &'a [u8]) -> Result<Self> {
+        let mut input = Self { what, rest: bytes };
+        if input.u8()? != VERSION {
+            return Err(input.damaged());
+        }
+        Ok(input)
+    }
+
+    fn damaged(&self) -> Error {
+        Error::Damaged(format!("a {} row cannot be read", self.what))
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        let (head, rest) = self.rest.split_first_chunk().ok_or_else(|| self.damaged())?;
+        self.rest = rest;
+        Ok(*head)
+    }
+
+    fn bytes(&mut self, len: usize) -> Result<&'a [u8]> {
+        let (head, rest) = self.rest.split_at_checked(len).ok_or_else(|| self.damaged())?;
+        self.rest = rest;
+        Ok(head)
+    }
+
+    fn u8(&mut self) -> Result<u8> {
+        Ok(u8::from_le_bytes(self.array()?))
+    }
+
+    fn u32(&mut self) -> Result<u32> {
+        Ok(u32::from_le_bytes(self.array()?))
+    }
+
+    fn u64(&mut self) -> Result<u64> {
+        Ok(u64::from_le_bytes(self.array()?))
+    }
+
+    fn i64(&mut self) -> Result<i64> {
+        Ok(i64::from_le_bytes(self.array()?))
+    }
+}
+
+/// A user's mod-sequence counter and keyword table.
+#[derive(Clone, Debug, Default)]
+pub(super) struct UserState {
+    pub(super) mod_seq: ModSeq,
+    pub(super) keywords: Vec<Keyword>,
+}
+
+impl UserState {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut out = vec![VERSION];
+        out.extend(self.mod_seq.0.to_le_bytes());
+        out.push(u8::try_from(self.keywords.len()).unwrap_or(u8::MAX));
+        for keyword in &self.keywords {
+            out.push(u8::try_from(keyword.as_str().len()).unwrap_or(u8::MAX));
+            out.extend(keyword.as_str().as_bytes());
+        }
+        out
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
+        let mut input = Input::new("user", bytes)?;
+        let mod_seq = ModSeq(input.u64()?);
+        let count = input.u8()?;
+        let mut keywords = Vec::with_capacity(count.into());
+        for _ in 0..count {
+            let len = input.u8()?;
+            let text = std::str::from_utf8(input.bytes(len.into())?).ok();
+            keywords.push(text.and_then(Keyword::new).ok_or_else(|| input.damaged())?);
+        }
+        Ok(Self { mod_seq, keywords })
+    }
+
+    /// The bit of a keyword.
+    pub(super) fn keyword(&self, keyword: &Keyword) -> Option<usize> {
+        self.keywords.iter().position(|k| k == keyword)
+    }
+}
+
+/// A row of `mailbox`.
+#[derive(Clone, Debug)]
+pub(super) struct MailboxRow {
+    pub(super) user: UserId,
+    pub(super) name: MailboxName,
+    pub(super) uid_validity: UidValidity,
+    pub(super) special_use: Option<SpecialUse>,
+    pub(super) counts: Counts,
+}
+
+impl MailboxRow {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let special_use = self.special_use.and_then(|u| SpecialUse::ALL.iter().position(|(s, ..)| *s == u));
+        let mut out = vec![VERSION, special_use.map_or(0, |i| i as u8 + 1)];
+        let counts = &self.counts;
+        for n in [self.user.0, self.uid_validity.value(), counts.uid_next] {
+            out.extend(n.to_le_bytes());
+        }
+        out.extend(counts.highest_mod_seq.0.to_le_bytes());
+        for n in [counts.exists, counts.unseen, counts.deleted] {
+            out.extend(n.to_le_bytes());
+        }
+        out.extend(counts.size.to_le_bytes());
+        out.extend(counts.recent_from.to_le_bytes());
+        out.extend(self.name.as_str().as_bytes());
+        out
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
+        let mut input = Input::new("mailbox", bytes)?;
+        let special_use = match input.u8()? {
+            0 => None,
+            n => Some(SpecialUse::ALL.get(usize::from(n) - 1).ok_or_else(|| input.damaged())?.0),
+        };
+        let user = UserId(input.u32()?);
+        let uid_validity = UidValidity::new(input.u32()?).ok_or_else(|| input.damaged())?;
+        let counts = Counts {
+            uid_next: input.u32()?,
+            highest_mod_seq: ModSeq(input.u64()?),
+            exists: input.u32()?,
+            unseen: input.u32()?,
+            deleted: input.u32()?,
+            size: input.u64()?,
+            recent_from: input.u32()?,
+        };
+        let name = std::str::from_utf8(input.rest).ok().and_then(|name| MailboxName::new(name).ok());
+        Ok(Self { user, name: name.ok_or_else(|| input.damaged())?, uid_validity, special_use, counts })
+    }
+}
+
+impl Block {
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        out.clear();
+        out.extend([VERSION, self.messages.len() as u8, 0, 0, 0, 0, 0, 0]);
+        out.extend(self.max_mod_seq.0.to_le_bytes());
+        for m in &self.messages {
+            let (twin_mailbox, twin_uid) = m.twin.map_or((0, 0), |(mailbox, uid)| (mailbox.0, uid.value()));
+            out.extend([(m.uid.value() & ((1 << BLOCK_SHIFT) - 1)) as u8, m.flags.bits()]);
+            out.extend(m.internal_date.offset_minutes.to_le_bytes());
+            out.extend(m.size.to_le_bytes());
+            out.extend(m.mod_seq.0.to_le_bytes());
+            out.extend(m.internal_date.unix.to_le_bytes());
+            out.extend(m.body.0.to_le_bytes());
+            out.extend(m.thread.0.to_le_bytes());
+            out.extend(twin_mailbox.to_le_bytes());
+            out.extend(twin_uid.to_le_bytes());
+            out.extend(m.keywords.0.to_le_bytes());
+            out.extend(m.account.map_or(0, |a| a.0).to_le_bytes());
+            out.extend(m.saved.to_le_bytes());
+        }
+    }
+
+    /// The highest mod-sequence of an encoded block, without decoding its rows.
+    pub(super) fn peek_max_mod_seq(bytes: &[u8]) -> Result<ModSeq> {
+        let mut input = Input::new("message", bytes)?;
+        input.bytes(7)?;
+        Ok(ModSeq(input.u64()?))
+    }
+
+    pub(super) fn decode(number: u32, bytes: &[u8]) -> Result<Self> {
+        let mut input = Input::new("message", bytes)?;
+        let count = usize::from(input.u8()?);
+        input.bytes(6)?;
+        let max_mod_seq = ModSeq(input.u64()?);
+        if bytes.len() != BLOCK_HEADER + count * MESSAGE_ROW || number > u32::MAX >> BLOCK_SHIFT {
+            return Err(input.damaged());
+        }
+        let messages = (0..count).map(|_| decode_message(number << BLOCK_SHIFT, &mut input)).collect::<Result<_>>()?;
+        Ok(Self { max_mod_seq, messages })
+    }
+}
+
+fn decode_message(base: u32, input: &mut Input<'_>) -> Result<Message> {
+    let uid = Uid::new(base | u32::from(input.u8()?)).ok_or_else(|| input.damaged())?;
+    let flags = Flags::from_bits(input.u8()?);
+    let offset_minutes = i16::from_le_bytes(input.array()?);
+    let size = input.u32()?;
+    let mod_seq = ModSeq(input.u64()?);
+    let internal_date = InternalDate { unix: input.i64()?, offset_minutes };
+    let body = BodyId(input.u64()?);
+    let thread = ThreadId(input.u64()?);
+    let twin_mailbox = input.u32()?;
+    let twin = Uid::new(input.u32()?).map(|uid| (MailboxId(twin_mailbox), uid));
+    let keywords = KeywordSet(u128::from_le_bytes(input.array()?));
+    let account = Some(input.u32()?).filter(|a| *a != 0).map(AccountId);
+    let saved = input.u32()?;
+    Ok(Message { uid, flags, keywords, mod_seq, internal_date, saved, size, body, thread, account, twin })
+}
+
+/// A row of `body`, and the tail of one of `dead`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BodyRow {
+    pub(super) size: u64,
+    pub(super) chunks: u32,
+    pub(super) text_chunks: u32,
+    pub(super) references: u32,
+    pub(super) hash: [u8; 32],
+}
+
+impl BodyRow {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut out = vec![VERSION];
+        self.encode_fields(&mut out);
+        out
+    }
+
+    fn encode_fields(&self, out: &mut Vec<u8>) {
+        out.extend(self.size.to_le_bytes());
+        for n in [self.chunks, self.text_chunks, self.references] {
+            out.extend(n.to_le_bytes());
+        }
+        out.extend(self.hash);
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
+        Self::decode_fields(&mut Input::new("body", bytes)?)
+    }
+
+    fn decode_fields(input: &mut Input<'_>) -> Result<Self> {
+        Ok(Self {
+            size: input.u64()?,
+            chunks: input.u32()?,
+            text_chunks: input.u32()?,
+            references: input.u32()?,
+            hash: input.array()?,
+        })
+    }
+}
+
+/// A row of `dead`: a body that no message has any more, and since when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct DeadRow {
+    pub(super) since: i64,
+    pub(super) body: BodyRow,
+}
+
+impl DeadRow {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut out = vec![VERSION];
+        out.extend(self.since.to_le_bytes());
+        self.body.encode_fields(&mut out);
+        out
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
+        let mut input = Input::new("dead", bytes)?;
+        Ok(Self { since: input.i64()?, body: BodyRow::decode_fields(&mut input)? })
+    }
+}
+
+/// A row of `uidl`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct UidlRow {
+    pub(super) state: LedgerState,
+    pub(super) body: BodyId,
+    pub(super) listed_size: u64,
+    pub(super) header_hash: [u8; 16],
+    pub(super) stored_at: i64,
+}
+
+impl UidlRow {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let state = match self.state {
+            LedgerState::Stored => 1,
+            LedgerState::DeleteWanted => 2,
+            LedgerState::Gone => 3,
+        };
+        let mut out = vec![VERSION, state];
+        out.extend(self.body.0.to_le_bytes());
+        out.extend(self.listed_size.to_le_bytes());
+        out.extend(self.header_hash);
+        out.extend(self.stored_at.to_le_bytes());
+        out
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
+        let mut input = Input::new("ledger", bytes)?;
+        let state = match input.u8()? {
+            1 => LedgerState::Stored,
+            2 => LedgerState::DeleteWanted,
+            3 => LedgerState::Gone,
+            _ => return Err(input.damaged()),
+        };
+        Ok(Self {
+            state,
+            body: BodyId(input.u64()?),
+            listed_size: input.u64()?,
+            header_hash: input.array()?,
+            stored_at: input.i64()?,
+        })
+    }
+}
+
+/// A row of `expunge`.
+pub(super) fn encode_ranges(set: &UidSet) -> Vec<u8> {
+    set.ranges().iter().flat_map(|(low, high)| [low.to_le_bytes(), high.to_le_bytes()]).flatten().collect()
+}
+
+/// Adds the ranges of a row of `expunge`.
+pub(super) fn decode_ranges(bytes: &[u8], out: &mut Vec<(u32, u32)>) -> Result<()> {
+    let mut input = Input { what: "expunge", rest: bytes };
+    while !input.rest.is_empty() {
+        out.push((input.u32()?, input.u32()?));
+    }
+    Ok(())
+}
+
+/// Ends of the five byte strings of a record.
+pub(super) struct RecordLayout {
+    pub(super) sent_day: Option<i32>,
+    /// Start of the first string, then the end of each.
+    pub(super) bounds: [usize; 6],
+}
+
+const RECORD_HEADER: usize = 1 + 1 + 4 + 5 * 4;
+
+impl Record {
+    fn strings(&self) -> [&[u8]; 5] {
+        [&self.envelope, &self.body, &self.body_structure, &self.header, &self.parts]
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let strings = self.strings();
+        let mut out = Vec::with_capacity(RECORD_HEADER + strings.iter().map(|s| s.len()).sum::<usize>());
+        out.extend([VERSION, self.sent_day.is_some().into()]);
+        out.extend(self.sent_day.unwrap_or(0).to_le_bytes());
+        for string in strings {
+            out.extend(u32::try_from(string.len()).unwrap_or(u32::MAX).to_le_bytes());
+        }
+        out.extend(strings.into_iter().flatten());
+        out
+    }
+}
+
+impl RecordLayout {
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
+        let mut input = Input::new("record", bytes)?;
+        let has_sent_day = input.u8()? != 0;
+        let sent_day = i32::from_le_bytes(input.array()?);
+        let mut bounds = [RECORD_HEADER; 6];
+        for i in 1..6 {
+            bounds[i] = bounds[i - 1] + input.u32()? as usize;
+        }
+        if bounds[5] != bytes.len() {
+            return Err(input.damaged());
+        }
+        Ok(Self { sent_day: has_sent_day.then_some(sent_day), bounds })
+    }
+}

@@ -1,0 +1,108 @@
+//! Every table of both files. `docs/store-format.md` describes keys and rows; keep the two the same.
+
+use redb::{ReadOnlyTable, Table, TableDefinition, WriteTransaction};
+
+use super::error::Result;
+
+/// The schema that this code reads and writes.
+pub(super) const SCHEMA_VERSION: u64 = 1;
+
+/// Longest value of [`CHUNK`] and [`TEXT`]: with key and page header just below a power of two, to which redb
+/// rounds a page up.
+pub(super) const CHUNK_LEN: usize = 16_284;
+
+/// UIDs a block covers: `uid >> BLOCK_SHIFT` is its number.
+pub(super) const BLOCK_SHIFT: u32 = 6;
+
+/// Names of the rows of [`GLOBAL`].
+pub(super) mod global {
+    pub(crate) const SCHEMA_VERSION: &str = "schema_version";
+    pub(crate) const NEXT_USER: &str = "next_user";
+    pub(crate) const NEXT_ACCOUNT: &str = "next_account";
+    pub(crate) const NEXT_MAILBOX: &str = "next_mailbox";
+    pub(crate) const NEXT_BODY: &str = "next_body";
+    pub(crate) const LAST_UID_VALIDITY: &str = "last_uid_validity";
+    pub(crate) const IN_FLIGHT: &str = "in_flight";
+}
+
+/// Two tables of [`BLOBS`](BlobTables) have this shape: (body, n) -> piece of a zstd stream.
+pub(super) type PieceTable = TableDefinition<'static, (u64, u32), &'static [u8]>;
+
+/// `chunk` of blobs.redb.
+pub(super) const CHUNK: PieceTable = TableDefinition::new("chunk");
+/// `text` of blobs.redb.
+pub(super) const TEXT: PieceTable = TableDefinition::new("text");
+
+/// The tables of blobs.redb, open for writing.
+pub(super) struct BlobTables<'t> {
+    pub(super) chunk: Table<'t, (u64, u32), &'static [u8]>,
+    pub(super) text: Table<'t, (u64, u32), &'static [u8]>,
+}
+
+impl<'t> BlobTables<'t> {
+    pub(super) fn open(txn: &'t WriteTransaction) -> Result<Self> {
+        Ok(Self { chunk: txn.open_table(CHUNK)?, text: txn.open_table(TEXT)? })
+    }
+
+    /// Removes whatever is there of these bodies. Idempotent.
+    pub(super) fn remove(&mut self, bodies: std::ops::RangeInclusive<u64>) -> Result<()> {
+        let keys = (*bodies.start(), 0)..=(*bodies.end(), u32::MAX);
+        self.chunk.retain_in(keys.clone(), |_, _| false)?;
+        self.text.retain_in(keys, |_, _| false)?;
+        Ok(())
+    }
+}
+
+/// A table open for reading.
+pub(super) type ReadTable<K, V> = ReadOnlyTable<K, V>;
+
+/// Declares the tables of meta.redb once: as definitions and as a struct of them open for writing.
+macro_rules! meta_tables {
+    ($($(#[$doc:meta])* $field:ident $constant:ident: $key:ty => $value:ty;)*) => {
+        $($(#[$doc])* pub(super) const $constant: TableDefinition<'static, $key, $value> =
+            TableDefinition::new(stringify!($field));)*
+
+        /// The tables of meta.redb, open for writing.
+        pub(super) struct Tables<'t> {
+            $(pub(super) $field: Table<'t, $key, $value>,)*
+        }
+
+        impl<'t> Tables<'t> {
+            /// Opens, and on first use makes, every table.
+            pub(super) fn open(txn: &'t WriteTransaction) -> Result<Self> {
+                Ok(Self { $($field: txn.open_table($constant)?,)* })
+            }
+        }
+    };
+}
+
+meta_tables! {
+    /// Schema version, next ids, bodies in flight.
+    global GLOBAL: &'static str => &'static [u8];
+    /// Name -> user.
+    user USER: &'static str => u32;
+    /// User -> mod-sequence counter and keywords.
+    user_state USER_STATE: u32 => &'static [u8];
+    /// (user, name) -> account.
+    account ACCOUNT: (u32, &'static str) => u32;
+    /// Mailbox -> its row.
+    mailbox MAILBOX: u32 => &'static [u8];
+    /// (user, name) -> mailbox.
+    mailbox_name MAILBOX_NAME: (u32, &'static str) => u32;
+    /// (user, name) subscribed to.
+    subscription SUBSCRIPTION: (u32, &'static str) => ();
+    /// (mailbox, block number) -> block of message rows.
+    msgblk MSGBLK: (u32, u32) => &'static [u8];
+    /// (mailbox, mod-sequence) -> UIDs expunged.
+    expunge EXPUNGE: (u32, u64) => &'static [u8];
+    /// Body -> record.
+    env ENV: u64 => &'static [u8];
+    /// Body -> lengths, reference count, BLAKE3.
+    body BODY: u64 => &'static [u8];
+    /// BLAKE3 -> body.
+    hash HASH: &'static [u8; 32] => u64;
+    /// (account, unique-id) -> ledger row.
+    uidl UIDL: (u32, &'static [u8]) => &'static [u8];
+    /// Body -> since when it is dead.
+    dead DEAD: u64 => &'static [u8];
+}

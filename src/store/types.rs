@@ -1,0 +1,209 @@
+//! What callers hand to the store and get back: plain data.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::body::PreparedBody;
+use crate::mail::{
+    AccountId, FlagList, FlagOp, InternalDate, MailboxId, MailboxName, ModSeq, SpecialUse, Uid, UidSet, UidValidity,
+};
+
+/// How the store is opened.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where both files are; made (0700) when it is not there.
+    pub data_dir: PathBuf,
+    /// redb page cache of both files together, in bytes.
+    pub cache_bytes: usize,
+    /// How long the bytes of an expunged message stay readable for sessions that still show it.
+    pub gc_grace: Duration,
+}
+
+/// A mailbox as LIST and STATUS see it.
+#[derive(Clone, Debug)]
+pub struct Mailbox {
+    /// Its id.
+    pub id: MailboxId,
+    /// Its name.
+    pub name: MailboxName,
+    /// Its UIDVALIDITY.
+    pub uid_validity: UidValidity,
+    /// Its special use (RFC 6154).
+    pub special_use: Option<SpecialUse>,
+    /// Its counters.
+    pub counts: Counts,
+}
+
+/// Counters kept with the mailbox row; always equal to what its rows say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// UIDNEXT; one past `MAX_UID` when UIDs are exhausted.
+    pub uid_next: u32,
+    /// HIGHESTMODSEQ, at least 1 (RFC 7162 section 3.1.2.1).
+    pub highest_mod_seq: ModSeq,
+    /// Messages.
+    pub exists: u32,
+    /// Messages without \Seen.
+    pub unseen: u32,
+    /// Messages with \Deleted.
+    pub deleted: u32,
+    /// Sum of their sizes (RFC 8438).
+    pub size: u64,
+    /// First UID that no session has been shown as \Recent (see `Store::claim_recent`).
+    pub recent_from: u32,
+}
+
+/// A message to be put into a mailbox.
+#[derive(Debug)]
+pub struct NewMessage {
+    /// Its bytes.
+    pub body: PreparedBody,
+    /// Its flags.
+    pub flags: FlagList,
+    /// INTERNALDATE.
+    pub internal_date: InternalDate,
+    /// The upstream account it came from.
+    pub account: Option<AccountId>,
+}
+
+/// What APPEND made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// UIDVALIDITY of the mailbox.
+    pub uid_validity: UidValidity,
+    /// One UID a message, in order.
+    pub uids: Vec<Uid>,
+}
+
+/// One message from a maildrop: message row, ledger row, counters and mod-sequence in one transaction (I2).
+#[derive(Debug)]
+pub struct Delivery {
+    /// The account it came from.
+    pub account: AccountId,
+    /// Where it goes.
+    pub mailbox: MailboxId,
+    /// The message.
+    pub message: NewMessage,
+    /// Its unique-id; `None` where the server has none: identity is then the content (BLAKE3).
+    pub unique_id: Option<Vec<u8>>,
+    /// Size that LIST gave, for the ledger.
+    pub listed_size: u64,
+    /// Normalised hash of its header, for the ledger.
+    pub header_hash: [u8; 16],
+    /// Write the ledger row as `DeleteWanted` (leave_on_server: never).
+    pub delete_upstream: bool,
+}
+
+/// What became of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivered {
+    /// It is in the mailbox under this UID.
+    Stored(Uid),
+    /// The ledger has this unique-id (or content) already (I3): nothing was stored.
+    Duplicate,
+}
+
+/// What is to happen, or has happened, to the message upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LedgerState {
+    /// It is here; nothing is to be done upstream.
+    Stored,
+    /// It is here and is to be deleted upstream.
+    DeleteWanted,
+    /// DELE and QUIT were acknowledged; forgotten once a complete listing no longer shows it.
+    Gone,
+}
+
+/// One row of the ledger: a message that was taken from a maildrop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerRow {
+    /// Its state upstream.
+    pub state: LedgerState,
+    /// Where it is now, also after MOVE or COPY; `None` once it is expunged everywhere.
+    pub message: Option<(MailboxId, Uid)>,
+    /// Size that LIST gave.
+    pub listed_size: u64,
+    /// Normalised hash of its header.
+    pub header_hash: [u8; 16],
+    /// When it was stored, seconds since 1970.
+    pub stored_at: i64,
+}
+
+/// A change of one ledger row. A change of a row that is not there does nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LedgerChange {
+    /// Sets the state of the row of this unique-id.
+    SetState(Vec<u8>, LedgerState),
+    /// Forgets the row of this unique-id.
+    Forget(Vec<u8>),
+    /// The server now calls the message `from` by the unique-id `to`: the row moves there, as `Stored`. Nothing
+    /// happens when `to` is known already.
+    Adopt {
+        /// The unique-id it had.
+        from: Vec<u8>,
+        /// The unique-id it has.
+        to: Vec<u8>,
+    },
+}
+
+/// A flag change on many messages (STORE).
+#[derive(Clone, Debug)]
+pub struct FlagChange {
+    /// Add, remove or replace.
+    pub op: FlagOp,
+    /// The flags.
+    pub list: FlagList,
+    /// UNCHANGEDSINCE (RFC 7162 section 3.1.3).
+    pub unchanged_since: Option<ModSeq>,
+}
+
+/// What a flag change did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FlagsStored {
+    /// UIDs that exist and to which the change applied, whether or not it altered anything.
+    pub applied: UidSet,
+    /// UIDs refused by UNCHANGEDSINCE.
+    pub modified: UidSet,
+    /// UIDs asked for that are no longer there.
+    pub missing: UidSet,
+}
+
+/// What COPY or MOVE made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// UIDVALIDITY of the destination.
+    pub uid_validity: UidValidity,
+    /// (source, destination), ascending by source.
+    pub pairs: Vec<(Uid, Uid)>,
+    /// UIDs asked for that are no longer there.
+    pub missing: UidSet,
+}
+
+/// What is derived from a message's bytes once, at ingest (table `env`). All rendered IMAP text is 7-bit clean or
+/// uses literals where needed, so that it can be copied to the wire as it stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// ENVELOPE value, rendered.
+    pub envelope: Vec<u8>,
+    /// BODY value (non-extensible), rendered.
+    pub body: Vec<u8>,
+    /// BODYSTRUCTURE value, rendered.
+    pub body_structure: Vec<u8>,
+    /// The top-level header block with its final blank line, raw, when not longer than 64 KiB; else empty.
+    pub header: Vec<u8>,
+    /// Encoded `mime::PartTable`.
+    pub parts: Vec<u8>,
+    /// Date header as days since 1970-01-01 in the date's own zone (SENTSINCE etc.), if parsable.
+    pub sent_day: Option<i32>,
+}
+
+/// Bytes on disk and messages stored, for the gauges `store_size_bytes{file}` and `store_messages`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// Size of meta.redb.
+    pub meta: u64,
+    /// Size of blobs.redb.
+    pub blobs: u64,
+    /// Messages in all mailboxes of all users.
+    pub messages: u64,
+}

@@ -1,0 +1,202 @@
+//! The one writer thread of meta.redb: group commit.
+//!
+//! It takes what is queued, runs it in one transaction, commits, publishes the new mailbox versions, then answers
+//! (I1, I2, I6). An operation that fails before it writes is answered its error and leaves the transaction alone; one
+//! that fails later spoils it, and the batch is run again one operation at a time.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use redb::Database;
+use tokio::sync::{mpsc, oneshot};
+
+use super::Shared;
+use super::error::{Error, Result};
+use super::schema::Tables;
+use super::txn::{Outcome, Txn};
+
+/// Requests that may wait before callers are held back.
+pub(super) const QUEUE: usize = 1024;
+
+/// The most operations in one transaction: bounds what a failed commit takes with it and the memory of a batch.
+const MAX_BATCH: usize = 512;
+
+/// A mutation of meta.redb, waiting for its transaction.
+pub(super) trait Operation: Send {
+    /// Runs in `txn`; may be run again in a fresh transaction after the first was given up.
+    fn run(&mut self, txn: &mut Txn<'_>) -> Result<()>;
+
+    /// Answers the caller with what `run` made, or with why it did not become durable.
+    fn answer(self: Box<Self>, outcome: Result<()>);
+}
+
+/// An operation made of a closure.
+struct Call<F, T> {
+    run: F,
+    value: Option<T>,
+    reply: oneshot::Sender<Result<T>>,
+}
+
+impl<F, T> Operation for Call<F, T>
+where
+    F: FnMut(&mut Txn<'_>) -> Result<T> + Send,
+    T: Send,
+{
+    fn run(&mut self, txn: &mut Txn<'_>) -> Result<()> {
+        self.value = Some((self.run)(txn)?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, outcome: Result<()>) {
+        let Self { run, value, reply } = *self;
+        // What the closure holds (bodies) is released before the caller goes on.
+        drop(run);
+        // A caller that has gone away does not undo what is durable.
+        drop(reply.send(outcome.and_then(|()| value.ok_or(Error::Closed))));
+    }
+}
+
+/// A request of `run`, and where its answer arrives.
+pub(super) fn operation<T, F>(run: F) -> (Box<dyn Operation>, oneshot::Receiver<Result<T>>)
+where
+    F: FnMut(&mut Txn<'_>) -> Result<T> + Send + 'static,
+    T: Send + 'static,
+{
+    let (reply, answer) = oneshot::channel();
+    (Box::new(Call { run, value: None, reply }), answer)
+}
+
+/// What the writer thread is sent.
+pub(super) enum Request {
+    Run(Box<dyn Operation>),
+    /// Nothing sent after this is run.
+    Stop,
+}
+
+/// Body of the writer thread.
+pub(super) fn run(database: &Database, shared: &Shared, mut requests: mpsc::Receiver<Request>) {
+    while let Some(first) = requests.blocking_recv() {
+        let mut batch = Vec::new();
+        let mut next = Some(first);
+        let mut is_stopping = false;
+        while let Some(request) = next {
+            match request {
+                Request::Run(operation) => batch.push(operation),
+                Request::Stop => is_stopping = true,
+            }
+            let is_full = is_stopping || batch.len() >= MAX_BATCH;
+            next = if is_full { None } else { requests.try_recv().ok() };
+        }
+        commit_batch(database, shared, batch);
+        if is_stopping {
+            return;
+        }
+    }
+}
+
+fn commit_batch(database: &Database, shared: &Shared, mut batch: Vec<Box<dyn Operation>>) {
+    if batch.is_empty() {
+        return;
+    }
+    match commit(database, shared, &mut batch) {
+        Ok(outcomes) => {
+            for (operation, outcome) in batch.into_iter().zip(outcomes) {
+                if let Err(e) = &outcome {
+                    shared.metrics.error(e);
+                }
+                operation.answer(outcome);
+            }
+        }
+        Err(Failure::Operation) if batch.len() > 1 => {
+            for operation in batch {
+                commit_batch(database, shared, vec![operation]);
+            }
+        }
+        Err(Failure::Operation) => answer_all(shared, batch, &Error::Internal("an operation failed".to_owned())),
+        Err(Failure::One(e) | Failure::Commit(e)) => answer_all(shared, batch, &e),
+    }
+}
+
+fn answer_all(shared: &Shared, batch: Vec<Box<dyn Operation>>, error: &Error) {
+    shared.metrics.error(error);
+    for operation in batch {
+        operation.answer(Err(error.clone()));
+    }
+}
+
+/// Why nothing of a batch was committed.
+enum Failure {
+    /// One operation of several failed after it had written.
+    Operation,
+    /// The only operation of the batch failed.
+    One(Error),
+    /// The transaction could not be begun, written or committed.
+    Commit(Error),
+}
+
+impl<E: Into<Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Commit(error.into())
+    }
+}
+
+/// Commits a batch; the answer has one outcome for each operation.
+fn commit(database: &Database, shared: &Shared, batch: &mut [Box<dyn Operation>]) -> Result<Vec<Result<()>>, Failure> {
+    let started = Instant::now();
+    let mut transaction = database.begin_write()?;
+    transaction.set_quick_repair(true);
+    let (outcomes, changes) = {
+        let mut txn = Txn::new(Tables::open(&transaction)?, shared);
+        let outcomes = run_all(&mut txn, batch)?;
+        if txn.is_unchanged() {
+            return Ok(outcomes);
+        }
+        txn.flush()?;
+        (outcomes, txn.into_outcome())
+    };
+    transaction.commit()?;
+    shared.metrics.committed(started.elapsed(), batch.len());
+    shared.bodies.placed(&changes.placed);
+    publish(shared, changes);
+    Ok(outcomes)
+}
+
+fn run_all(txn: &mut Txn<'_>, batch: &mut [Box<dyn Operation>]) -> Result<Vec<Result<()>>, Failure> {
+    let is_single = batch.len() == 1;
+    let mut outcomes = Vec::with_capacity(batch.len());
+    for operation in batch {
+        txn.begin_operation();
+        // A panic is a bug in one operation; it must not take the store, and everybody's mail, with it.
+        let outcome = catch_unwind(AssertUnwindSafe(|| operation.run(txn)));
+        match outcome {
+            Ok(Err(e)) if txn.has_written() => {
+                return Err(if is_single { Failure::One(e) } else { Failure::Operation });
+            }
+            Ok(outcome) => outcomes.push(outcome),
+            Err(_) if is_single => return Err(Failure::One(Error::Internal("an operation panicked".to_owned()))),
+            Err(_) => return Err(Failure::Operation),
+        }
+    }
+    Ok(outcomes)
+}
+
+fn publish(shared: &Shared, changes: Outcome) {
+    for touched in changes.touched {
+        let user = touched.row.as_ref().map(|row| row.user);
+        if touched.row.is_none() {
+            shared.forget_recent_mark(touched.mailbox);
+        }
+        let keywords = user.and_then(|user| changes.keywords.get(&user)).map_or(&[][..], Vec::as_slice);
+        shared.live.publish(touched, keywords);
+    }
+}
+
+/// Starts the writer thread.
+pub(super) fn spawn(
+    database: Arc<Database>,
+    shared: Arc<Shared>,
+    requests: mpsc::Receiver<Request>,
+) -> std::io::Result<std::thread::JoinHandle<()>> {
+    std::thread::Builder::new().name("store-meta".to_owned()).spawn(move || run(&database, &shared, requests))
+}
