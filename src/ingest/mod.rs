@@ -1,29 +1,74 @@
-//! SKELETON: from raw octets to a message ready for the store. Used by the poller and by APPEND.
-#![allow(missing_docs, unused_variables, clippy::todo)]
+//! From raw octets to a message ready for the store; used by the poller and by APPEND. Never alters a message but for bare
+//! LF, which becomes CRLF (I7), and refuses none (I9). Memory is bounded whatever the size of the message.
+
+mod line_ends;
+mod record;
 
 use crate::mail::InternalDate;
+use crate::mime::{Limits, Scanner};
 use crate::store;
 
+use line_ends::LineEnds;
+
 /// One message being received, streamed to the store with bounded memory: bare LF made CRLF (I7), scanned, its search text
-/// extracted, everything rendered that FETCH will need.
-pub struct Intake(());
+/// extracted, everything rendered that FETCH will need. Dropped without `finish`: nothing is stored.
+pub struct Intake {
+    writer: store::BodyWriter,
+    scanner: Scanner,
+    line_ends: LineEnds,
+    octets: Vec<u8>,
+    text: Vec<u8>,
+}
 
 /// A message ready to be appended or delivered.
 pub struct Prepared {
+    /// Its bytes, durable.
     pub body: store::PreparedBody,
+    /// Normalised hash of its header (see `mime::header_hash`).
     pub header_hash: [u8; 16],
     /// Date of the topmost Received header, else of Date: INTERNALDATE of mail from a maildrop.
     pub received: Option<InternalDate>,
 }
 
 impl Intake {
+    /// Starts a message.
     pub async fn begin(store: &store::Store) -> store::Result<Self> {
-        todo!()
+        Ok(Self {
+            writer: store.body_writer().await?,
+            scanner: Scanner::new(Limits::default()),
+            line_ends: LineEnds::default(),
+            octets: Vec::new(),
+            text: Vec::new(),
+        })
     }
+
+    /// Adds octets of the message, in pieces of any size.
     pub async fn write(&mut self, data: &[u8]) -> store::Result<()> {
-        todo!()
+        for piece in data.chunks(PIECE) {
+            self.octets.clear();
+            self.line_ends.convert(piece, &mut self.octets);
+            self.scanner.feed(&self.octets, &mut self.text);
+            self.writer.write(&self.octets).await?;
+            if self.text.len() >= PIECE {
+                self.writer.write_text(&self.text).await?;
+                self.text.clear();
+            }
+        }
+        Ok(())
     }
-    pub async fn finish(self) -> store::Result<Prepared> {
-        todo!()
+
+    /// The end of the message. Completes once its bytes are durable.
+    pub async fn finish(mut self) -> store::Result<Prepared> {
+        let structure = self.scanner.finish(&mut self.text);
+        if !self.text.is_empty() {
+            self.writer.write_text(&self.text).await?;
+        }
+        let received = structure.received.map(|(unix, offset_minutes)| InternalDate { unix, offset_minutes });
+        let header_hash = crate::mime::header_hash(&structure.header);
+        let body = self.writer.finish(record::of(structure)).await?;
+        Ok(Prepared { body, header_hash, received })
     }
 }
+
+/// Octets taken through all steps at once.
+const PIECE: usize = 64 * 1024;

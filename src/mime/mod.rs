@@ -1,32 +1,46 @@
-//! SKELETON: reading message bytes (RFC 5322, RFC 2045 to 2047, RFC 2231). Pure, streaming, never fails on garbage (I9).
-#![allow(missing_docs, unused_variables, clippy::todo)]
+//! Reading message bytes (RFC 5322, RFC 2045 to 2047, RFC 2231). Pure and streaming; never fails: any octets are a message
+//! (I9). Where servers differ in what they make of broken mail, this follows Dovecot.
+
+mod address;
+mod casefold;
+mod charset;
+mod content;
+mod date;
+mod encoded_word;
+mod envelope;
+mod header;
+mod lexer;
+mod parameter;
+mod scanner;
+mod section;
+mod text;
+mod transfer;
+mod tree;
 
 use std::ops::Range;
+
+pub use casefold::fold;
+pub use envelope::Envelope;
+pub use header::{filter_header, header_hash, header_text, header_texts};
+pub use scanner::Scanner;
+pub use section::{PartTable, Want};
 
 /// Beyond these a message is still stored and shown whole; only its parts are not told apart any further.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
+    /// Parts around a part.
     pub depth: usize,
+    /// Parts of a message.
     pub parts: usize,
+    /// Parameters of a message.
     pub parameters: usize,
     /// Header bytes parsed in one header block; the rest of it is body.
     pub header: usize,
 }
 
-/// Reads a message once, front to back, in pieces of any size, with memory bounded by the limits.
-pub struct Scanner(());
-
-impl Scanner {
-    pub fn new(limits: Limits) -> Self {
-        todo!()
-    }
-    /// `text` receives decoded, case-folded UTF-8 for SEARCH: the text/* parts and the headers of inner messages and parts
-    /// where Dovecot would search them.
-    pub fn feed(&mut self, data: &[u8], text: &mut Vec<u8>) {
-        todo!()
-    }
-    pub fn finish(self, text: &mut Vec<u8>) -> Structure {
-        todo!()
+impl Default for Limits {
+    fn default() -> Self {
+        Self { depth: 64, parts: 10_000, parameters: 1_000, header: 1024 * 1024 }
     }
 }
 
@@ -35,7 +49,9 @@ impl Scanner {
 pub struct Structure {
     /// The top header block, raw, with its blank line.
     pub header: Vec<u8>,
+    /// The message's ENVELOPE.
     pub envelope: Envelope,
+    /// The message as a part.
     pub root: Part,
     /// Days since 1970-01-01 of the Date header, in its own zone.
     pub sent_day: Option<i32>,
@@ -43,44 +59,43 @@ pub struct Structure {
     pub received: Option<(i64, i16)>,
 }
 
-/// ENVELOPE (RFC 9051 section 7.5.2): raw header values, unfolded, not decoded; None: NIL.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Envelope {
-    pub date: Option<Vec<u8>>,
-    pub subject: Option<Vec<u8>>,
-    pub from: Vec<Address>,
-    /// Defaults to `from` already applied.
-    pub sender: Vec<Address>,
-    pub reply_to: Vec<Address>,
-    pub to: Vec<Address>,
-    pub cc: Vec<Address>,
-    pub bcc: Vec<Address>,
-    pub in_reply_to: Option<Vec<u8>>,
-    pub message_id: Option<Vec<u8>>,
-}
-
-/// One address structure of the ENVELOPE; groups as RFC 9051 describes (host None starts or ends one).
+/// One address structure of the ENVELOPE; groups as RFC 9051 describes (host `None` starts or ends one).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Address {
+    /// Display name, not decoded.
     pub name: Option<Vec<u8>>,
+    /// Source route (RFC 5322 section 4.4).
     pub route: Option<Vec<u8>>,
+    /// Local part, or the name of the group that starts here.
     pub mailbox: Option<Vec<u8>>,
+    /// Domain.
     pub host: Option<Vec<u8>>,
 }
 
 /// A body part (RFC 9051 section 7.5.2 BODYSTRUCTURE).
 #[derive(Clone, Debug)]
 pub struct Part {
+    /// Type, empty where the field cannot be read.
     pub media_type: Vec<u8>,
+    /// Subtype.
     pub subtype: Vec<u8>,
+    /// Parameters of Content-Type; text parts have a charset.
     pub parameters: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Content-ID
     pub id: Option<Vec<u8>>,
+    /// Content-Description
     pub description: Option<Vec<u8>>,
+    /// Content-Transfer-Encoding, or 7bit.
     pub encoding: Vec<u8>,
+    /// Content-MD5
     pub md5: Option<Vec<u8>>,
+    /// Content-Disposition with its parameters.
     pub disposition: Option<(Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>)>,
+    /// Content-Language
     pub language: Vec<Vec<u8>>,
+    /// Content-Location
     pub location: Option<Vec<u8>>,
+    /// What the content is.
     pub body: Body,
     /// Octets of its header block (the MIME header; for the root the message header), with the blank line.
     pub header_span: Range<u64>,
@@ -90,68 +105,13 @@ pub struct Part {
     pub lines: u64,
 }
 
+/// What the content of a part is.
 #[derive(Clone, Debug)]
 pub enum Body {
+    /// Octets.
     Leaf,
+    /// Parts, at least one: a multipart without any has an empty text part.
     Multipart(Vec<Part>),
     /// message/rfc822 and message/global: envelope of the inner message, and its root part.
     Message(Box<Envelope>, Box<Part>),
-}
-
-/// Where each section of a message lies; stored, so that FETCH never parses.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PartTable(Vec<u8>);
-
-/// What of a part (RFC 9051 section 6.4.5.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Want {
-    Whole,
-    Header,
-    Text,
-    Mime,
-}
-
-impl PartTable {
-    pub fn of(root: &Part) -> Self {
-        todo!()
-    }
-    pub fn from_bytes(bytes: &[u8]) -> Self {
-        todo!()
-    }
-    pub fn as_bytes(&self) -> &[u8] {
-        todo!()
-    }
-    /// The octets of a section, `None` when there is no such part (answered with an empty string or NIL as the corpus shows
-    /// Dovecot do).
-    pub fn section(&self, path: &[u32], want: Want) -> Option<Range<u64>> {
-        todo!()
-    }
-}
-
-/// The fields of a raw header block that are named (`keep` true) or not named, in order, raw with their folding, and the final blank
-/// line (HEADER.FIELDS and HEADER.FIELDS.NOT).
-pub fn filter_header(header: &[u8], names: &[Vec<u8>], keep: bool) -> Vec<u8> {
-    todo!()
-}
-
-/// For SEARCH HEADER: the values of each field of this name (ASCII case-insensitive), unfolded, RFC 2047 decoded, case-folded
-/// with the same `fold` as the search text.
-pub fn header_texts(header: &[u8], name: &[u8]) -> Vec<String> {
-    todo!()
-}
-
-/// The whole header block decoded and folded, one line a field (SEARCH TEXT).
-pub fn header_text(header: &[u8]) -> String {
-    todo!()
-}
-
-/// The case folding of SEARCH: what both the search text and the search string go through.
-pub fn fold(text: &str) -> String {
-    todo!()
-}
-
-/// Normalised hash of a header block for recognising a message under another unique-id: fields that servers add or change
-/// (Return-Path, Status, X-Status, X-UIDL, X-UID, Content-Length, Lines, X-Mozilla-*, Delivered-To) left out, white space folded.
-pub fn header_hash(header: &[u8]) -> [u8; 16] {
-    todo!()
 }

@@ -1,0 +1,306 @@
+//! Stage one of the codec: finds where a command ends (RFC 9051 sections 2.2 and 4.3; LITERAL+ of RFC 7888, literal8 of
+//! RFC 3516). Knows lines, literals and limits, and of the commands only APPEND, whose message it streams. Must never
+//! take octets of a literal for a command, nor hold more than its limits allow, nor look at an octet twice.
+
+mod discard;
+mod input;
+mod marker;
+#[cfg(test)]
+mod tests;
+
+use discard::Discard;
+use input::Input;
+use marker::Marker;
+
+/// Sizes beyond which a command is refused (DESIGN 2.8).
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Longest line in octets, over all lines of a command, literals and line ends not counted.
+    pub line: usize,
+    /// Largest literal kept in memory.
+    pub literal: u64,
+    /// Most literals in one command.
+    pub literals: usize,
+    /// Total size of the literals of one command kept in memory.
+    pub literal_total: u64,
+    /// Largest literal of APPEND (streamed). 0: not logged in, no streaming.
+    pub append: u64,
+}
+
+impl Limits {
+    /// Octets of a refused command that are read and thrown away; past them the connection must end.
+    fn discard(self) -> u64 {
+        const LEAST: u64 = 1024 * 1024;
+        self.append.saturating_mul(2).max(LEAST)
+    }
+}
+
+/// A complete command: text and literals in the order sent. The text before a literal ends with its `{n}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// Text, without the line end.
+    Text(Vec<u8>),
+    /// The octets of a literal.
+    Literal(Vec<u8>),
+    /// An APPEND literal whose octets went out as `Event::Data`.
+    Streamed(u64),
+}
+
+/// What the input turned out to hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A whole command (final CRLF or LF removed).
+    Command(Vec<Piece>),
+    /// Send `+ ` (a synchronising literal was accepted and kept in memory).
+    Continue,
+    /// The message literal of an APPEND begins: `head` is the text so far, so that the session can check state, mailbox
+    /// and quota first. Answer with `accept_stream` (then send a continuation if `sync`) or `refuse`.
+    AppendLiteral {
+        /// The command so far; its last text ends with the `{n}` of this literal.
+        head: Vec<Piece>,
+        /// Octets in the literal.
+        size: u64,
+        /// Whether the client waits for a continuation before it sends them.
+        sync: bool,
+    },
+    /// Octets of an accepted APPEND literal.
+    Data(Vec<u8>),
+    /// The last octet of the streamed literal was given out.
+    DataEnd,
+    /// Too long a line, or too many or too large literals. Comes once a command, when all of it has been thrown away
+    /// (a refused synchronising literal is never sent; a non-synchronising one is consumed), or, with `close`, when
+    /// it is so large that the connection must end with BYE.
+    TooLarge {
+        /// The tag, if one could be read.
+        tag: Option<Vec<u8>>,
+        /// The message literal of an APPEND was over its limit: the answer is NO [TOOBIG] (RFC 7889 section 4).
+        append: bool,
+        /// Nothing more will be read.
+        close: bool,
+    },
+}
+
+/// Splits the input into commands. Sans-IO: `push` octets, then `poll` until `None`.
+#[derive(Debug)]
+pub struct Fragmenter {
+    limits: Limits,
+    input: Input,
+    state: State,
+    /// The line being read; while discarding only its last octets.
+    text: Vec<u8>,
+    /// Text and literals of this command before `text`.
+    pieces: Vec<Piece>,
+    text_total: usize,
+    literals: usize,
+    literal_total: u64,
+    /// Set while a command is being thrown away.
+    discard: Option<Discard>,
+    /// `poll_line` has dropped part of this line.
+    line_overflow: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    Line,
+    Literal { left: u64 },
+    Announced { size: u64, sync: bool },
+    Stream { size: u64, left: u64 },
+    Skip { left: u64 },
+    Closed,
+}
+
+enum Step {
+    Event(Event),
+    Again,
+    Wait,
+}
+
+impl Fragmenter {
+    /// A fragmenter at the start of a command.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            input: Input::default(),
+            state: State::Line,
+            text: Vec::new(),
+            pieces: Vec::new(),
+            text_total: 0,
+            literals: 0,
+            literal_total: 0,
+            discard: None,
+            line_overflow: false,
+        }
+    }
+
+    /// Changes the limits (after login).
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    /// Gives input to the fragmenter. Call `poll` until `None` before more: what has not been polled is kept as it is.
+    pub fn push(&mut self, data: &[u8]) {
+        if !matches!(self.state, State::Closed) {
+            self.input.push(data);
+        }
+    }
+
+    /// The next event; `None` when more input, or an answer to `AppendLiteral`, is needed.
+    pub fn poll(&mut self) -> Option<Event> {
+        loop {
+            match self.step() {
+                Step::Event(event) => return Some(event),
+                Step::Again => {}
+                Step::Wait => return None,
+            }
+        }
+    }
+
+    /// Accepts the announced APPEND literal: its octets follow as `Data`, then `DataEnd`.
+    pub fn accept_stream(&mut self) {
+        if let State::Announced { size, .. } = self.state {
+            self.state = State::Stream { size, left: size };
+        }
+    }
+
+    /// Refuses the announced APPEND literal: a synchronising one ends the command (the client does not send it), the
+    /// octets of a non-synchronising one and the rest of the command are discarded.
+    pub fn refuse(&mut self) {
+        let State::Announced { size, sync } = self.state else { return };
+        if sync {
+            self.reset();
+        } else {
+            self.begin_discard(true, true);
+            self.state = State::Skip { left: size };
+        }
+    }
+
+    /// Takes one raw line (without its line end) for SASL responses and IDLE's DONE; `Err` when over the line limit.
+    pub fn poll_line(&mut self) -> Option<Result<Vec<u8>, ()>> {
+        if !matches!(self.state, State::Line) || self.discard.is_some() {
+            return None;
+        }
+        // One octet past the limit may be the CR of the line end; past that only the line end matters.
+        let room = (self.limits.line + 1).saturating_sub(self.text.len());
+        self.text.extend_from_slice(self.input.take_line(room));
+        if self.text.len() > self.limits.line {
+            self.line_overflow |= !self.input.take_line(usize::MAX).is_empty();
+        }
+        if !self.input.take_line_end() {
+            return None;
+        }
+        self.strip_cr();
+        let overflow = std::mem::take(&mut self.line_overflow) || self.text.len() > self.limits.line;
+        let line = std::mem::take(&mut self.text);
+        Some(if overflow { Err(()) } else { Ok(line) })
+    }
+
+    /// Drops every octet pushed and not yet taken, and the command they began. Used on STARTTLS: nothing sent before
+    /// TLS survives it (RFC 9051 section 6.2.1).
+    pub fn clear(&mut self) {
+        self.input.clear();
+        self.reset();
+    }
+
+    /// Whether octets have been pushed that no event has covered.
+    pub fn has_input(&self) -> bool {
+        !self.input.is_empty() || !self.text.is_empty() || !self.pieces.is_empty()
+    }
+
+    fn step(&mut self) -> Step {
+        match self.state {
+            State::Line if self.discard.is_some() => self.discard_line(),
+            State::Line => self.read_line(),
+            State::Literal { left } => self.read_literal(left),
+            State::Stream { size, left } => self.read_stream(size, left),
+            State::Skip { left } => self.skip(left),
+            State::Announced { .. } | State::Closed => Step::Wait,
+        }
+    }
+
+    fn read_line(&mut self) -> Step {
+        // One octet past the limit may be the CR of the line end.
+        let room = (self.limits.line + 1).saturating_sub(self.text_total + self.text.len());
+        self.text.extend_from_slice(self.input.take_line(room));
+        if !self.input.take_line_end() {
+            if self.input.is_empty() {
+                return Step::Wait;
+            }
+            self.begin_discard(false, false);
+            return Step::Again;
+        }
+        self.strip_cr();
+        let marker = Marker::at_end(&self.text, false);
+        if self.text_total + self.text.len() > self.limits.line {
+            self.begin_discard(false, false);
+            return self.discard_line_end(marker);
+        }
+        if let Some(marker) = marker {
+            return self.begin_literal(marker);
+        }
+        self.pieces.push(Piece::Text(std::mem::take(&mut self.text)));
+        let pieces = std::mem::take(&mut self.pieces);
+        self.reset();
+        Step::Event(Event::Command(pieces))
+    }
+
+    fn begin_literal(&mut self, marker: Marker) -> Step {
+        let Limits { literal, literals, literal_total, append, .. } = self.limits;
+        let streamed = append > 0 && marker::is_append_message(&self.pieces, &self.text);
+        let most = if streamed { append } else { literal.min(literal_total.saturating_sub(self.literal_total)) };
+        let Some(size) = marker.size.filter(|size| *size <= most && self.literals < literals) else {
+            self.begin_discard(streamed, false);
+            return self.discard_line_end(Some(marker));
+        };
+        self.literals += 1;
+        self.text_total += self.text.len();
+        self.pieces.push(Piece::Text(std::mem::take(&mut self.text)));
+        if streamed {
+            self.state = State::Announced { size, sync: marker.sync };
+            return Step::Event(Event::AppendLiteral { head: self.pieces.clone(), size, sync: marker.sync });
+        }
+        self.literal_total += size;
+        self.pieces.push(Piece::Literal(Vec::new()));
+        self.state = State::Literal { left: size };
+        if marker.sync { Step::Event(Event::Continue) } else { Step::Again }
+    }
+
+    fn read_literal(&mut self, left: u64) -> Step {
+        let data = self.input.take(left);
+        let left = left.saturating_sub(data.len() as u64);
+        if let Some(Piece::Literal(literal)) = self.pieces.last_mut() {
+            literal.extend_from_slice(data);
+        }
+        self.state = if left == 0 { State::Line } else { State::Literal { left } };
+        if left == 0 { Step::Again } else { Step::Wait }
+    }
+
+    fn read_stream(&mut self, size: u64, left: u64) -> Step {
+        if left == 0 {
+            self.pieces.push(Piece::Streamed(size));
+            self.state = State::Line;
+            return Step::Event(Event::DataEnd);
+        }
+        let data = self.input.take(left).to_vec();
+        if data.is_empty() {
+            return Step::Wait;
+        }
+        self.state = State::Stream { size, left: left.saturating_sub(data.len() as u64) };
+        Step::Event(Event::Data(data))
+    }
+
+    fn strip_cr(&mut self) {
+        if self.text.last() == Some(&b'\r') {
+            self.text.pop();
+        }
+    }
+
+    /// Back to the start of a command.
+    fn reset(&mut self) {
+        self.state = State::Line;
+        self.text = Vec::new();
+        self.pieces = Vec::new();
+        (self.text_total, self.literals, self.literal_total) = (0, 0, 0);
+        self.discard = None;
+        self.line_overflow = false;
+    }
+}

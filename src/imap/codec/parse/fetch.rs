@@ -1,0 +1,86 @@
+//! FETCH.
+
+use super::input::{Input, Parsed};
+use super::section::{partial, section};
+use super::set::{mod_seq, sequence_set};
+use crate::imap::codec::command::{FetchArgs, FetchItem, Section, SectionText};
+use crate::mail::ModSeq;
+
+/// `fetch = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")")
+/// [fetch-modifiers]`
+pub(super) fn fetch(input: &mut Input<'_>, uid: bool) -> Parsed<FetchArgs> {
+    input.sp()?;
+    let set = sequence_set(input)?;
+    input.sp()?;
+    let asked = if input.peek() == Some(b'(') { input.list(false, fetch_att)? } else { macro_or_att(input)? };
+    let mut items = Vec::with_capacity(asked.len());
+    for item in asked {
+        if !items.contains(&item) {
+            items.push(item);
+        }
+    }
+    let mut changed_since = None;
+    if input.has_argument() {
+        input.sp()?;
+        changed_since = fetch_modifiers(input)?;
+    }
+    Ok(FetchArgs { uid, set, items, changed_since })
+}
+
+/// `"ALL" / "FULL" / "FAST" / fetch-att`; the macros as RFC 9051 section 6.4.5 writes them out.
+fn macro_or_att(input: &mut Input<'_>) -> Parsed<Vec<FetchItem>> {
+    use FetchItem::{Body, Envelope, Flags, InternalDate, Size};
+    let before = *input;
+    match input.word().to_ascii_uppercase().as_slice() {
+        b"ALL" => Ok(vec![Flags, InternalDate, Size, Envelope]),
+        b"FULL" => Ok(vec![Flags, InternalDate, Size, Envelope, Body]),
+        b"FAST" => Ok(vec![Flags, InternalDate, Size]),
+        _ => {
+            *input = before;
+            Ok(vec![fetch_att(input)?])
+        }
+    }
+}
+
+/// `fetch-att = "ENVELOPE" / "FLAGS" / "INTERNALDATE" / "RFC822" [".HEADER" / ".SIZE" / ".TEXT"] / "BODY" ["STRUCTURE"] /
+/// "UID" / "BODY" section [partial] / "BODY.PEEK" section [partial]`, `fetch-att =/ "MODSEQ"` (RFC 7162)
+///
+/// `RFC822.PEEK`, an old Outlook's word for `BODY.PEEK[]`, is no standard.
+fn fetch_att(input: &mut Input<'_>) -> Parsed<FetchItem> {
+    let name = input.word().to_ascii_uppercase();
+    let at_section = input.peek() == Some(b'[');
+    Ok(match name.as_slice() {
+        b"BODY" if at_section => FetchItem::Section { section: section(input)?, partial: partial(input)?, peek: false },
+        b"BODY.PEEK" if at_section => {
+            FetchItem::Section { section: section(input)?, partial: partial(input)?, peek: true }
+        }
+        b"RFC822.PEEK" => {
+            let section = Section { path: Vec::new(), text: SectionText::Whole };
+            FetchItem::Section { section, partial: None, peek: true }
+        }
+        b"UID" => FetchItem::Uid,
+        b"FLAGS" => FetchItem::Flags,
+        b"INTERNALDATE" => FetchItem::InternalDate,
+        b"RFC822.SIZE" => FetchItem::Size,
+        b"MODSEQ" => FetchItem::ModSeq,
+        b"ENVELOPE" => FetchItem::Envelope,
+        b"BODY" => FetchItem::Body,
+        b"BODYSTRUCTURE" => FetchItem::BodyStructure,
+        b"RFC822" => FetchItem::Rfc822,
+        b"RFC822.HEADER" => FetchItem::Rfc822Header,
+        b"RFC822.TEXT" => FetchItem::Rfc822Text,
+        _ => return Err("unknown FETCH item"),
+    })
+}
+
+/// `fetch-modifiers = SP "(" fetch-modifier *(SP fetch-modifier) ")"`,
+/// `chgsince-fetch-mod = "CHANGEDSINCE" SP mod-sequence-value` (RFC 7162 section 7); zero is taken, as clients send it.
+fn fetch_modifiers(input: &mut Input<'_>) -> Parsed<Option<ModSeq>> {
+    let modifiers = input.list(false, |input| {
+        if !input.eat_word(b"CHANGEDSINCE ") {
+            return Err("unknown modifier of FETCH");
+        }
+        mod_seq(input)
+    })?;
+    Ok(modifiers.last().copied())
+}

@@ -1,0 +1,137 @@
+//! SEARCH.
+
+use super::MAX_DEPTH;
+use super::date::date;
+use super::flags::keyword;
+use super::input::{Input, Parsed};
+use super::set::{mod_seq, sequence_set};
+use crate::imap::codec::command::{SearchArgs, SearchKey};
+use crate::mail::{FlagList, Flags};
+
+/// `search = "SEARCH" [search-return-opts] SP search-program`
+///
+/// `search-program = ["CHARSET" SP charset SP] search-key *(SP search-key)`, `charset = atom / quoted`
+pub(super) fn search(input: &mut Input<'_>, uid: bool) -> Parsed<SearchArgs> {
+    input.sp()?;
+    if input.eat_word(b"RETURN ") {
+        return Err("SEARCH RETURN is not supported");
+    }
+    let mut charset = None;
+    if input.eat_word(b"CHARSET ") {
+        charset = Some(String::from_utf8_lossy(&input.astring()?).to_ascii_uppercase());
+        input.sp()?;
+    }
+    let mut keys = vec![search_key(input, 0)?];
+    while input.has_argument() {
+        input.sp()?;
+        keys.push(search_key(input, 0)?);
+    }
+    Ok(SearchArgs { uid, charset, key: all_of(keys) })
+}
+
+/// One key as it is, several as a list.
+fn all_of(mut keys: Vec<SearchKey>) -> SearchKey {
+    match keys.pop() {
+        Some(only) if keys.is_empty() => only,
+        last => SearchKey::And(keys.into_iter().chain(last).collect()),
+    }
+}
+
+/// `search-key = ... / sequence-set / "(" search-key *(SP search-key) ")"`, nested at most [`MAX_DEPTH`] deep.
+fn search_key(input: &mut Input<'_>, depth: usize) -> Parsed<SearchKey> {
+    if depth >= MAX_DEPTH {
+        return Err("search keys nested too deeply");
+    }
+    match input.peek() {
+        Some(b'(') => input.list(false, |input| search_key(input, depth + 1)).map(all_of),
+        Some(b'0'..=b'9' | b'*' | b'$') => sequence_set(input).map(SearchKey::Seq),
+        _ => {
+            let name = input.word().to_ascii_uppercase();
+            match bare_key(&name) {
+                Some(key) => Ok(key),
+                None => key_with_argument(input, &name, depth),
+            }
+        }
+    }
+}
+
+/// `"ALL" / "ANSWERED" / "DELETED" / "FLAGGED" / "SEEN" / "UNANSWERED" / "UNDELETED" / "UNFLAGGED" / "UNSEEN" / "DRAFT" /
+/// "UNDRAFT"`, and of RFC 3501 `"NEW" / "OLD" / "RECENT"`
+fn bare_key(name: &[u8]) -> Option<SearchKey> {
+    let flag = |flags| SearchKey::Flag(FlagList { flags, keywords: Vec::new() });
+    Some(match name {
+        b"ALL" => SearchKey::And(Vec::new()),
+        b"ANSWERED" => flag(Flags::ANSWERED),
+        b"DELETED" => flag(Flags::DELETED),
+        b"DRAFT" => flag(Flags::DRAFT),
+        b"FLAGGED" => flag(Flags::FLAGGED),
+        b"SEEN" => flag(Flags::SEEN),
+        b"UNANSWERED" => not(flag(Flags::ANSWERED)),
+        b"UNDELETED" => not(flag(Flags::DELETED)),
+        b"UNDRAFT" => not(flag(Flags::DRAFT)),
+        b"UNFLAGGED" => not(flag(Flags::FLAGGED)),
+        b"UNSEEN" => not(flag(Flags::SEEN)),
+        b"RECENT" => SearchKey::Recent,
+        b"OLD" => not(SearchKey::Recent),
+        b"NEW" => SearchKey::And(vec![SearchKey::Recent, not(flag(Flags::SEEN))]),
+        _ => return None,
+    })
+}
+
+/// `"BCC" SP astring / "BEFORE" SP date / "BODY" SP astring / "CC" SP astring / "FROM" SP astring / "KEYWORD" SP
+/// flag-keyword / "ON" SP date / "SINCE" SP date / "SUBJECT" SP astring / "TEXT" SP astring / "TO" SP astring /
+/// "UNKEYWORD" SP flag-keyword / "HEADER" SP header-fld-name SP astring / "LARGER" SP number64 / "NOT" SP search-key /
+/// "OR" SP search-key SP search-key / "SENTBEFORE" SP date / "SENTON" SP date / "SENTSINCE" SP date / "SMALLER" SP
+/// number64 / "UID" SP sequence-set`, `search-modsequence` (RFC 7162)
+fn key_with_argument(input: &mut Input<'_>, name: &[u8], depth: usize) -> Parsed<SearchKey> {
+    let keyword_key = |input: &mut Input<'_>| -> Parsed<SearchKey> {
+        Ok(SearchKey::Flag(FlagList { flags: Flags::NONE, keywords: vec![argument(input, keyword)?] }))
+    };
+    let string = |input: &mut Input<'_>| argument(input, Input::astring).map(|value| value.into_owned());
+    let nested = |input: &mut Input<'_>| argument(input, |input| search_key(input, depth + 1)).map(Box::new);
+    Ok(match name {
+        b"BCC" | b"CC" | b"FROM" | b"SUBJECT" | b"TO" => SearchKey::Header(name.to_vec(), string(input)?),
+        b"HEADER" => SearchKey::Header(string(input)?, string(input)?),
+        b"BODY" => SearchKey::Body(string(input)?),
+        b"TEXT" => SearchKey::Text(string(input)?),
+        b"BEFORE" => SearchKey::Before(argument(input, date)?),
+        b"ON" => SearchKey::On(argument(input, date)?),
+        b"SINCE" => SearchKey::Since(argument(input, date)?),
+        b"SENTBEFORE" => SearchKey::SentBefore(argument(input, date)?),
+        b"SENTON" => SearchKey::SentOn(argument(input, date)?),
+        b"SENTSINCE" => SearchKey::SentSince(argument(input, date)?),
+        b"KEYWORD" => keyword_key(input)?,
+        b"UNKEYWORD" => not(keyword_key(input)?),
+        b"LARGER" => SearchKey::Larger(argument(input, Input::number64)?),
+        b"SMALLER" => SearchKey::Smaller(argument(input, Input::number64)?),
+        b"UID" => SearchKey::Uid(argument(input, sequence_set)?),
+        b"NOT" => SearchKey::Not(nested(input)?),
+        b"OR" => SearchKey::Or(nested(input)?, nested(input)?),
+        b"MODSEQ" => argument(input, search_mod_seq)?,
+        _ => return Err("unknown search key"),
+    })
+}
+
+/// `search-modsequence = "MODSEQ" [search-modseq-ext] SP mod-sequence-valzer`,
+/// `search-modseq-ext = SP entry-name SP entry-type-req` (RFC 7162 section 7), after the first space
+fn search_mod_seq(input: &mut Input<'_>) -> Parsed<SearchKey> {
+    if input.peek() == Some(b'"') {
+        input.quoted()?;
+        input.sp()?;
+        match input.word().to_ascii_uppercase().as_slice() {
+            b"PRIV" | b"SHARED" | b"ALL" => input.sp()?,
+            _ => return Err("wrong entry type"),
+        }
+    }
+    mod_seq(input).map(SearchKey::ModSeq)
+}
+
+fn not(key: SearchKey) -> SearchKey {
+    SearchKey::Not(Box::new(key))
+}
+
+/// `SP` and an argument.
+fn argument<'a, T>(input: &mut Input<'a>, rule: impl FnOnce(&mut Input<'a>) -> Parsed<T>) -> Parsed<T> {
+    input.sp()?;
+    rule(input)
+}

@@ -1,0 +1,238 @@
+//! Commands that are read, and as what.
+
+use super::*;
+
+#[test]
+fn commands_without_arguments_in_any_case_and_with_trailing_spaces() {
+    for (text, want) in [
+        ("CAPABILITY", Command::Capability),
+        ("noop", Command::Noop),
+        ("Logout", Command::Logout),
+        ("STARTTLS", Command::StartTls),
+        ("NAMESPACE", Command::Namespace),
+        ("IDLE", Command::Idle),
+        ("CHECK", Command::Check),
+        ("CLOSE", Command::Close),
+        ("UNSELECT", Command::Unselect),
+        ("EXPUNGE", Command::Expunge(None)),
+    ] {
+        assert_eq!(command(text), want);
+        assert_eq!(command(&format!("{text}  ")), want);
+        assert_eq!(command(&text.to_lowercase()), want);
+        assert!(read(&format!("a1 {text} x"), false).is_err());
+        assert!(read(&format!("a1 {text}x"), false).is_err());
+    }
+}
+
+#[test]
+fn authentication() {
+    let login = |user: &str, password: &str| Command::Login { user: user.into(), password: Secret::new(password) };
+    assert_eq!(command("LOGIN bob secret"), login("bob", "secret"));
+    assert_eq!(command(r#"login "b\"o\\b" "s e c""#), login("b\"o\\b", "s e c"));
+    assert_eq!(command("LOGIN {3}\r\nbob {5+}\r\na\r\n b"), login("bob", "a\r\n b"));
+    assert_eq!(command("LOGIN a] \"\""), login("a]", ""));
+    assert_eq!(command("LOGIN \"\u{e9}\" \"\u{e9}\""), login("\u{e9}", "\u{e9}"));
+    let auth = |initial: Option<&[u8]>| Command::Authenticate {
+        mechanism: "PLAIN".into(),
+        initial: initial.map(<[u8]>::to_vec),
+    };
+    assert_eq!(command("AUTHENTICATE plain"), auth(None));
+    assert_eq!(command("AUTHENTICATE PLAIN ="), auth(Some(b"")));
+    assert_eq!(command("AUTHENTICATE PLAIN AGJvYgBwdw=="), auth(Some(b"\0bob\0pw")));
+    assert_eq!(command("ENABLE condstore X-Y"), Command::Enable(strings(&["CONDSTORE", "X-Y"])));
+    assert_eq!(command("ID nil"), Command::Id(None));
+    assert_eq!(command("ID ()"), Command::Id(Some(Vec::new())));
+    let pairs = vec![(b"name".to_vec(), Some(b"x".to_vec())), (b"os".to_vec(), None)];
+    assert_eq!(command(r#"ID ("name" "x" "os" NIL)"#), Command::Id(Some(pairs)));
+}
+
+#[test]
+fn mailboxes() {
+    let select = |n: &str, condstore| SelectArgs { mailbox: name(n), condstore };
+    assert_eq!(command("SELECT inBOX"), Command::Select(select("INBOX", false)));
+    assert_eq!(command("SELECT \"a b\" (CONDSTORE)"), Command::Select(select("a b", true)));
+    assert_eq!(command("EXAMINE {1+}\r\nx (condstore)"), Command::Examine(select("x", true)));
+    assert_eq!(command("CREATE a/"), Command::Create(name("a"), None));
+    assert_eq!(command("CREATE S (USE (\\sent))"), Command::Create(name("S"), Some(SpecialUse::Sent)));
+    assert_eq!(command("CREATE S (USE ())"), Command::Create(name("S"), None));
+    assert_eq!(command("DELETE R&AOk-sum&AOk-"), Command::Delete(name("R\u{e9}sum\u{e9}")));
+    assert_eq!(command("DELETE a&b"), Command::Delete(Name::Impossible));
+    assert_eq!(command("DELETE \"\""), Command::Delete(Name::Impossible));
+    assert_eq!(command("RENAME a {1}\r\nb"), Command::Rename(name("a"), name("b")));
+    assert_eq!(command("SUBSCRIBE NIL"), Command::Subscribe(name("NIL")));
+    assert_eq!(command("UNSUBSCRIBE &-"), Command::Unsubscribe(name("&")));
+    let utf8 = |text: &str| read(text, true).map(|tagged| tagged.command);
+    assert_eq!(utf8("a SELECT a&b"), Ok(Command::Select(select("a&b", false))));
+    assert_eq!(utf8("a DELETE \"\u{e9}\""), Ok(Command::Delete(name("\u{e9}"))));
+    assert_eq!(command("DELETE \"\u{e9}\""), Command::Delete(Name::Impossible));
+}
+
+#[test]
+fn status() {
+    use StatusItem::*;
+    let all = "STATUS b (messages RECENT UIDNEXT UIDVALIDITY UNSEEN DELETED SIZE HIGHESTMODSEQ MESSAGES)";
+    let items = vec![Messages, Recent, UidNext, UidValidity, Unseen, Deleted, Size, HighestModSeq];
+    assert_eq!(command(all), Command::Status(name("b"), items));
+}
+
+#[test]
+fn list_basic_and_extended() {
+    let basic = ListArgs { patterns: strings(&["*"]), ..ListArgs::default() };
+    assert_eq!(command("LIST \"\" *"), Command::List(basic.clone()));
+    assert_eq!(command("LSUB \"\" \"*\""), Command::Lsub(basic.clone()));
+    assert_eq!(command("list {0}\r\n {1}\r\n*"), Command::List(basic.clone()));
+    let empty = ListArgs { patterns: strings(&[""]), ..ListArgs::default() };
+    assert_eq!(command("LIST \"\" \"\""), Command::List(empty));
+    let named = ListArgs { reference: "a/".into(), patterns: strings(&["\u{e9}%]*"]), ..ListArgs::default() };
+    assert_eq!(command("LIST a/ &AOk-%]*"), Command::List(named));
+    assert_eq!(command("LIST \"\" &"), Command::List(ListArgs::default()));
+    assert_eq!(command("LIST & *"), Command::List(ListArgs::default()));
+    let extended = ListArgs { extended: true, ..basic };
+    assert_eq!(command("LIST () \"\" *"), Command::List(extended.clone()));
+    assert_eq!(command("LIST \"\" (*)"), Command::List(extended.clone()));
+    assert_eq!(command("LIST \"\" * RETURN ()"), Command::List(extended.clone()));
+    let full = ListArgs {
+        patterns: strings(&["INBOX", "a/%"]),
+        select_subscribed: true,
+        select_special_use: true,
+        recursive_match: true,
+        select_remote: true,
+        return_subscribed: true,
+        return_children: true,
+        return_special_use: true,
+        return_status: Some(vec![StatusItem::Messages, StatusItem::Unseen]),
+        ..extended
+    };
+    let text = "LIST (SUBSCRIBED special-use RECURSIVEMATCH REMOTE) \"\" (INBOX \"a/%\") \
+                RETURN (SUBSCRIBED CHILDREN SPECIAL-USE STATUS (MESSAGES UNSEEN))";
+    assert_eq!(command(text), Command::List(full));
+}
+
+#[test]
+fn append() {
+    let date = InternalDate { unix: 837_596_665, offset_minutes: -420 };
+    let args = |list, date, size| Command::Append(AppendArgs { mailbox: name("INBOX"), flags: list, date, size });
+    let seen = flags(Flags::SEEN, &["$x"]);
+    assert_eq!(command("APPEND inbox {3}\r\na\r\n"), args(FlagList::default(), None, 3));
+    assert_eq!(command("APPEND INBOX (\\Seen \\recent $X) {1+}\r\na"), args(seen.clone(), None, 1));
+    assert_eq!(command("APPEND {5}\r\nINBOX () ~{0}\r\n"), args(FlagList::default(), None, 0));
+    let full = "append \"INBOX\" (\\Seen $x) \"17-Jul-1996 02:44:25 -0700\" {13+}\r\na1 LOGOUT\r\n\r\n  ";
+    assert_eq!(command(full), args(seen, Some(date), 13));
+    let padded = "append INBOX \" 7-jul-1996 00:00:00 +0130\" UTF8 (~{2}\r\n{})";
+    let date = InternalDate { unix: 836_692_200, offset_minutes: 90 };
+    assert_eq!(command(padded), args(FlagList::default(), Some(date), 2));
+}
+
+#[test]
+fn sets_store_copy_move_expunge() {
+    let copy = |uid, set, n: &str| CopyArgs { uid, set, mailbox: name(n) };
+    assert_eq!(command("COPY 1:*,3,*:5 x"), Command::Copy(copy(false, set(&[(1, 0), (3, 3), (0, 5)]), "x")));
+    assert_eq!(command("UID MOVE 4294967295 x"), Command::Move(copy(true, set(&[(u32::MAX, u32::MAX)]), "x")));
+    assert_eq!(command("MOVE $ x"), Command::Move(copy(false, SequenceSet::SavedResult, "x")));
+    assert_eq!(command("uid copy 1 x"), Command::Copy(copy(true, set(&[(1, 1)]), "x")));
+    assert_eq!(command("UID EXPUNGE 1:2"), Command::Expunge(Some(set(&[(1, 2)]))));
+    let store = |uid, op, silent, list, since: Option<u64>| {
+        let unchanged_since = since.map(ModSeq);
+        Command::Store(StoreArgs { uid, set: set(&[(1, 1)]), op, silent, list, unchanged_since })
+    };
+    let list = || flags(Flags::SEEN | Flags::DELETED, &["a"]);
+    assert_eq!(command("STORE 1 FLAGS (\\seen \\Deleted a A)"), store(false, FlagOp::Replace, false, list(), None));
+    assert_eq!(command("STORE 1 +flags.silent \\Seen \\Deleted a"), store(false, FlagOp::Add, true, list(), None));
+    let none = FlagList::default;
+    assert_eq!(command("UID STORE 1 -FLAGS ()"), store(true, FlagOp::Remove, false, none(), None));
+    assert_eq!(command("UID STORE 1 -FLAGS \\Recent "), store(true, FlagOp::Remove, false, none(), None));
+    let text = "STORE 1 (UNCHANGEDSINCE 0) FLAGS.SILENT ()";
+    assert_eq!(command(text), store(false, FlagOp::Replace, true, none(), Some(0)));
+}
+
+#[test]
+fn fetch() {
+    use FetchItem::*;
+    let fetch = |items| Command::Fetch(FetchArgs { uid: false, set: set(&[(1, 1)]), items, changed_since: None });
+    let section = |path: &[u32], text, partial, peek| Section {
+        section: crate::imap::codec::command::Section { path: path.into(), text },
+        partial,
+        peek,
+    };
+    assert_eq!(command("FETCH 1 all"), fetch(vec![Flags, InternalDate, Size, Envelope]));
+    assert_eq!(command("FETCH 1 FULL"), fetch(vec![Flags, InternalDate, Size, Envelope, Body]));
+    assert_eq!(command("FETCH 1 FAST"), fetch(vec![Flags, InternalDate, Size]));
+    assert_eq!(command("FETCH 1 (UID flags UID)"), fetch(vec![Uid, Flags]));
+    let all = "FETCH 1 (INTERNALDATE RFC822.SIZE MODSEQ ENVELOPE BODY BODYSTRUCTURE RFC822 RFC822.HEADER RFC822.TEXT)";
+    let items = vec![InternalDate, Size, ModSeq, Envelope, Body, BodyStructure, Rfc822, Rfc822Header, Rfc822Text];
+    assert_eq!(command(all), fetch(items));
+    let whole = || SectionText::Whole;
+    assert_eq!(command("FETCH 1 RFC822.PEEK"), fetch(vec![section(&[], whole(), None, true)]));
+    assert_eq!(command("FETCH 1 BODY[]"), fetch(vec![section(&[], whole(), None, false)]));
+    assert_eq!(
+        command("FETCH 1 BODY.PEEK[1]<0.393216>"),
+        fetch(vec![section(&[1], whole(), Some((0, 393_216)), true)])
+    );
+    assert_eq!(command("FETCH 1 body[1.2.text]"), fetch(vec![section(&[1, 2], SectionText::Text, None, false)]));
+    assert_eq!(command("FETCH 1 BODY[3.MIME]"), fetch(vec![section(&[3], SectionText::Mime, None, false)]));
+    assert_eq!(
+        command("FETCH 1 BODY[HEADER]<5.1>"),
+        fetch(vec![section(&[], SectionText::Header, Some((5, 1)), false)])
+    );
+    let names = |names: &[&str]| names.iter().map(|n| n.as_bytes().to_vec()).collect::<Vec<_>>();
+    let fields = SectionText::HeaderFields(names(&["Date", "x y", "To"]));
+    let text = "FETCH 1 BODY.PEEK[HEADER.FIELDS (Date \"x y\" {2}\r\nTo)]";
+    assert_eq!(command(text), fetch(vec![section(&[], fields, None, true)]));
+    let fields = SectionText::HeaderFieldsNot(names(&["a"]));
+    assert_eq!(command("FETCH 1 BODY[2.header.fields.not (a)]"), fetch(vec![section(&[2], fields, None, false)]));
+    let since =
+        FetchArgs { uid: true, set: set(&[(1, 0)]), items: vec![Flags], changed_since: Some(crate::mail::ModSeq(0)) };
+    assert_eq!(command("UID FETCH 1:* (FLAGS) (CHANGEDSINCE 0)"), Command::Fetch(since.clone()));
+    assert_eq!(command("UID FETCH 1:* FLAGS (changedsince 0)"), Command::Fetch(since));
+}
+
+#[test]
+fn search() {
+    use SearchKey::*;
+    let key = |text: &str| match command(&format!("SEARCH {text}")) {
+        Command::Search(SearchArgs { uid: false, charset: None, key }) => key,
+        other => panic!("{text}: {other:?}"),
+    };
+    let flag = |f| Flag(flags(f, &[]));
+    let not = |key| Not(Box::new(key));
+    let bytes = |text: &str| text.as_bytes().to_vec();
+    assert_eq!(key("ALL"), And(vec![]));
+    assert_eq!(key("1:3,*"), Seq(set(&[(1, 3), (0, 0)])));
+    assert_eq!(key("$"), Seq(SequenceSet::SavedResult));
+    assert_eq!(key("uid 5 unseen"), And(vec![Uid(set(&[(5, 5)])), not(flag(Flags::SEEN))]));
+    for (word, f) in [("answered", Flags::ANSWERED), ("DELETED", Flags::DELETED), ("DRAFT", Flags::DRAFT)] {
+        assert_eq!(key(word), flag(f));
+        assert_eq!(key(&format!("UN{word}")), not(flag(f)));
+    }
+    assert_eq!(
+        key("FLAGGED UNFLAGGED SEEN"),
+        And(vec![flag(Flags::FLAGGED), not(flag(Flags::FLAGGED)), flag(Flags::SEEN)])
+    );
+    assert_eq!(key("RECENT"), Recent);
+    assert_eq!(key("OLD"), not(Recent));
+    assert_eq!(key("NEW"), And(vec![Recent, not(flag(Flags::SEEN))]));
+    assert_eq!(key("KEYWORD $Junk"), Flag(flags(Flags::NONE, &["$Junk"])));
+    assert_eq!(key("UNKEYWORD x"), not(Flag(flags(Flags::NONE, &["x"]))));
+    for word in ["BCC", "CC", "FROM", "SUBJECT", "TO"] {
+        assert_eq!(key(&format!("{word} \"a b\"")), Header(bytes(word), bytes("a b")));
+    }
+    assert_eq!(key("HEADER X-a \"\""), Header(bytes("X-a"), bytes("")));
+    assert_eq!(key("BODY {3+}\r\na b"), Body(bytes("a b")));
+    assert_eq!(key("TEXT x"), Text(bytes("x")));
+    assert_eq!(key("BEFORE 1-Feb-1994"), Before(8_797));
+    assert_eq!(key("ON \"01-feb-1994\""), On(8_797));
+    assert_eq!(key("SINCE 31-Dec-1969"), Since(-1));
+    assert_eq!(key("SENTBEFORE 29-Feb-2000"), SentBefore(11_016));
+    assert_eq!(key("SENTON 1-Jan-1970 SENTSINCE 2-Jan-1970"), And(vec![SentOn(0), SentSince(1)]));
+    assert_eq!(key("LARGER 9223372036854775807 SMALLER 0"), And(vec![Larger(i64::MAX as u64), Smaller(0)]));
+    assert_eq!(key("NOT (SEEN 1)"), not(And(vec![flag(Flags::SEEN), Seq(set(&[(1, 1)]))])));
+    assert_eq!(
+        key("OR SEEN (OR 1 2)"),
+        Or(flag(Flags::SEEN).into(), Or(Seq(set(&[(1, 1)])).into(), Seq(set(&[(2, 2)])).into()).into())
+    );
+    assert_eq!(key("MODSEQ 620162338"), ModSeq(crate::mail::ModSeq(620_162_338)));
+    assert_eq!(key("MODSEQ \"/flags/\\\\draft\" all 0"), ModSeq(crate::mail::ModSeq(0)));
+    let utf8 = SearchArgs { uid: true, charset: Some("UTF-8".into()), key: Text("\u{e9}".into()) };
+    assert_eq!(command("UID SEARCH CHARSET utf-8 TEXT {2}\r\n\u{e9}"), Command::Search(utf8.clone()));
+    assert_eq!(command("UID SEARCH CHARSET \"UTF-8\" TEXT \"\u{e9}\" "), Command::Search(utf8));
+}

@@ -1,0 +1,210 @@
+//! Commands that are refused, the limits of the grammar, and that no input makes the parser panic.
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[test]
+fn a_line_without_a_readable_tag_has_none() {
+    for text in ["", " ", "+ NOOP", "(a NOOP", "* NOOP", "a+b NOOP", "\u{e9} NOOP", "a\tNOOP"] {
+        assert_eq!(read(text, false).map_err(|e| e.tag), Err(None), "{text}");
+    }
+    for text in ["a", "a ", "a  NOOP", "a BLURDYBLOOP", "a NOOP\0", "a \u{e9}"] {
+        assert_eq!(read(text, false).map_err(|e| e.tag), Err(Some(b"a".to_vec())), "{text}");
+    }
+    assert_eq!(refusal("FOO bar"), "unknown command");
+    assert_eq!(refusal("UID NOOP"), "unknown UID command");
+}
+
+#[test]
+fn every_octet_in_a_tag() {
+    for b in 0..=255_u8 {
+        let pieces = [Piece::Text([&[b'a', b], b" NOOP".as_slice()].concat())];
+        let fine = b.is_ascii_graphic() && !b"(){%*\"\\+".contains(&b);
+        // A space ends the tag, so that the command is empty.
+        let tag = if b == b' ' { Some(vec![b'a']) } else { None };
+        match parse(&pieces, false) {
+            Ok(tagged) => assert!(fine && tagged.tag == [b'a', b], "{b}"),
+            Err(error) => assert!(!fine && error.tag == tag, "{b}"),
+        }
+    }
+}
+
+#[test]
+fn malformed_arguments() {
+    for text in [
+        "LOGIN bob",
+        "LOGIN bob  x",
+        "LOGIN \"bob x",
+        "LOGIN \"b\\ob\" x",
+        "LOGIN b%b x",
+        "LOGIN {1}\r\n\0 x",
+        "LOGIN ~{1}\r\na x",
+        "LOGIN bob{1}\r\nx y",
+        "AUTHENTICATE",
+        "AUTHENTICATE PLAIN A",
+        "AUTHENTICATE PLAIN AGJvYgBwdw",
+        "AUTHENTICATE PLAIN a b",
+        "ENABLE",
+        "ID",
+        "ID (\"a\")",
+        "ID (NIL \"a\")",
+        "SELECT",
+        "SELECT a b",
+        "SELECT a ()",
+        "SELECT a (QRESYNC (1 2))",
+        "CREATE a (USE (\\All))",
+        "CREATE a (USE (\\Sent \\Trash))",
+        "RENAME a",
+        "STATUS a",
+        "STATUS a ()",
+        "STATUS a MESSAGES",
+        "STATUS a (FOO)",
+        "LIST \"\"",
+        "LIST (FOO) \"\" *",
+        "LIST (RECURSIVEMATCH) \"\" *",
+        "LIST (RECURSIVEMATCH REMOTE) \"\" *",
+        "LIST \"\" ()",
+        "LIST \"\" * RETURN",
+        "LIST \"\" * RETURN (FOO)",
+        "LIST \"\" * RETURN (STATUS)",
+        "LSUB \"\" (a b)",
+        "LSUB (SUBSCRIBED) \"\" *",
+        "APPEND a",
+        "APPEND a \"x\"",
+        "COPY 0 a",
+        "COPY 01 a",
+        "COPY 4294967296 a",
+        "COPY 1, a",
+        "COPY 1: a",
+        "COPY 1:2:3 a",
+        "COPY -1 a",
+        "COPY +1 a",
+        "COPY $,1 a",
+        "UID EXPUNGE",
+        "STORE 1 FLAGS",
+        "STORE 1 FLAGS \\Foo",
+        "STORE 1 FLAGS \\*",
+        "STORE 1 FLAGS (\\Seen",
+        "STORE 1 FLAGS (a(b))",
+        "STORE 1 FLAGS.FOO a",
+        "STORE 1 () FLAGS a",
+        "STORE 1 (UNCHANGEDSINCE 9223372036854775808) FLAGS a",
+        "FETCH 1",
+        "FETCH 1 ()",
+        "FETCH 1 (ALL)",
+        "FETCH 1 FOO",
+        "FETCH 1 BODY.PEEK",
+        "FETCH 1 BODY[",
+        "FETCH 1 BODY[0]",
+        "FETCH 1 BODY[1.]",
+        "FETCH 1 BODY[.1]",
+        "FETCH 1 BODY[MIME]",
+        "FETCH 1 BODY[TEXT.1]",
+        "FETCH 1 BODY[4294967296]",
+        "FETCH 1 BODY[HEADER.FIELDS]",
+        "FETCH 1 BODY[HEADER.FIELDS ()]",
+        "FETCH 1 BODY[]<0.0>",
+        "FETCH 1 BODY[]<0>",
+        "FETCH 1 BODY[]<0.1",
+        "FETCH 1 FLAGS ()",
+        "FETCH 1 FLAGS (VANISHED)",
+        "SEARCH",
+        "SEARCH FOO",
+        "SEARCH ()",
+        "SEARCH CHARSET UTF-8",
+        "SEARCH NOT",
+        "SEARCH OR SEEN",
+        "SEARCH 1:",
+        "SEARCH KEYWORD \\Seen",
+        "SEARCH LARGER -1",
+        "SEARCH LARGER 9223372036854775808",
+        "SEARCH ON 30-Feb-2000",
+        "SEARCH ON 1-Foo-2000",
+        "SEARCH ON 1-Jan-00",
+        "SEARCH ON 001-Jan-2000",
+        "SEARCH ON \"1-Jan-2000",
+        "SEARCH MODSEQ",
+        "SEARCH MODSEQ \"/flags/x\" foo 1",
+    ] {
+        refusal(text);
+    }
+}
+
+#[test]
+fn append_dates_are_checked() {
+    let parse_date = |date: &str| {
+        let pieces =
+            [Piece::Text(format!("a APPEND x \"{date}\" {{1}}").into()), Piece::Streamed(1), Piece::Text(vec![])];
+        parse(&pieces, false).is_ok()
+    };
+    assert!(parse_date("31-Dec-1999 23:59:60 +2359"));
+    assert!(parse_date(" 1-Jan-0000 00:00:00 -0000"));
+    for wrong in [
+        "32-Dec-1999 00:00:00 +0000",
+        "29-Feb-1999 00:00:00 +0000",
+        "  1-Dec-1999 00:00:00 +0000",
+        "01-Dec-1999 24:00:00 +0000",
+        "01-Dec-1999 00:60:00 +0000",
+        "01-Dec-1999 00:00:61 +0000",
+        "01-Dec-1999 00:00:00 +2400",
+        "01-Dec-1999 00:00:00 +0060",
+        "01-Dec-1999 00:00:00 0000",
+        "01-Dec-1999 0:00:00 +0000",
+        "01-Dec-1999 00:00:00",
+        "",
+    ] {
+        assert!(!parse_date(wrong), "{wrong}");
+    }
+}
+
+#[test]
+fn nesting_at_the_limit_and_one_past_it() {
+    let lists = |depth| format!("SEARCH {}SEEN{}", "(".repeat(depth), ")".repeat(depth));
+    let nots = |depth| format!("SEARCH {}SEEN", "NOT ".repeat(depth));
+    let ors = |depth| format!("SEARCH {}SEEN{}", "OR ".repeat(depth), " 1".repeat(depth));
+    for text in [lists, nots, ors].map(|f: fn(usize) -> String| (f(MAX_DEPTH - 1), f(MAX_DEPTH))) {
+        command(&text.0);
+        assert_eq!(refusal(&text.1), "search keys nested too deeply");
+    }
+    refusal(&format!("SEARCH {}", "(".repeat(60_000)));
+}
+
+#[test]
+fn a_second_message_is_refused_at_its_head() {
+    let text = |text: &str| Piece::Text(text.into());
+    let head = [text("a APPEND x {3}"), Piece::Streamed(3), text(" {4}")];
+    assert_eq!(parse_append_head(&head, false).map_err(|e| e.message), Err("one message at a time"));
+    assert!(parse_append_head(&head[..1], false).is_ok());
+    assert!(
+        parse_append_head(&[text("a APPEND {1}"), Piece::Literal(b"x".into()), text(" (\\Seen) {3+}")], false).is_ok()
+    );
+    assert!(parse_append_head(&[text("a APPEND x (\\Seen {3}")], false).is_err());
+    assert!(parse_append_head(&[text("a APPEND x")], false).is_err());
+    assert!(parse_append_head(&[text("a NOOP {3}")], false).is_err());
+}
+
+#[test]
+fn a_password_that_is_not_utf8_is_nobodys() {
+    let pieces = [Piece::Text(b"a LOGIN x {1}".to_vec()), Piece::Literal(vec![0xff]), Piece::Text(vec![])];
+    let Ok(Tagged { command: Command::Login { password, .. }, .. }) = parse(&pieces, false) else { panic!() };
+    assert_eq!(password.expose(), "\0");
+}
+
+proptest! {
+    #[test]
+    fn no_pieces_make_it_panic(pieces in prop::collection::vec(piece(), 0..5), utf8: bool) {
+        let _ = parse(&pieces, utf8);
+        let _ = parse_append_head(&pieces, utf8);
+    }
+}
+
+fn piece() -> impl Strategy<Value = Piece> {
+    let words = "(a |UID |FETCH |STORE |SEARCH |LIST |APPEND |\\(|\\)|\\*|1|\\[|\\]|<|>|\"|\\\\|\\{3\\}|BODY|RETURN|[ -~]){0,12}";
+    prop_oneof![
+        words.prop_map(|text| Piece::Text(text.into())),
+        prop::collection::vec(any::<u8>(), 0..12).prop_map(Piece::Text),
+        prop::collection::vec(any::<u8>(), 0..4).prop_map(Piece::Literal),
+        any::<u64>().prop_map(Piece::Streamed),
+    ]
+}

@@ -1,0 +1,276 @@
+//! Address lists (RFC 5322 section 3.4 and 4.4, RFC 6854) as the ENVELOPE shows them. Linear time, any octets. What is not
+//! an address is shown as Dovecot shows it: a missing part has a name of its own, a list goes on after the next comma.
+
+use super::Address;
+use super::header::collapse;
+use super::lexer::Cursor;
+
+/// Stands for a mailbox that is not there.
+const MISSING_MAILBOX: &[u8] = b"MISSING_MAILBOX";
+/// Stands for a domain that is not there.
+const MISSING_DOMAIN: &[u8] = b"MISSING_DOMAIN";
+/// Stands for the domain of an address whose angle brackets hold something else.
+const SYNTAX_ERROR: &[u8] = b"SYNTAX_ERROR";
+/// Addresses read of one field.
+pub(super) const MAX_ADDRESSES: usize = 10_000;
+
+/// The addresses of an unfolded field value.
+pub(super) fn parse(value: &[u8]) -> Vec<Address> {
+    let mut list = List { cursor: Cursor::new(value), addresses: Vec::new(), in_group: false };
+    list.run();
+    list.addresses
+}
+
+struct List<'a> {
+    cursor: Cursor<'a>,
+    addresses: Vec<Address>,
+    in_group: bool,
+}
+
+impl List<'_> {
+    fn run(&mut self) {
+        self.cursor.skip_cfws();
+        if self.cursor.is_at_end() {
+            return;
+        }
+        loop {
+            self.element();
+            self.cursor.skip_cfws();
+            while self.in_group && self.cursor.eat(b';') {
+                self.end_group();
+                self.cursor.skip_cfws();
+            }
+            if self.cursor.is_at_end() || self.addresses.len() >= MAX_ADDRESSES {
+                break;
+            }
+            if self.cursor.peek() != Some(b',') {
+                self.cursor.skip_to(b',');
+            }
+            self.cursor.eat(b',');
+            self.cursor.skip_cfws();
+            if self.cursor.is_at_end() {
+                break;
+            }
+        }
+        if self.in_group {
+            self.end_group();
+        }
+    }
+
+    /// One mailbox, or the start of a group.
+    fn element(&mut self) {
+        let phrase = Phrase::read(&mut self.cursor);
+        match self.cursor.peek() {
+            Some(b'<') => {
+                self.cursor.bump();
+                let name = phrase.into_name();
+                self.angle_address(name);
+            }
+            Some(b':') if !self.in_group && phrase.words > 0 => {
+                self.cursor.bump();
+                self.addresses.push(Address { mailbox: Some(phrase.text), ..Address::default() });
+                self.in_group = true;
+                self.group_start();
+            }
+            Some(b'@') if phrase.is_local_part() => {
+                self.cursor.bump();
+                let domain = self.cursor.domain();
+                let name = self.comment_name();
+                self.push(name, None, phrase.local, domain);
+            }
+            Some(b';') if self.in_group && phrase.words == 0 => {}
+            _ if phrase.is_local_part() && !phrase.quoted => {
+                let name = self.comment_name();
+                self.push(name, None, phrase.local, Vec::new());
+            }
+            _ => {
+                let name = phrase.into_name();
+                self.push(name, None, Vec::new(), Vec::new());
+            }
+        }
+    }
+
+    /// `[obs-route] local-part ["@" domain] ">"`, after the opening bracket.
+    fn angle_address(&mut self, name: Option<Vec<u8>>) {
+        self.cursor.skip_cfws();
+        let route = self.route();
+        let local = Phrase::read(&mut self.cursor).local;
+        let mut domain = if self.cursor.eat(b'@') { self.cursor.domain() } else { Vec::new() };
+        self.cursor.skip_cfws();
+        if !self.cursor.eat(b'>') {
+            domain = SYNTAX_ERROR.to_vec();
+        }
+        self.cursor.take_comment();
+        self.push(name, route, local, domain);
+    }
+
+    /// `obs-route = "@" domain *("," "@" domain) ":"`
+    fn route(&mut self) -> Option<Vec<u8>> {
+        let mut route = Vec::new();
+        while self.cursor.eat(b'@') {
+            if !route.is_empty() {
+                route.push(b',');
+            }
+            route.push(b'@');
+            route.extend(self.cursor.domain());
+            while self.cursor.eat(b',') {
+                self.cursor.skip_cfws();
+            }
+        }
+        self.cursor.eat(b':');
+        self.cursor.skip_cfws();
+        (!route.is_empty()).then_some(route)
+    }
+
+    /// A group may be empty.
+    fn group_start(&mut self) {
+        self.cursor.skip_cfws();
+        if !self.cursor.is_at_end() && self.cursor.peek() != Some(b';') {
+            self.element();
+        }
+    }
+
+    fn end_group(&mut self) {
+        self.addresses.push(Address::default());
+        self.in_group = false;
+    }
+
+    /// `user@host (Name)`: the comment is the name.
+    fn comment_name(&mut self) -> Option<Vec<u8>> {
+        self.cursor.skip_cfws();
+        self.cursor.take_comment().map(|text| collapse(&text)).filter(|text| !text.is_empty())
+    }
+
+    fn push(&mut self, name: Option<Vec<u8>>, route: Option<Vec<u8>>, mailbox: Vec<u8>, host: Vec<u8>) {
+        let or = |value: Vec<u8>, filler: &[u8]| Some(if value.is_empty() { filler.to_vec() } else { value });
+        let (mailbox, host) = (or(mailbox, MISSING_MAILBOX), or(host, MISSING_DOMAIN));
+        self.addresses.push(Address { name, route, mailbox, host });
+    }
+}
+
+/// Words up to the next special character: a display name (obs-phrase), a local part, or both as far as one can tell.
+struct Phrase {
+    /// The words as a display name.
+    text: Vec<u8>,
+    /// The words as a local part: without what stands between them.
+    local: Vec<u8>,
+    words: usize,
+    /// Words not joined by a dot to the one before: more than one cannot be a local part.
+    runs: usize,
+    /// The last word was quoted.
+    quoted: bool,
+}
+
+impl Phrase {
+    fn read(cursor: &mut Cursor<'_>) -> Self {
+        let mut phrase = Self { text: Vec::new(), local: Vec::new(), words: 0, runs: 0, quoted: false };
+        let mut after_dot = false;
+        cursor.take_comment();
+        loop {
+            let before = cursor.position();
+            cursor.skip_cfws();
+            let spaced = cursor.position() != before;
+            match cursor.peek() {
+                Some(b'.') => {
+                    cursor.bump();
+                    phrase.text.push(b'.');
+                    phrase.local.push(b'.');
+                    phrase.runs = phrase.runs.max(1);
+                    after_dot = true;
+                }
+                Some(b'"') => {
+                    let word = cursor.quoted_string();
+                    phrase.word(&word, spaced, after_dot, true);
+                    after_dot = false;
+                }
+                _ => {
+                    let word = cursor.atom();
+                    if word.is_empty() {
+                        return phrase;
+                    }
+                    phrase.word(word, spaced, after_dot, false);
+                    after_dot = false;
+                }
+            }
+        }
+    }
+
+    fn word(&mut self, word: &[u8], spaced: bool, after_dot: bool, quoted: bool) {
+        if !self.text.is_empty() && (spaced || !after_dot) {
+            self.text.push(b' ');
+        }
+        self.text.extend_from_slice(word);
+        self.local.extend_from_slice(word);
+        self.words += 1;
+        self.runs += usize::from(!after_dot);
+        self.quoted = quoted;
+    }
+
+    fn is_local_part(&self) -> bool {
+        self.words > 0 && self.runs <= 1
+    }
+
+    fn into_name(self) -> Option<Vec<u8>> {
+        let name = collapse(&self.text);
+        (self.words > 0 || !name.is_empty()).then_some(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(value: &[u8]) -> String {
+        let part = |value: &Option<Vec<u8>>| match value {
+            Some(value) => format!("{:?}", String::from_utf8_lossy(value)),
+            None => "NIL".to_owned(),
+        };
+        parse(value)
+            .iter()
+            .map(|a| format!("({} {} {} {})", part(&a.name), part(&a.route), part(&a.mailbox), part(&a.host)))
+            .collect()
+    }
+
+    #[test]
+    fn lists() {
+        let cases: [(&str, &str); 20] = [
+            ("", ""),
+            ("a@b", r#"(NIL NIL "a" "b")"#),
+            ("A B <a@b>, c@d (C D)", r#"("A B" NIL "a" "b")("C D" NIL "c" "d")"#),
+            ("\"A, B\" <a@b>", r#"("A, B" NIL "a" "b")"#),
+            ("Joe Q. Public <j.q@x . y>", r#"("Joe Q. Public" NIL "j.q" "x.y")"#),
+            ("Whomever", r#"(NIL NIL "Whomever" "MISSING_DOMAIN")"#),
+            ("Big Bug bb@bug.com, a@b", r#"("Big Bug bb" NIL "MISSING_MAILBOX" "MISSING_DOMAIN")(NIL NIL "a" "b")"#),
+            ("\"Drew Fossum\"", r#"("Drew Fossum" NIL "MISSING_MAILBOX" "MISSING_DOMAIN")"#),
+            ("\"a b\"@c", r#"(NIL NIL "a b" "c")"#),
+            ("<>", r#"(NIL NIL "MISSING_MAILBOX" "MISSING_DOMAIN")"#),
+            ("<a@b", r#"(NIL NIL "a" "SYNTAX_ERROR")"#),
+            ("<Undisclosed:@x;>", r#"(NIL NIL "Undisclosed" "SYNTAX_ERROR")"#),
+            (", a@b", r#"(NIL NIL "MISSING_MAILBOX" "MISSING_DOMAIN")(NIL NIL "a" "b")"#),
+            ("M <@x,@y:m@z>", r#"("M" "@x,@y" "m" "z")"#),
+            ("undisclosed-recipients:;", r#"(NIL NIL "undisclosed-recipients" NIL)(NIL NIL NIL NIL)"#),
+            ("G: a@b, C <c@d>; e@f", r#"(NIL NIL "G" NIL)(NIL NIL "a" "b")("C" NIL "c" "d")(NIL NIL NIL NIL)"#),
+            ("A Group:a@b;, c@d", r#"(NIL NIL "A Group" NIL)(NIL NIL "a" "b")(NIL NIL NIL NIL)(NIL NIL "c" "d")"#),
+            ("a@[10.0.0.1]", r#"(NIL NIL "a" "[10.0.0.1]")"#),
+            ("nsb (Nathaniel Borenstein)", r#"("Nathaniel Borenstein" NIL "nsb" "MISSING_DOMAIN")"#),
+            ("jdoe@machine(comment).  example", r#"("comment" NIL "jdoe" "machine.example")"#),
+        ];
+        for (value, want) in cases {
+            assert_eq!(shown(value.as_bytes()), want, "{value}");
+        }
+    }
+
+    #[test]
+    fn at_the_limit_and_past_it() {
+        let list = |n: usize| parse(&b"a@b,".repeat(n)).len();
+        assert_eq!(list(MAX_ADDRESSES), MAX_ADDRESSES);
+        assert_eq!(list(MAX_ADDRESSES + 1), MAX_ADDRESSES);
+    }
+
+    #[test]
+    fn hostile_input_takes_linear_time() {
+        for piece in ["a ", "<", "\"", "(", "a:", "@", "a@", ";", "<@a,"] {
+            parse(&piece.as_bytes().repeat(300_000));
+        }
+    }
+}

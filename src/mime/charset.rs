@@ -1,0 +1,123 @@
+//! Charsets to UTF-8, in pieces. An unknown charset is UTF-8 where it is valid, else Latin-1: never fails.
+
+use encoding_rs::{CoderResult, Decoder, Encoding, REPLACEMENT};
+
+/// A decoder, with the octets of a character not yet complete.
+pub(super) enum Charset {
+    Known(Box<Decoder>),
+    /// us-ascii, unknown or missing: UTF-8, and Latin-1 for octets that are not.
+    Fallback(Vec<u8>),
+}
+
+impl Charset {
+    /// The decoder for a charset parameter or the charset of an encoded word.
+    pub(super) fn for_label(label: &[u8]) -> Self {
+        let label = label.trim_ascii();
+        // us-ascii with octets past ASCII is most often UTF-8; the registry of encodings would make it windows-1252.
+        if label.is_empty() || label.eq_ignore_ascii_case(b"us-ascii") || label.eq_ignore_ascii_case(b"ascii") {
+            return Self::Fallback(Vec::new());
+        }
+        match Encoding::for_label(label) {
+            Some(encoding) if encoding != REPLACEMENT => Self::Known(Box::new(encoding.new_decoder_with_bom_removal())),
+            _ => Self::Fallback(Vec::new()),
+        }
+    }
+
+    /// Decodes a piece; `last` gives out what was held back.
+    pub(super) fn decode(&mut self, data: &[u8], last: bool, out: &mut String) {
+        match self {
+            Self::Known(decoder) => decode_known(decoder, data, last, out),
+            Self::Fallback(held) => decode_mixed(held, data, last, out),
+        }
+    }
+}
+
+/// UTF-8 where valid, else Latin-1.
+pub(super) fn decode_fallback(data: &[u8]) -> String {
+    let mut out = String::with_capacity(data.len());
+    decode_mixed(&mut Vec::new(), data, true, &mut out);
+    out
+}
+
+fn decode_known(decoder: &mut Decoder, data: &[u8], last: bool, out: &mut String) {
+    let mut rest = data;
+    loop {
+        let needed = decoder.max_utf8_buffer_length(rest.len()).unwrap_or(rest.len());
+        out.reserve(needed.min(MAX_RESERVE).max(16));
+        let (result, read, _) = decoder.decode_to_string(rest, out, last);
+        rest = rest.get(read..).unwrap_or_default();
+        if result == CoderResult::InputEmpty {
+            return;
+        }
+    }
+}
+
+fn decode_mixed(held: &mut Vec<u8>, data: &[u8], last: bool, out: &mut String) {
+    if held.is_empty() {
+        decode_mixed_run(data, held, out);
+    } else {
+        held.extend_from_slice(data);
+        let whole = std::mem::take(held);
+        decode_mixed_run(&whole, held, out);
+    }
+    if last {
+        out.extend(held.drain(..).map(char::from));
+    }
+}
+
+/// Decodes all but an incomplete UTF-8 sequence at the end, which goes to `held`.
+fn decode_mixed_run(data: &[u8], held: &mut Vec<u8>, out: &mut String) {
+    let mut rest = data;
+    loop {
+        let error = match std::str::from_utf8(rest) {
+            Ok(text) => return out.push_str(text),
+            Err(error) => error,
+        };
+        let (valid, after) = rest.split_at(error.valid_up_to());
+        out.push_str(std::str::from_utf8(valid).unwrap_or_default());
+        let Some(len) = error.error_len() else {
+            return held.extend_from_slice(after);
+        };
+        let (invalid, after) = after.split_at(len);
+        out.extend(invalid.iter().copied().map(char::from));
+        rest = after;
+    }
+}
+
+/// Output space reserved at once.
+const MAX_RESERVE: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(label: &[u8], data: &[u8]) -> String {
+        let mut whole = String::new();
+        Charset::for_label(label).decode(data, true, &mut whole);
+        let mut pieces = String::new();
+        let mut decoder = Charset::for_label(label);
+        for byte in data {
+            decoder.decode(&[*byte], false, &mut pieces);
+        }
+        decoder.decode(b"", true, &mut pieces);
+        assert_eq!(whole, pieces);
+        whole
+    }
+
+    #[test]
+    fn charsets() {
+        let cases: [(&[u8], &[u8], &str); 8] = [
+            (b"iso-8859-1", b"caf\xe9", "caf\u{e9}"),
+            (b" KOI8-R ", b"\xf0", "\u{41f}"),
+            (b"iso-2022-jp", b"\x1b$B$3\x1b(B", "\u{3053}"),
+            (b"utf-8", b"\xef\xbb\xbfa\xc3\xa9", "a\u{e9}"),
+            (b"us-ascii", b"a\xc3\xa9\xe9\xc3", "a\u{e9}\u{e9}\u{c3}"),
+            (b"x-unknown", b"\xe2\x82", "\u{e2}\u{82}"),
+            (b"hz-gb-2312", b"abc", "abc"),
+            (b"", b"\xf0\x9f\x98\x80", "\u{1f600}"),
+        ];
+        for (label, from, to) in cases {
+            assert_eq!(decoded(label, from), to, "{}", String::from_utf8_lossy(label));
+        }
+    }
+}

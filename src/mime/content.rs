@@ -1,0 +1,216 @@
+//! The MIME fields of one part (RFC 2045, RFC 2183, RFC 3282, RFC 2557), in the form BODYSTRUCTURE shows them. A field that
+//! cannot be read is shown as Dovecot shows it: a Content-Type as "" "", any other as if it were not there.
+
+use super::header::{Fields, unfold};
+use super::lexer::Cursor;
+use super::parameter;
+
+/// Name-value pairs.
+pub(super) type Parameters = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// What the MIME fields of a header block say.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Content {
+    pub(super) media_type: Vec<u8>,
+    pub(super) subtype: Vec<u8>,
+    pub(super) parameters: Parameters,
+    pub(super) id: Option<Vec<u8>>,
+    pub(super) description: Option<Vec<u8>>,
+    pub(super) encoding: Vec<u8>,
+    pub(super) md5: Option<Vec<u8>>,
+    pub(super) disposition: Option<(Vec<u8>, Parameters)>,
+    pub(super) language: Vec<Vec<u8>>,
+    pub(super) location: Option<Vec<u8>>,
+}
+
+impl Content {
+    /// Reads the fields of a header block. `digest`: the part stands in a multipart/digest, where the default type is
+    /// message/rfc822 (RFC 2046 section 5.1.5). `budget`: parameters that may still be kept.
+    pub(super) fn parse(header: &[u8], digest: bool, budget: &mut usize) -> Self {
+        let mut content = Self { encoding: b"7bit".to_vec(), ..Self::default() };
+        let mut typed = false;
+        for field in Fields::new(header) {
+            let Some(name) = content_name(field.name) else { continue };
+            let value = unfold(field.value);
+            match name.to_ascii_lowercase().as_slice() {
+                // The first Content-Type counts: the tree was told apart by it.
+                b"type" if !typed => {
+                    typed = true;
+                    content.read_type(&value, budget);
+                }
+                b"transfer-encoding" => {
+                    if let Some(encoding) = lone_token(&value) {
+                        content.encoding = encoding;
+                    }
+                }
+                b"id" => content.id = Some(value),
+                b"description" => content.description = Some(value),
+                b"md5" => content.md5 = Some(value),
+                b"location" => content.location = Some(value),
+                b"disposition" => content.read_disposition(&value, budget),
+                b"language" => content.language = languages(&value),
+                _ => {}
+            }
+        }
+        if !typed {
+            let (media_type, subtype): (&[u8], &[u8]) =
+                if digest { (b"message", b"rfc822") } else { (b"text", b"plain") };
+            (content.media_type, content.subtype) = (media_type.to_vec(), subtype.to_vec());
+        }
+        if content.is_type(b"text") && content.parameter(b"charset").is_none() {
+            content.parameters.push((b"charset".to_vec(), b"us-ascii".to_vec()));
+        }
+        content
+    }
+
+    /// Whether the top-level type is this (ASCII case-insensitive).
+    pub(super) fn is_type(&self, media_type: &[u8]) -> bool {
+        self.media_type.eq_ignore_ascii_case(media_type)
+    }
+
+    pub(super) fn is_subtype(&self, subtype: &[u8]) -> bool {
+        self.subtype.eq_ignore_ascii_case(subtype)
+    }
+
+    /// The first parameter of this name (ASCII case-insensitive).
+    pub(super) fn parameter(&self, name: &[u8]) -> Option<&[u8]> {
+        self.parameters.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_slice())
+    }
+
+    /// Shows the part as octets that nobody looks into (RFC 2046 section 4.5.1).
+    pub(super) fn make_opaque(&mut self) {
+        (self.media_type, self.subtype) = (b"application".to_vec(), b"octet-stream".to_vec());
+    }
+
+    /// `type "/" subtype *(";" parameter)` (RFC 2045 section 5.1); a type alone is let pass.
+    fn read_type(&mut self, value: &[u8], budget: &mut usize) {
+        let mut cursor = Cursor::new(value);
+        cursor.skip_cfws();
+        let media_type = cursor.token();
+        cursor.skip_cfws();
+        let mut subtype: &[u8] = b"";
+        if cursor.eat(b'/') {
+            cursor.skip_cfws();
+            subtype = cursor.token();
+            cursor.skip_cfws();
+            if subtype.is_empty() || !matches!(cursor.peek(), None | Some(b';')) {
+                return;
+            }
+        } else if !cursor.is_at_end() {
+            return;
+        }
+        if media_type.is_empty() {
+            return;
+        }
+        self.media_type = media_type.to_vec();
+        self.subtype = subtype.to_vec();
+        self.parameters = parameter::parse(&mut cursor, budget);
+    }
+
+    /// `disposition-type *(";" disposition-parm)` (RFC 2183 section 2).
+    fn read_disposition(&mut self, value: &[u8], budget: &mut usize) {
+        let mut cursor = Cursor::new(value);
+        cursor.skip_cfws();
+        let kind = cursor.token();
+        if kind.is_empty() {
+            return;
+        }
+        cursor.skip_cfws();
+        self.disposition = Some((kind.to_vec(), parameter::parse(&mut cursor, budget)));
+    }
+}
+
+/// The field name without `Content-`.
+fn content_name(name: &[u8]) -> Option<&[u8]> {
+    const PREFIX: &[u8] = b"content-";
+    let (prefix, rest) = name.split_at_checked(PREFIX.len())?;
+    prefix.eq_ignore_ascii_case(PREFIX).then_some(rest)
+}
+
+/// A value that is one token and nothing else but CFWS.
+fn lone_token(value: &[u8]) -> Option<Vec<u8>> {
+    let mut cursor = Cursor::new(value);
+    cursor.skip_cfws();
+    let token = cursor.token();
+    cursor.skip_cfws();
+    (!token.is_empty() && cursor.is_at_end()).then(|| token.to_vec())
+}
+
+/// `Language-Tag *("," Language-Tag)` (RFC 3282 section 2).
+fn languages(value: &[u8]) -> Vec<Vec<u8>> {
+    let mut cursor = Cursor::new(value);
+    let mut tags = Vec::new();
+    loop {
+        cursor.skip_cfws();
+        let tag = cursor.token();
+        if !tag.is_empty() && tags.len() < MAX_LANGUAGES {
+            tags.push(tag.to_vec());
+        }
+        cursor.skip_cfws();
+        if !cursor.eat(b',') {
+            return tags;
+        }
+    }
+}
+
+/// Language tags kept of one part.
+const MAX_LANGUAGES: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(value: &str) -> (String, String, usize) {
+        let content = Content::parse(format!("Content-Type: {value}\r\n\r\n").as_bytes(), false, &mut 100);
+        let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
+        (text(&content.media_type), text(&content.subtype), content.parameters.len())
+    }
+
+    #[test]
+    fn types() {
+        let cases = [
+            ("Text/HTML; charset=x", ("Text", "HTML", 1)),
+            ("text/html", ("text", "html", 1)),
+            ("text", ("text", "", 1)),
+            ("application-x-gzip; name=x", ("", "", 0)),
+            ("text/plain>", ("", "", 0)),
+            ("multipart/mixed boundary=x", ("", "", 0)),
+            ("; name=x", ("", "", 0)),
+            ("image (c) / (c) png (c) ; a=b", ("image", "png", 1)),
+        ];
+        for (value, (media_type, subtype, parameters)) in cases {
+            assert_eq!(kind(value), (media_type.to_owned(), subtype.to_owned(), parameters), "{value}");
+        }
+    }
+
+    #[test]
+    fn fields() {
+        let header =
+            b"Content-Type: a/b\r\nContent-type: c/d\r\nCONTENT-ID: <x>\r\nContent-Transfer-Encoding: base64 (c)\r\n\
+            Content-Disposition: inline; filename=x\r\nContent-Language: en, de\r\nContent-Location: l\r\n\r\n";
+        let content = Content::parse(header, false, &mut 100);
+        assert!(content.is_type(b"A") && content.is_subtype(b"B"));
+        assert_eq!(content.id.as_deref(), Some(b"<x>".as_slice()));
+        assert_eq!(content.encoding, b"base64");
+        assert_eq!(content.disposition, Some((b"inline".to_vec(), vec![(b"filename".to_vec(), b"x".to_vec())])));
+        assert_eq!(content.language, [b"en".to_vec(), b"de".to_vec()]);
+        assert_eq!(content.location.as_deref(), Some(b"l".as_slice()));
+    }
+
+    #[test]
+    fn defaults() {
+        assert!(Content::parse(b"", true, &mut 100).is_type(b"message"));
+        let content =
+            Content::parse(b"Content-Transfer-Encoding: a b\r\nContent-Disposition: ;x=y\r\n", false, &mut 100);
+        assert_eq!(content.parameter(b"charset"), Some(b"us-ascii".as_slice()));
+        assert_eq!(content.encoding, b"7bit");
+        assert_eq!(content.disposition, None);
+    }
+
+    #[test]
+    fn languages_at_the_limit_and_past_it() {
+        let list = |n: usize| languages(&b"en,".repeat(n)).len();
+        assert_eq!(list(MAX_LANGUAGES), MAX_LANGUAGES);
+        assert_eq!(list(MAX_LANGUAGES + 1), MAX_LANGUAGES);
+    }
+}

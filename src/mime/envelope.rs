@@ -1,0 +1,76 @@
+//! The ENVELOPE of a message (RFC 9051 section 7.5.2) from its header block.
+
+use super::header::{Fields, collapse, unfold};
+use super::{Address, address};
+
+/// ENVELOPE (RFC 9051 section 7.5.2): header values unfolded, not decoded; `None`: NIL.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Envelope {
+    /// Date
+    pub date: Option<Vec<u8>>,
+    /// Subject, runs of white space made one space.
+    pub subject: Option<Vec<u8>>,
+    /// From
+    pub from: Vec<Address>,
+    /// Sender, or else From.
+    pub sender: Vec<Address>,
+    /// Reply-To, or else From.
+    pub reply_to: Vec<Address>,
+    /// To
+    pub to: Vec<Address>,
+    /// Cc
+    pub cc: Vec<Address>,
+    /// Bcc
+    pub bcc: Vec<Address>,
+    /// In-Reply-To
+    pub in_reply_to: Option<Vec<u8>>,
+    /// Message-ID
+    pub message_id: Option<Vec<u8>>,
+}
+
+impl Envelope {
+    /// Reads a header block. Of a field given twice the last counts.
+    pub fn parse(header: &[u8]) -> Self {
+        let mut envelope = Self::default();
+        for field in Fields::new(header) {
+            let text = || Some(unfold(field.value));
+            let list = || address::parse(&unfold(field.value));
+            match field.name.to_ascii_lowercase().as_slice() {
+                b"date" => envelope.date = text(),
+                b"subject" => envelope.subject = Some(collapse(field.value)),
+                b"from" => envelope.from = list(),
+                b"sender" => envelope.sender = list(),
+                b"reply-to" => envelope.reply_to = list(),
+                b"to" => envelope.to = list(),
+                b"cc" => envelope.cc = list(),
+                b"bcc" => envelope.bcc = list(),
+                b"in-reply-to" => envelope.in_reply_to = text(),
+                b"message-id" => envelope.message_id = text(),
+                _ => {}
+            }
+        }
+        if envelope.sender.is_empty() {
+            envelope.sender.clone_from(&envelope.from);
+        }
+        if envelope.reply_to.is_empty() {
+            envelope.reply_to.clone_from(&envelope.from);
+        }
+        envelope
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_and_absent_fields() {
+        let envelope = Envelope::parse(b"From: a@b\r\nSubject:  x\r\n\ty  z \r\nSender:\r\nDate: d\r\n\r\nTo: no\r\n");
+        assert_eq!(envelope.subject.as_deref(), Some(b"x y z".as_slice()));
+        assert_eq!(envelope.sender, envelope.from);
+        assert_eq!(envelope.reply_to, envelope.from);
+        assert_eq!(envelope.from.len(), 1);
+        assert!(envelope.to.is_empty() && envelope.message_id.is_none());
+        assert_eq!(Envelope::parse(b""), Envelope::default());
+    }
+}

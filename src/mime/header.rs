@@ -1,0 +1,179 @@
+//! Header blocks (RFC 5322 section 2.2): fields in order, unfolding, HEADER.FIELDS, the hash that recognises a message.
+//! Any octets are a header block: a line without a colon is a field without a name.
+
+use memchr::{memchr, memchr_iter};
+
+use super::{encoded_word, fold};
+
+/// One field of a header block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Field<'a> {
+    /// Without the colon and the white space before it; empty if there is no colon.
+    pub(super) name: &'a [u8],
+    /// What follows the colon, folded as it came, with its line ends.
+    pub(super) value: &'a [u8],
+    /// The whole field as it came.
+    pub(super) raw: &'a [u8],
+}
+
+/// The fields of a header block, up to its blank line.
+#[derive(Clone, Debug)]
+pub(super) struct Fields<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    pub(super) fn new(header: &'a [u8]) -> Self {
+        Self { rest: header }
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = Field<'a>;
+
+    fn next(&mut self) -> Option<Field<'a>> {
+        if self.rest.is_empty() || is_blank(self.rest) {
+            return None;
+        }
+        let mut end = self.rest.len();
+        for lf in memchr_iter(b'\n', self.rest) {
+            // RFC 5322 section 2.2.3: a line that starts with white space continues the field.
+            if !matches!(self.rest.get(lf + 1), Some(b' ' | b'\t')) {
+                end = lf + 1;
+                break;
+            }
+        }
+        let (raw, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        let first_line = memchr(b'\n', raw).unwrap_or(raw.len());
+        Some(match memchr(b':', raw).filter(|&colon| colon < first_line) {
+            Some(colon) => Field { name: raw[..colon].trim_ascii_end(), value: &raw[colon + 1..], raw },
+            None => Field { name: b"", value: raw, raw },
+        })
+    }
+}
+
+/// The value as one line (RFC 5322 section 2.2.3): line ends dropped, and white space before the value.
+pub(super) fn unfold(value: &[u8]) -> Vec<u8> {
+    let value = value.trim_ascii_start();
+    let mut out = Vec::with_capacity(value.len());
+    for line in value.split(|&b| b == b'\n') {
+        out.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
+    }
+    out
+}
+
+/// Unfolded, with every run of white space made one space.
+pub(super) fn collapse(value: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(value.len());
+    for word in value.split(u8::is_ascii_whitespace).filter(|w| !w.is_empty()) {
+        if !out.is_empty() {
+            out.push(b' ');
+        }
+        out.extend_from_slice(word);
+    }
+    out
+}
+
+/// The fields of a raw header block that are named (`keep` true) or not named, in order, raw with their folding, and the
+/// final blank line (HEADER.FIELDS and HEADER.FIELDS.NOT, RFC 9051 section 6.4.5.1).
+pub fn filter_header(header: &[u8], names: &[Vec<u8>], keep: bool) -> Vec<u8> {
+    let mut out = Vec::new();
+    for field in Fields::new(header) {
+        if names.iter().any(|name| name.eq_ignore_ascii_case(field.name)) == keep {
+            out.extend_from_slice(field.raw);
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+    out
+}
+
+/// For SEARCH HEADER: the values of each field of this name (ASCII case-insensitive), unfolded, RFC 2047 decoded, case-folded
+/// with the same `fold` as the search text.
+pub fn header_texts(header: &[u8], name: &[u8]) -> Vec<String> {
+    Fields::new(header)
+        .filter(|field| field.name.eq_ignore_ascii_case(name))
+        .map(|field| fold(&encoded_word::decode(&unfold(field.value))))
+        .collect()
+}
+
+/// The whole header block decoded and folded, one line a field (SEARCH TEXT).
+pub fn header_text(header: &[u8]) -> String {
+    let mut out = String::new();
+    for field in Fields::new(header) {
+        if !field.name.is_empty() {
+            out.push_str(&fold(&encoded_word::decode(field.name)));
+            out.push_str(": ");
+        }
+        out.push_str(&fold(&encoded_word::decode(&unfold(field.value))));
+        out.push('\n');
+    }
+    out
+}
+
+/// Normalised hash of a header block for recognising a message under another unique-id: fields that servers add or change
+/// are left out, white space is folded, names are case-insensitive.
+pub fn header_hash(header: &[u8]) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new();
+    for field in Fields::new(header).filter(|field| !is_volatile(field.name)) {
+        hasher.update(&field.name.to_ascii_lowercase());
+        hasher.update(b":");
+        hasher.update(&collapse(field.value));
+        hasher.update(b"\n");
+    }
+    let mut out = [0; 16];
+    hasher.finalize_xof().fill(&mut out);
+    out
+}
+
+/// Fields that a server may add or change between two retrievals of the same message.
+const VOLATILE: [&[u8]; 8] =
+    [b"return-path", b"status", b"x-status", b"x-uidl", b"x-uid", b"content-length", b"lines", b"delivered-to"];
+
+fn is_volatile(name: &[u8]) -> bool {
+    const MOZILLA: &[u8] = b"x-mozilla-";
+    VOLATILE.iter().any(|v| v.eq_ignore_ascii_case(name))
+        || name.get(..MOZILLA.len()).is_some_and(|p| p.eq_ignore_ascii_case(MOZILLA))
+}
+
+fn is_blank(line: &[u8]) -> bool {
+    line.starts_with(b"\n") || line.starts_with(b"\r\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &[u8] = b"Subject: a\r\n b\r\nno colon\r\nTo  : x\r\nsubject:c\r\n\r\nBody: no\r\n";
+
+    #[test]
+    fn fields_in_order() {
+        let fields: Vec<(&[u8], Vec<u8>)> = Fields::new(HEADER).map(|f| (f.name, unfold(f.value))).collect();
+        let want: [(&[u8], &[u8]); 4] = [(b"Subject", b"a b"), (b"", b"no colon"), (b"To", b"x"), (b"subject", b"c")];
+        assert_eq!(fields.len(), want.len());
+        assert!(fields.iter().zip(want).all(|(a, b)| a.0 == b.0 && a.1 == b.1));
+    }
+
+    #[test]
+    fn filter_keeps_folding_and_ends_in_a_blank_line() {
+        let names = [b"SUBJECT".to_vec()];
+        assert_eq!(filter_header(HEADER, &names, true), b"Subject: a\r\n b\r\nsubject:c\r\n\r\n");
+        assert_eq!(filter_header(HEADER, &names, false), b"no colon\r\nTo  : x\r\n\r\n");
+        assert_eq!(filter_header(b"", &names, true), b"\r\n");
+    }
+
+    #[test]
+    fn texts_are_decoded_and_folded() {
+        let header = b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n an ALLE\r\n\r\n";
+        assert_eq!(header_texts(header, b"subject"), [fold("Gr\u{fc}\u{df}e an alle")]);
+        assert_eq!(header_text(header), format!("subject: {}\n", fold("gr\u{fc}sse an alle")));
+    }
+
+    #[test]
+    fn hash_ignores_what_servers_change() {
+        let a = header_hash(b"Return-Path: <x>\r\nSubject: a\r\n  b\r\nX-UIDL: 1\r\nX-Mozilla-Keys: y\r\n\r\n");
+        let b = header_hash(b"SUBJECT:a b\r\nStatus: RO\r\n\r\n");
+        assert_eq!(a, b);
+        assert_ne!(a, header_hash(b"Subject: ab\r\n\r\n"));
+    }
+}

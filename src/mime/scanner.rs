@@ -1,0 +1,376 @@
+//! Reads a message front to back, in pieces of any size, and tells its parts apart (RFC 2046 section 5.1). Memory: the
+//! header block being read, the boundaries open, what is kept of each part; of a body line only its start is looked at.
+//!
+//! A boundary line is a line that starts with a delimiter, whatever follows; the longest delimiter counts, of equal ones the
+//! innermost. It may stand in a header block and then ends it. Any octets are a message.
+
+use memchr::{memchr, memchr_iter};
+
+use super::content::Content;
+use super::date::Date;
+use super::header::{Fields, unfold};
+use super::text::TextSink;
+use super::tree::{self, Kind, Node};
+use super::{Envelope, Limits, Structure};
+
+/// Reads a message once, front to back, in pieces of any size, with memory bounded by the limits.
+pub struct Scanner {
+    limits: Limits,
+    nodes: Vec<Node>,
+    current: usize,
+    state: State,
+    boundaries: Vec<Boundary>,
+    /// The header block being read, and where in it the current line starts.
+    header: Vec<u8>,
+    header_line: usize,
+    /// Octets and lines read.
+    position: u64,
+    lines: u64,
+    line: Line,
+    /// Parameters and header octets that may still be kept.
+    parameters: usize,
+    header_octets: usize,
+    top_header: Vec<u8>,
+    sink: Option<TextSink>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Header,
+    Body,
+}
+
+struct Boundary {
+    delimiter: Vec<u8>,
+    owner: usize,
+}
+
+/// The line being read.
+#[derive(Default)]
+struct Line {
+    start: u64,
+    /// Its first octets while it may still be a boundary line.
+    head: Vec<u8>,
+    undecided: bool,
+    /// Known to be a boundary line: which, and whether it closes the multipart.
+    boundary: Option<(usize, bool)>,
+    /// The last octet of the piece before.
+    last: u8,
+    /// Length of the line end before it, if that belongs to content.
+    end_before: u64,
+}
+
+impl Scanner {
+    /// A scanner at the start of a message.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            nodes: vec![Node { envelope: Some(Box::default()), ..Node::default() }],
+            current: 0,
+            state: State::Header,
+            boundaries: Vec::new(),
+            header: Vec::new(),
+            header_line: 0,
+            position: 0,
+            lines: 0,
+            line: Line { undecided: true, ..Line::default() },
+            parameters: limits.parameters,
+            header_octets: limits.header.saturating_mul(HEADER_BLOCKS),
+            top_header: Vec::new(),
+            sink: None,
+        }
+    }
+
+    /// Reads a piece. `text` receives decoded, case-folded UTF-8 for SEARCH: of the parts that are text (text/*, and
+    /// message/* that is not an inner message), one after the other.
+    pub fn feed(&mut self, data: &[u8], text: &mut Vec<u8>) {
+        let mut rest = data;
+        while !rest.is_empty() {
+            if self.state == State::Body && self.boundaries.is_empty() && self.line.boundary.is_none() {
+                return self.run(rest, text);
+            }
+            let end = memchr(b'\n', rest).map_or(rest.len(), |lf| lf + 1);
+            let (piece, after) = rest.split_at(end);
+            self.piece(piece, text);
+            rest = after;
+        }
+    }
+
+    /// The end of the message.
+    pub fn finish(mut self, text: &mut Vec<u8>) -> Structure {
+        if self.line.start < self.position {
+            self.last_line(text);
+        }
+        while self.state == State::Header {
+            self.end_header(self.position, self.lines, text);
+        }
+        self.close_to(None, self.position, self.lines, text);
+        let (envelope, root) = tree::build(self.nodes);
+        let envelope = *envelope.unwrap_or_default();
+        let dated = |value: &Vec<u8>| Date::parse(value);
+        let date = envelope.date.as_ref().and_then(dated);
+        let received = Fields::new(&self.top_header)
+            .find(|field| field.name.eq_ignore_ascii_case(b"Received"))
+            .and_then(|field| Date::parse_received(&unfold(field.value)));
+        Structure {
+            header: self.top_header,
+            sent_day: date.map(|date| date.day),
+            received: received.or(date).map(|date| (date.unix(), date.zone)),
+            envelope,
+            root,
+        }
+    }
+
+    /// No boundary can come any more: lines need only be counted.
+    fn run(&mut self, data: &[u8], text: &mut Vec<u8>) {
+        self.settle_head(text);
+        if let Some(sink) = &mut self.sink {
+            sink.write(data, text);
+        }
+        self.lines += memchr_iter(b'\n', data).count() as u64;
+        self.position += data.len() as u64;
+    }
+
+    /// A piece of one line, with its line end or without.
+    fn piece(&mut self, piece: &[u8], text: &mut Vec<u8>) {
+        let complete = piece.ends_with(b"\n");
+        self.position += piece.len() as u64;
+        match self.state {
+            State::Header => self.header_piece(piece, complete, text),
+            State::Body => self.body_piece(piece, complete, text),
+        }
+        if complete {
+            let before = if piece.len() > 1 { piece[piece.len() - 2] } else { self.line.last };
+            let was_boundary = self.line.boundary.is_some();
+            if let Some((index, closing)) = self.line.boundary.take() {
+                self.boundary_line(index, closing, text);
+            }
+            self.lines += 1;
+            // The line end of a boundary line is its own: the next boundary does not take it from the content.
+            self.line.end_before = if was_boundary { 0 } else { 1 + u64::from(before == b'\r') };
+            self.line.start = self.position;
+            self.line.head.clear();
+            self.line.undecided = true;
+            self.line.last = 0;
+        } else if let Some(&last) = piece.last() {
+            self.line.last = last;
+        }
+    }
+
+    fn header_piece(&mut self, piece: &[u8], complete: bool, text: &mut Vec<u8>) {
+        self.header.extend_from_slice(piece);
+        if self.header.len() > self.limits.header.min(self.header_octets) {
+            return self.cut_header(text);
+        }
+        if !complete {
+            return;
+        }
+        let line = self.header.get(self.header_line..).unwrap_or_default();
+        if let Some(boundary) = find_boundary(&self.boundaries, line) {
+            self.header.truncate(self.header_line);
+            self.line.boundary = Some(boundary);
+        } else if matches!(line, b"\r\n" | b"\n") {
+            self.end_header(self.position, self.lines + 1, text);
+        } else {
+            self.header_line = self.header.len();
+        }
+    }
+
+    fn body_piece(&mut self, piece: &[u8], complete: bool, text: &mut Vec<u8>) {
+        if self.line.boundary.is_some() {
+            return;
+        }
+        if !self.line.undecided {
+            return self.write_text(piece, text);
+        }
+        let first = self.line.head.first().or(piece.first());
+        if first == Some(&b'-') {
+            self.line.head.extend_from_slice(piece);
+            if !complete && self.line.head.len() < MAX_DELIMITER + 4 {
+                return;
+            }
+            self.line.boundary = find_boundary(&self.boundaries, &self.line.head);
+            self.line.undecided = false;
+            self.settle_head(text);
+        } else {
+            self.line.undecided = false;
+            self.write_text(piece, text);
+        }
+    }
+
+    /// The last line, which has no line end.
+    fn last_line(&mut self, text: &mut Vec<u8>) {
+        if self.line.boundary.is_none() {
+            match self.state {
+                State::Header => {
+                    let line = self.header.get(self.header_line..).unwrap_or_default();
+                    self.line.boundary = find_boundary(&self.boundaries, line);
+                    if self.line.boundary.is_some() {
+                        self.header.truncate(self.header_line);
+                    }
+                }
+                State::Body if self.line.undecided => {
+                    self.line.boundary = find_boundary(&self.boundaries, &self.line.head);
+                    self.settle_head(text);
+                }
+                State::Body => {}
+            }
+        }
+        if let Some((index, closing)) = self.line.boundary.take() {
+            self.boundary_line(index, closing, text);
+        }
+    }
+
+    /// A boundary line that starts at `line.start` and ends at `position`.
+    fn boundary_line(&mut self, index: usize, closing: bool, text: &mut Vec<u8>) {
+        let end = self.line.start - self.line.end_before.min(self.line.start);
+        let lines = self.lines - u64::from(self.line.end_before > 0).min(self.lines);
+        while self.state == State::Header {
+            self.end_header(end, lines, text);
+        }
+        let Some(owner) = self.boundaries.get(index).map(|boundary| boundary.owner) else { return };
+        self.close_to(Some(owner), end, lines, text);
+        self.current = owner;
+        self.boundaries.truncate(index + 1);
+        if closing {
+            self.boundaries.pop();
+        } else if self.nodes.len() >= self.limits.parts || self.header_octets == 0 {
+            // What follows belongs to the multipart, untold apart.
+            self.boundaries.clear();
+        } else {
+            self.open(owner, None);
+        }
+    }
+
+    /// Starts a part, of which the header block comes next.
+    fn open(&mut self, parent: usize, envelope: Option<Box<Envelope>>) {
+        let depth = self.nodes.get(parent).map_or(0, |node| node.depth + 1);
+        let at = self.position;
+        self.nodes.push(Node { parent: Some(parent), depth, header_start: at, envelope, ..Node::default() });
+        self.current = self.nodes.len() - 1;
+        self.state = State::Header;
+        self.header.clear();
+        self.header_line = 0;
+    }
+
+    /// The header block is complete: what it says decides how the content is read.
+    fn end_header(&mut self, at: u64, lines: u64, text: &mut Vec<u8>) {
+        self.settle_header(at, lines, false, text);
+    }
+
+    /// The header block is too long: it ends before the current line, and its part is not looked into.
+    fn cut_header(&mut self, text: &mut Vec<u8>) {
+        let line = self.header.split_off(self.header_line.min(self.header.len()));
+        self.settle_header(self.position - line.len() as u64, self.lines, true, text);
+        self.line.undecided = false;
+        self.write_text(&line, text);
+    }
+
+    fn settle_header(&mut self, at: u64, lines: u64, cut: bool, text: &mut Vec<u8>) {
+        let header = std::mem::take(&mut self.header);
+        self.header_line = 0;
+        self.header_octets = self.header_octets.saturating_sub(header.len());
+        self.state = State::Body;
+        let digest = self.parent_of_current().is_some_and(Node::is_digest);
+        let room = self.nodes.len() < self.limits.parts && !cut;
+        let index = self.current;
+        let Some(node) = self.nodes.get_mut(index) else { return };
+        node.header_end = at.max(node.header_start);
+        (node.body_start, node.lines) = (node.header_end, lines);
+        node.content = Content::parse(&header, digest, &mut self.parameters);
+        if let Some(envelope) = &mut node.envelope {
+            **envelope = Envelope::parse(&header);
+        }
+        node.kind = kind_of(&node.content);
+        if node.kind != Kind::Leaf && (node.depth >= self.limits.depth || !room) {
+            node.kind = Kind::Leaf;
+            node.content.make_opaque();
+        }
+        match node.kind {
+            Kind::Leaf => {
+                if let Some(sink) = TextSink::of(&node.content).and_then(|sink| self.sink.replace(sink)) {
+                    sink.finish(text);
+                }
+            }
+            Kind::Multipart => {
+                if let Some(boundary) = node.content.parameter(b"boundary") {
+                    let delimiter = boundary.get(..MAX_DELIMITER).unwrap_or(boundary).to_vec();
+                    self.boundaries.push(Boundary { delimiter, owner: index });
+                }
+            }
+            Kind::Message => {
+                self.open(index, Some(Box::default()));
+                if let Some(child) = self.nodes.last_mut() {
+                    child.header_start = at;
+                }
+            }
+        }
+        if index == 0 {
+            self.top_header = header;
+        }
+    }
+
+    /// Closes the current part and those around it, up to `owner` or to the message itself.
+    fn close_to(&mut self, owner: Option<usize>, end: u64, lines: u64, text: &mut Vec<u8>) {
+        self.settle_head(text);
+        if let Some(sink) = self.sink.take() {
+            sink.finish(text);
+        }
+        let mut next = Some(self.current);
+        while let Some(index) = next.filter(|_| next != owner) {
+            let Some(node) = self.nodes.get_mut(index) else { return };
+            node.close(end, lines);
+            next = node.parent;
+        }
+    }
+
+    /// The line's first octets are content, unless they are those of a boundary line.
+    fn settle_head(&mut self, text: &mut Vec<u8>) {
+        if self.line.boundary.is_none()
+            && let Some(sink) = &mut self.sink
+        {
+            sink.write(&self.line.head, text);
+        }
+        self.line.head.clear();
+    }
+
+    fn write_text(&mut self, data: &[u8], text: &mut Vec<u8>) {
+        if let Some(sink) = &mut self.sink {
+            sink.write(data, text);
+        }
+    }
+
+    fn parent_of_current(&self) -> Option<&Node> {
+        self.nodes.get(self.nodes.get(self.current)?.parent?)
+    }
+}
+
+/// How the content of a part is to be read. An inner message that is encoded is not looked into: RFC 2046 section 5.2.1
+/// forbids it, and its octets are no message.
+fn kind_of(content: &Content) -> Kind {
+    if content.is_type(b"multipart") {
+        return Kind::Multipart;
+    }
+    let message = content.is_type(b"message") && (content.is_subtype(b"rfc822") || content.is_subtype(b"global"));
+    let encoded = [b"base64".as_slice(), b"quoted-printable"].iter().any(|e| content.encoding.eq_ignore_ascii_case(e));
+    if message && !encoded { Kind::Message } else { Kind::Leaf }
+}
+
+/// The boundary whose delimiter the line starts with, and whether it closes its multipart.
+fn find_boundary(boundaries: &[Boundary], line: &[u8]) -> Option<(usize, bool)> {
+    let line = line.strip_prefix(b"--")?;
+    let mut best: Option<(usize, usize)> = None;
+    for (index, boundary) in boundaries.iter().enumerate().rev() {
+        let length = boundary.delimiter.len();
+        if line.starts_with(&boundary.delimiter) && best.is_none_or(|(_, longest)| length > longest) {
+            best = Some((index, length));
+        }
+    }
+    best.map(|(index, length)| (index, line.get(length..).is_some_and(|rest| rest.starts_with(b"--"))))
+}
+
+/// Octets of a boundary that are compared: RFC 2046 section 5.1.1 allows 70.
+const MAX_DELIMITER: usize = 80;
+
+/// Header octets kept of all parts together, as a multiple of the limit for one header block.
+const HEADER_BLOCKS: usize = 8;
