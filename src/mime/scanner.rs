@@ -110,7 +110,7 @@ impl Scanner {
             self.last_line(text);
         }
         while self.state == State::Header {
-            self.end_header(self.position, self.lines, text);
+            self.end_header(self.position, self.lines, false);
         }
         self.close_to(None, Close { end: self.position, lines: self.lines, in_header: false }, text);
         let (envelope, root) = tree::build(self.nodes);
@@ -178,7 +178,7 @@ impl Scanner {
             self.header.truncate(self.header_line);
             self.line.boundary = Some(boundary);
         } else if matches!(line, b"\r\n" | b"\n") {
-            self.end_header(self.position, self.lines + 1, text);
+            self.end_header(self.position, self.lines + 1, false);
         } else {
             self.header_line = self.header.len();
         }
@@ -235,7 +235,7 @@ impl Scanner {
         let lines = self.lines - u64::from(self.line.end_before > 0).min(self.lines);
         let cut = (self.state == State::Header).then_some(self.current);
         while self.state == State::Header {
-            self.end_header(end, lines, text);
+            self.end_header(end, lines, false);
         }
         let Some(owner) = self.boundaries.get(index).map(|boundary| boundary.owner) else { return };
         let in_header = cut == Some(self.current);
@@ -263,20 +263,16 @@ impl Scanner {
         self.header_line = 0;
     }
 
-    /// The header block is complete: what it says decides how the content is read.
-    fn end_header(&mut self, at: u64, lines: u64, text: &mut Vec<u8>) {
-        self.settle_header(at, lines, false, text);
-    }
-
     /// The header block is too long: it ends before the current line, and its part is not looked into.
     fn cut_header(&mut self, text: &mut Vec<u8>) {
         let line = self.header.split_off(self.header_line.min(self.header.len()));
-        self.settle_header(self.position - line.len() as u64, self.lines, true, text);
+        self.end_header(self.position - line.len() as u64, self.lines, true);
         self.line.undecided = false;
         self.write_text(&line, text);
     }
 
-    fn settle_header(&mut self, at: u64, lines: u64, cut: bool, text: &mut Vec<u8>) {
+    /// The header block is complete, or `cut`: what it says decides how the content is read.
+    fn end_header(&mut self, at: u64, lines: u64, cut: bool) {
         let header = std::mem::take(&mut self.header);
         self.header_line = 0;
         self.header_octets = self.header_octets.saturating_sub(header.len());
