@@ -6,6 +6,7 @@
 mod banner;
 mod data;
 mod maildrops;
+pub mod pop3d;
 pub mod samples;
 
 use std::net::{SocketAddr, TcpListener};
@@ -79,7 +80,8 @@ async fn new_mail(maildrops: &Maildrops) -> std::convert::Infallible {
     loop {
         minutes.tick().await;
         if let Some(maildrop) = turns.next() {
-            maildrops.deliver(maildrop, samples::fresh(n, Timestamp::now()));
+            let now = Timestamp::now();
+            maildrops.deliver(maildrop, &format!("fresh-{}-{n}", now.as_second()), samples::fresh(n, now));
             n += 1;
         }
     }
