@@ -116,8 +116,6 @@ limits! {
         literals_size: bytes = MIB, KIB..=64 * MIB;
         /// A message that a client uploads; advertised as APPENDLIMIT.
         append_size: bytes = 64 * MIB, 64 * KIB..=2 * GIB;
-        /// Lists and search keys in each other.
-        nesting: number = 32, 8..=128;
         /// Bad commands before login.
         bad_commands_before_login: number = 3, 1..=1000;
         /// Bad commands after login.
@@ -128,8 +126,6 @@ limits! {
         connections_per_user_and_address: number = 32, 1..=100_000;
         /// In all.
         connections: number = 10_000, 1..=1_000_000;
-        /// Of one session, beside its literals.
-        session_memory: bytes = 256 * KIB, 64 * KIB..=64 * MIB;
     }
 }
 

@@ -17,12 +17,10 @@ pub enum Component {
     Imap,
     /// All HTTP listeners are bound.
     Http,
-    /// The pollers run.
-    Poller,
 }
 
-const COMPONENTS: [(Component, &str); 4] =
-    [(Component::Store, "store"), (Component::Imap, "imap"), (Component::Http, "http"), (Component::Poller, "poller")];
+const COMPONENTS: [(Component, &str); 3] =
+    [(Component::Store, "store"), (Component::Imap, "imap"), (Component::Http, "http")];
 
 /// One latch a component; cheap to clone.
 #[derive(Clone, Debug, Default)]

@@ -77,7 +77,7 @@ async fn serves_every_endpoint() {
 #[tokio::test]
 async fn is_ready_once_every_component_is() {
     let server = start().await;
-    for component in [Component::Store, Component::Imap, Component::Http, Component::Poller] {
+    for component in [Component::Store, Component::Imap, Component::Http] {
         let answer = fetch(&server, "/readyz").await;
         assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
         server.readiness.ready(component);

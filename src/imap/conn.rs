@@ -112,7 +112,8 @@ impl Conn {
     /// (RFC 9051 section 6.2.1; the injection attack of CVE-2011-0411).
     pub(in crate::imap) async fn start_tls(mut self, acceptor: &TlsAcceptor, within: Duration) -> io::Result<Self> {
         self.input.fragmenter.clear();
-        let stream = timeout(within, acceptor.accept(self.output.stream)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        let stream =
+            timeout(within, acceptor.accept(self.output.stream)).await.map_err(|_| io::ErrorKind::TimedOut)??;
         self.output.stream = Box::new(stream);
         Ok(self)
     }

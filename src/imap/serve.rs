@@ -39,14 +39,7 @@ enum End {
 }
 
 /// Serves a connection to its end. Never fails: whatever ends it is logged.
-pub(super) async fn serve(
-    deps: Arc<Deps>,
-    acceptor: TlsAcceptor,
-    conn: Conn,
-    peer: SocketAddr,
-    tls: bool,
-    ends: Ends,
-) {
+pub(super) async fn serve(deps: Arc<Deps>, acceptor: TlsAcceptor, conn: Conn, peer: SocketAddr, tls: bool, ends: Ends) {
     let session = Session {
         id: ends.handle.id,
         peer,

@@ -99,6 +99,11 @@ impl Registry {
         self.0.register(Box::new(collector)).map_err(|source| Error { name: name.to_owned(), source })
     }
 
+    /// For parts that register their families themselves; their names carry [`PREFIX`].
+    pub fn as_prometheus(&self) -> &prometheus::Registry {
+        &self.0
+    }
+
     /// All metrics in the Prometheus text format.
     pub fn render(&self) -> Result<Vec<u8>, Error> {
         let mut out = Vec::with_capacity(32 * 1024);

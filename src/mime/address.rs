@@ -11,19 +11,19 @@ const MISSING_MAILBOX: &[u8] = b"MISSING_MAILBOX";
 const MISSING_DOMAIN: &[u8] = b"MISSING_DOMAIN";
 /// Stands for the domain of an address whose angle brackets hold something else.
 const SYNTAX_ERROR: &[u8] = b"SYNTAX_ERROR";
-/// Addresses read of one field.
-pub(super) const MAX_ADDRESSES: usize = 10_000;
+/// Addresses in one list.
+const MAX_ADDRESSES: usize = 10_000;
 
-/// The addresses of an unfolded field value.
-pub(super) fn parse(value: &[u8]) -> Vec<Address> {
-    let mut list = List { cursor: Cursor::new(value), addresses: Vec::new(), in_group: false };
+/// Appends the addresses of an unfolded field value.
+pub(super) fn parse_into(value: &[u8], addresses: &mut Vec<Address>) {
+    let mut list = List { cursor: Cursor::new(value), addresses, in_group: false };
     list.run();
-    list.addresses
+    addresses.truncate(MAX_ADDRESSES);
 }
 
 struct List<'a> {
     cursor: Cursor<'a>,
-    addresses: Vec<Address>,
+    addresses: &'a mut Vec<Address>,
     in_group: bool,
 }
 
@@ -94,7 +94,7 @@ impl List<'_> {
     fn angle_address(&mut self, name: Option<Vec<u8>>) {
         self.cursor.skip_cfws();
         let route = self.route();
-        let local = Phrase::read(&mut self.cursor).local;
+        let local = self.local_part();
         let mut domain = if self.cursor.eat(b'@') { self.cursor.domain() } else { Vec::new() };
         self.cursor.skip_cfws();
         if !self.cursor.eat(b'>') {
@@ -102,6 +102,24 @@ impl List<'_> {
         }
         self.cursor.take_comment();
         self.push(name, route, local, domain);
+    }
+
+    /// `local-part`, or `obs-local-part` with CFWS around its dots.
+    fn local_part(&mut self) -> Vec<u8> {
+        let mut local = Vec::new();
+        loop {
+            self.cursor.skip_cfws();
+            if self.cursor.peek() == Some(b'"') {
+                local.extend(self.cursor.quoted_string());
+            } else {
+                local.extend_from_slice(self.cursor.atom());
+            }
+            self.cursor.skip_cfws();
+            if !self.cursor.eat(b'.') {
+                return local;
+            }
+            local.push(b'.');
+        }
     }
 
     /// `obs-route = "@" domain *("," "@" domain) ":"`
@@ -220,6 +238,12 @@ impl Phrase {
 mod tests {
     use super::*;
 
+    fn parse(value: &[u8]) -> Vec<Address> {
+        let mut addresses = Vec::new();
+        parse_into(value, &mut addresses);
+        addresses
+    }
+
     fn shown(value: &[u8]) -> String {
         let part = |value: &Option<Vec<u8>>| match value {
             Some(value) => format!("{:?}", String::from_utf8_lossy(value)),
@@ -233,7 +257,7 @@ mod tests {
 
     #[test]
     fn lists() {
-        let cases: [(&str, &str); 20] = [
+        let cases: [(&str, &str); 21] = [
             ("", ""),
             ("a@b", r#"(NIL NIL "a" "b")"#),
             ("A B <a@b>, c@d (C D)", r#"("A B" NIL "a" "b")("C D" NIL "c" "d")"#),
@@ -246,6 +270,7 @@ mod tests {
             ("<>", r#"(NIL NIL "MISSING_MAILBOX" "MISSING_DOMAIN")"#),
             ("<a@b", r#"(NIL NIL "a" "SYNTAX_ERROR")"#),
             ("<Undisclosed:@x;>", r#"(NIL NIL "Undisclosed" "SYNTAX_ERROR")"#),
+            ("<Undisclosed Recipients>, a@b", r#"(NIL NIL "Undisclosed" "SYNTAX_ERROR")(NIL NIL "a" "b")"#),
             (", a@b", r#"(NIL NIL "MISSING_MAILBOX" "MISSING_DOMAIN")(NIL NIL "a" "b")"#),
             ("M <@x,@y:m@z>", r#"("M" "@x,@y" "m" "z")"#),
             ("undisclosed-recipients:;", r#"(NIL NIL "undisclosed-recipients" NIL)(NIL NIL NIL NIL)"#),

@@ -45,6 +45,14 @@ struct Boundary {
     owner: usize,
 }
 
+/// Where the content of parts ends.
+struct Close {
+    end: u64,
+    lines: u64,
+    /// The boundary stands in the header block of the innermost part.
+    in_header: bool,
+}
+
 /// The line being read.
 #[derive(Default)]
 struct Line {
@@ -102,9 +110,9 @@ impl Scanner {
             self.last_line(text);
         }
         while self.state == State::Header {
-            self.end_header(self.position, self.lines, text);
+            self.end_header(self.position, self.lines, false);
         }
-        self.close_to(None, self.position, self.lines, text);
+        self.close_to(None, Close { end: self.position, lines: self.lines, in_header: false }, text);
         let (envelope, root) = tree::build(self.nodes);
         let envelope = *envelope.unwrap_or_default();
         let dated = |value: &Vec<u8>| Date::parse(value);
@@ -143,7 +151,7 @@ impl Scanner {
             let before = if piece.len() > 1 { piece[piece.len() - 2] } else { self.line.last };
             let was_boundary = self.line.boundary.is_some();
             if let Some((index, closing)) = self.line.boundary.take() {
-                self.boundary_line(index, closing, text);
+                self.boundary_line(index, closing, true, text);
             }
             self.lines += 1;
             // The line end of a boundary line is its own: the next boundary does not take it from the content.
@@ -170,7 +178,7 @@ impl Scanner {
             self.header.truncate(self.header_line);
             self.line.boundary = Some(boundary);
         } else if matches!(line, b"\r\n" | b"\n") {
-            self.end_header(self.position, self.lines + 1, text);
+            self.end_header(self.position, self.lines + 1, false);
         } else {
             self.header_line = self.header.len();
         }
@@ -217,19 +225,21 @@ impl Scanner {
             }
         }
         if let Some((index, closing)) = self.line.boundary.take() {
-            self.boundary_line(index, closing, text);
+            self.boundary_line(index, closing, false, text);
         }
     }
 
     /// A boundary line that starts at `line.start` and ends at `position`.
-    fn boundary_line(&mut self, index: usize, closing: bool, text: &mut Vec<u8>) {
+    fn boundary_line(&mut self, index: usize, closing: bool, complete: bool, text: &mut Vec<u8>) {
         let end = self.line.start - self.line.end_before.min(self.line.start);
         let lines = self.lines - u64::from(self.line.end_before > 0).min(self.lines);
+        let cut = (self.state == State::Header).then_some(self.current);
         while self.state == State::Header {
-            self.end_header(end, lines, text);
+            self.end_header(end, lines, false);
         }
         let Some(owner) = self.boundaries.get(index).map(|boundary| boundary.owner) else { return };
-        self.close_to(Some(owner), end, lines, text);
+        let in_header = cut == Some(self.current);
+        self.close_to(Some(owner), Close { end, lines, in_header }, text);
         self.current = owner;
         self.boundaries.truncate(index + 1);
         if closing {
@@ -237,7 +247,7 @@ impl Scanner {
         } else if self.nodes.len() >= self.limits.parts || self.header_octets == 0 {
             // What follows belongs to the multipart, untold apart.
             self.boundaries.clear();
-        } else {
+        } else if complete {
             self.open(owner, None);
         }
     }
@@ -253,20 +263,16 @@ impl Scanner {
         self.header_line = 0;
     }
 
-    /// The header block is complete: what it says decides how the content is read.
-    fn end_header(&mut self, at: u64, lines: u64, text: &mut Vec<u8>) {
-        self.settle_header(at, lines, false, text);
-    }
-
     /// The header block is too long: it ends before the current line, and its part is not looked into.
     fn cut_header(&mut self, text: &mut Vec<u8>) {
         let line = self.header.split_off(self.header_line.min(self.header.len()));
-        self.settle_header(self.position - line.len() as u64, self.lines, true, text);
+        self.end_header(self.position - line.len() as u64, self.lines, true);
         self.line.undecided = false;
         self.write_text(&line, text);
     }
 
-    fn settle_header(&mut self, at: u64, lines: u64, cut: bool, text: &mut Vec<u8>) {
+    /// The header block is complete, or `cut`: what it says decides how the content is read.
+    fn end_header(&mut self, at: u64, lines: u64, cut: bool) {
         let header = std::mem::take(&mut self.header);
         self.header_line = 0;
         self.header_octets = self.header_octets.saturating_sub(header.len());
@@ -288,9 +294,10 @@ impl Scanner {
         }
         match node.kind {
             Kind::Leaf => {
-                if let Some(sink) = TextSink::of(&node.content).and_then(|sink| self.sink.replace(sink)) {
-                    sink.finish(text);
+                if index == 0 {
+                    node.content.make_plain();
                 }
+                self.sink = TextSink::of(&node.content);
             }
             Kind::Multipart => {
                 if let Some(boundary) = node.content.parameter(b"boundary") {
@@ -299,6 +306,8 @@ impl Scanner {
                 }
             }
             Kind::Message => {
+                node.content.media_type.make_ascii_lowercase();
+                node.content.subtype.make_ascii_lowercase();
                 self.open(index, Some(Box::default()));
                 if let Some(child) = self.nodes.last_mut() {
                     child.header_start = at;
@@ -311,16 +320,27 @@ impl Scanner {
     }
 
     /// Closes the current part and those around it, up to `owner` or to the message itself.
-    fn close_to(&mut self, owner: Option<usize>, end: u64, lines: u64, text: &mut Vec<u8>) {
+    fn close_to(&mut self, owner: Option<usize>, close: Close, text: &mut Vec<u8>) {
         self.settle_head(text);
         if let Some(sink) = self.sink.take() {
             sink.finish(text);
         }
+        let Close { mut end, mut lines, in_header } = close;
+        let mut innermost = true;
         let mut next = Some(self.current);
         while let Some(index) = next.filter(|_| next != owner) {
             let Some(node) = self.nodes.get_mut(index) else { return };
+            // Nothing of an inner message is there: its part counts as the innermost.
+            let absent = node.header_start > end;
+            // Where the boundary follows a line of the header, only the part itself loses the line end to the boundary:
+            // the parts around it keep it.
+            let takes_header = innermost && !absent && (in_header || node.body_start > end);
             node.close(end, lines);
             next = node.parent;
+            innermost &= absent;
+            if takes_header {
+                (end, lines) = (self.line.start, self.lines);
+            }
         }
     }
 
@@ -345,15 +365,14 @@ impl Scanner {
     }
 }
 
-/// How the content of a part is to be read. An inner message that is encoded is not looked into: RFC 2046 section 5.2.1
-/// forbids it, and its octets are no message.
+/// How the content of a part is to be read. An inner message is looked into whatever its encoding: RFC 2046 section 5.2.1
+/// forbids any that would change its octets, and RFC 9051 has no other form to show it in.
 fn kind_of(content: &Content) -> Kind {
     if content.is_type(b"multipart") {
         return Kind::Multipart;
     }
     let message = content.is_type(b"message") && (content.is_subtype(b"rfc822") || content.is_subtype(b"global"));
-    let encoded = [b"base64".as_slice(), b"quoted-printable"].iter().any(|e| content.encoding.eq_ignore_ascii_case(e));
-    if message && !encoded { Kind::Message } else { Kind::Leaf }
+    if message { Kind::Message } else { Kind::Leaf }
 }
 
 /// The boundary whose delimiter the line starts with, and whether it closes its multipart.

@@ -100,7 +100,7 @@ impl Built {
 
 /// An empty text part at this place.
 fn empty_part(at: u64) -> Part {
-    let content = Content::parse(b"", false, &mut 0);
+    let content = Content::default_text();
     Part {
         media_type: content.media_type,
         subtype: content.subtype,

@@ -125,6 +125,10 @@ impl ListingBuilder {
         } else if id.len() > limits.unique_id {
             self.faults.push(Misbehavior::UniqueIdTooLong(message));
             id = b"";
+        } else if id.iter().any(u8::is_ascii_control) {
+            // RFC 1939 section 7 allows 0x21 to 0x7E. Spaces and 8-bit octets are seen and do no harm.
+            self.faults.push(Misbehavior::InvalidUniqueId(message));
+            id = b"";
         }
         let place = Id { start: self.ids.len(), len: id.len() };
         self.ids.extend_from_slice(id);
@@ -302,6 +306,8 @@ mod tests {
         assert_eq!(order, (vec![row(1, Some(1), "a"), row(2, Some(2), "b")], true, vec![ListingOutOfOrder]));
         let empty = build("1 30", Some(&["1"]), Some(&["1 1"])).expect("usable");
         assert_eq!(empty, (vec![row(1, Some(1), "")], false, vec![EmptyUniqueId(1)]));
+        let invalid = build("1 30", Some(&["1 \0a"]), Some(&["1 1"])).expect("usable");
+        assert_eq!(invalid, (vec![row(1, Some(1), "")], false, vec![InvalidUniqueId(1)]));
         let twice = build("1 1", Some(&["1 a", "1 a"]), Some(&["1 1"])).expect("usable");
         assert_eq!(twice, (vec![row(1, Some(1), "a")], true, vec![RepeatedNumber(1)]));
         let conflict = build("1 1", Some(&["1 a", "1 b"]), Some(&["1 1"])).expect("usable");

@@ -58,6 +58,9 @@ pub enum Misbehavior {
     /// A unique-id longer than the limit.
     #[error("message {0} has a unique-id that is too long")]
     UniqueIdTooLong(u32),
+    /// A unique-id with a control character in it.
+    #[error("message {0} has a unique-id that is none")]
+    InvalidUniqueId(u32),
     /// Two messages with one unique-id.
     #[error("message {0} shares its unique-id with another")]
     DuplicateUniqueId(u32),
@@ -97,6 +100,7 @@ impl Misbehavior {
             Self::MissingSize(_) => "missing_size",
             Self::EmptyUniqueId(_) => "empty_unique_id",
             Self::UniqueIdTooLong(_) => "unique_id_too_long",
+            Self::InvalidUniqueId(_) => "invalid_unique_id",
             Self::DuplicateUniqueId(_) => "duplicate_unique_id",
             Self::UnstuffedDot(_) => "unstuffed_dot",
             Self::UnendedTerminator(_) => "unended_terminator",

@@ -24,6 +24,11 @@ pub const MESSAGE: &str = "From: Ann <ann@example.org>\r\nTo: bob@example.org\r\
 pub struct TestServer {
     pub address: std::net::SocketAddr,
     pub store: Store,
+    running: Arc<Running>,
+}
+
+/// The server stops when neither it nor a client is used any more.
+struct Running {
     shutdown: CancellationToken,
     _dir: tempfile::TempDir,
 }
@@ -60,12 +65,12 @@ impl TestServer {
         let address = listener.local_addr().expect("address");
         let shutdown = CancellationToken::new();
         tokio::spawn(Server::new(deps).run(listener, false, shutdown.clone()));
-        Self { address, store, shutdown, _dir: dir }
+        Self { address, store, running: Arc::new(Running { shutdown, _dir: dir }) }
     }
 
     pub async fn connect(&self) -> Client {
         let stream = TcpStream::connect(self.address).await.expect("connect");
-        let mut client = Client { stream: BufReader::new(stream), tag: 0 };
+        let mut client = Client { stream: BufReader::new(stream), tag: 0, _running: Arc::clone(&self.running) };
         client.s("* OK *").await;
         client
     }
@@ -91,7 +96,7 @@ impl TestServer {
     }
 }
 
-impl Drop for TestServer {
+impl Drop for Running {
     fn drop(&mut self) {
         self.shutdown.cancel();
     }
@@ -100,6 +105,7 @@ impl Drop for TestServer {
 pub struct Client {
     stream: BufReader<TcpStream>,
     tag: u32,
+    _running: Arc<Running>,
 }
 
 impl Client {

@@ -84,9 +84,11 @@ async fn rule_33_subscriptions_outlive_the_mailbox() {
 async fn rule_34_names_in_modified_utf7() {
     let mut c = TestServer::start().await.login().await;
     c.ok("CREATE Entw&APw-rfe").await;
-    c.ok("CREATE \"with space & more\"").await.len();
+    c.ok("CREATE \"with space &- more\"").await.len();
     let names = c.ok("LIST \"\" *w*").await;
     assert!(names.iter().any(|n| n.ends_with("Entw&APw-rfe")), "{names:?}");
+    assert!(names.iter().any(|n| n.ends_with("\"with space &- more\"")), "{names:?}");
+    c.expect("CREATE \"not canonical & more\"", "NO [CANNOT] *").await;
 }
 
 #[tokio::test]

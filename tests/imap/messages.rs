@@ -55,7 +55,7 @@ async fn rule_11_copy_keeps_everything_and_pairs_uids() {
     c.ok("STORE 2 +FLAGS (\\Flagged $Work)").await;
     c.expect("COPY 2:3 Archive", "OK [COPYUID * 2:3 1:2] *").await;
     c.expect("COPY 1 nothing", "NO [TRYCREATE] *").await;
-    c.expect("UID COPY 99 Archive", "OK COPY completed").await.len();
+    c.expect("UID COPY 99 Archive", "OK UID COPY completed").await;
     c.ok("SELECT Archive").await;
     let lines = c.ok("FETCH 1:* (UID FLAGS)").await;
     assert_eq!(lines[0], "* 1 FETCH (UID 1 FLAGS (\\Flagged \\Recent $Work))");
@@ -105,7 +105,7 @@ async fn rule_01_no_expunge_while_numbers_are_in_use() {
     // New mail may be announced at any time, and EXISTS does not shrink (rule 2).
     b.append("INBOX", "", MESSAGE).await;
     let lines = a.ok("SEARCH UNSEEN").await;
-    assert_eq!(lines, ["* SEARCH 3", "* 4 EXISTS", "* 4 RECENT"]);
+    assert_eq!(lines, ["* SEARCH 3", "* 4 EXISTS", "* 3 RECENT"]);
     // The UID form may say it.
     assert_eq!(a.ok("UID FETCH 2 (FLAGS)").await, ["* 2 FETCH (UID 2 FLAGS (\\Seen \\Recent))", "* 1 EXPUNGE"]);
     assert_eq!(a.ok("FETCH 1 (UID)").await, ["* 1 FETCH (UID 2)"]);

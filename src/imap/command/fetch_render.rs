@@ -102,10 +102,7 @@ impl Plan {
 }
 
 fn is_small(item: &FetchItem) -> bool {
-    matches!(
-        item,
-        FetchItem::Uid | FetchItem::Flags | FetchItem::InternalDate | FetchItem::Size | FetchItem::ModSeq
-    )
+    matches!(item, FetchItem::Uid | FetchItem::Flags | FetchItem::InternalDate | FetchItem::Size | FetchItem::ModSeq)
 }
 
 fn begin(out: &mut Vec<u8>, job: &Job) {
@@ -212,7 +209,9 @@ fn large(
         FetchItem::Rfc822Header => {
             return section(&top(SectionText::Header), None, "RFC822.HEADER", job, record, reader, out);
         }
-        FetchItem::Rfc822Text => return section(&top(SectionText::Text), None, "RFC822.TEXT", job, record, reader, out),
+        FetchItem::Rfc822Text => {
+            return section(&top(SectionText::Text), None, "RFC822.TEXT", job, record, reader, out);
+        }
         FetchItem::Section { section: wanted, partial, .. } => {
             return section(wanted, *partial, &label(wanted, *partial), job, record, reader, out);
         }

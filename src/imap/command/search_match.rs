@@ -24,7 +24,10 @@ pub(super) enum Criteria {
     Not(Box<Criteria>),
     Seq(UidSet),
     Uid(UidSet),
-    Flags { flags: Flags, keywords: u128 },
+    Flags {
+        flags: Flags,
+        keywords: u128,
+    },
     Never,
     Recent,
     /// INTERNALDATE in its own zone, in days: from (inclusive) to (exclusive).

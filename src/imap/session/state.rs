@@ -134,9 +134,7 @@ impl Session {
     /// Enters the selected state.
     pub(in crate::imap) fn select(&mut self, mailbox: SelectedMailbox) {
         self.transition(|state| match state {
-            State::Authenticated(login) | State::Selected(login, _) => {
-                (State::Selected(login, Box::new(mailbox)), ())
-            }
+            State::Authenticated(login) | State::Selected(login, _) => (State::Selected(login, Box::new(mailbox)), ()),
             other => (other, ()),
         });
     }

@@ -292,6 +292,12 @@ impl Session {
         &self.capabilities
     }
 
+    /// Whether the next command would be sent at once.
+    pub fn has_room(&mut self) -> bool {
+        self.pump();
+        self.queue.is_empty()
+    }
+
     /// Whether nothing is asked for and unanswered.
     pub fn is_idle(&self) -> bool {
         self.in_flight.is_empty() && self.queue.is_empty()

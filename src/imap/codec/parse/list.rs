@@ -50,7 +50,8 @@ fn list_mailbox(input: &mut Input<'_>) -> Parsed<Vec<u8>> {
 /// Decodes reference and patterns. A wrongly encoded one is left out: no mailbox can match it.
 fn set_names(args: &mut ListArgs, reference: &[u8], patterns: Vec<Vec<u8>>, utf8: bool) {
     if let Some(reference) = decode(reference, utf8) {
-        args.reference = reference;
+        // `mailbox = "INBOX" / astring`: INBOX in any case.
+        args.reference = if reference.eq_ignore_ascii_case("INBOX") { "INBOX".to_owned() } else { reference };
         args.patterns = patterns.iter().filter_map(|pattern| decode(pattern, utf8)).collect();
     }
 }
