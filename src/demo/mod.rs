@@ -1,1 +1,3 @@
-//! (skeleton)
+//! The demo: sample maildrops that are polled for real.
+
+pub mod pop3d;
