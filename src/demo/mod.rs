@@ -6,16 +6,17 @@
 mod banner;
 mod data;
 mod maildrops;
+pub mod pop3d;
 pub mod samples;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use jiff::Timestamp;
 
-use crate::app::{self, App};
+use crate::app::{self, Addresses, App};
 use crate::config::{self, Config};
 use crate::shutdown::StopSignals;
 use banner::Banner;
@@ -49,17 +50,17 @@ pub struct Options {
 /// Runs the demo until SIGINT or SIGTERM.
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let mut signals = StopSignals::new().context("cannot listen for signals")?;
-    let imap = free_address(options.imap, "--imap")?;
-    let imaps = free_address(options.imaps, "--imaps")?;
-    let http = free_address(options.http, "--http")?;
-    let data = DataDir::new(options.data_dir)?;
+    for (address, flag) in [(options.imap, "--imap"), (options.imaps, "--imaps"), (options.http, "--http")] {
+        check_free(address, flag)?;
+    }
+    let data = DataDir::new(options.data_dir.clone())?;
     let mail = samples::initial(Timestamp::now());
     let messages = mail.len();
     let maildrops = Maildrops::start(mail).await?;
-    let config = configuration(&Listen { imap, imaps, http }, data.path(), &maildrops)?;
+    let config = configuration(&options, data.path(), &maildrops)?;
     app::init_logging(&config.log)?;
     let running = App::start(config).await?;
-    println!("{}", Banner { imap, imaps, http, data: &data.to_string(), messages });
+    println!("{}", banner(&running.addresses, &data.to_string(), messages)?);
     tokio::select! {
         signal = signals.recv() => println!("\n{signal}: stopping."),
         never = new_mail(&maildrops) => match never {},
@@ -79,33 +80,38 @@ async fn new_mail(maildrops: &Maildrops) -> std::convert::Infallible {
     loop {
         minutes.tick().await;
         if let Some(maildrop) = turns.next() {
-            maildrops.deliver(maildrop, samples::fresh(n, Timestamp::now()));
+            let now = Timestamp::now();
+            maildrops.deliver(maildrop, &format!("fresh-{}-{n}", now.as_second()), samples::fresh(n, now));
             n += 1;
         }
     }
 }
 
-struct Listen {
-    imap: SocketAddr,
-    imaps: SocketAddr,
-    http: SocketAddr,
+/// What to print once the service is up: with port 0 only it knows the ports.
+fn banner<'a>(addresses: &Addresses, data: &'a str, messages: usize) -> anyhow::Result<Banner<'a>> {
+    let first = |addresses: &[SocketAddr]| addresses.first().copied().context("the demo does not listen");
+    let (imap, imaps, http) = (first(&addresses.imap)?, first(&addresses.imaps)?, first(&addresses.http)?);
+    Ok(Banner { imap, imaps, http, data, messages })
 }
 
-/// The address with a port in place of 0, once it is known that it can be bound. Binding again moments later can still
-/// fail; that error is the listener's own.
-fn free_address(address: SocketAddr, flag: &str) -> anyhow::Result<SocketAddr> {
-    match TcpListener::bind(address).and_then(|listener| listener.local_addr()) {
-        Ok(bound) => Ok(bound),
+/// Fails with the flag to use when the address cannot be had. Binding it again moments later can still fail; that error
+/// is the listener's own.
+fn check_free(address: SocketAddr, flag: &str) -> anyhow::Result<()> {
+    match TcpListener::bind(address) {
+        Ok(_) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-            let other = SocketAddr::new(address.ip(), 0);
-            Err(anyhow!("{address} is in use by another program; choose another port with {flag} ADDR, or any free one with {flag} {other}"))
+            let any = SocketAddr::new(address.ip(), 0);
+            bail!(
+                "{address} is in use by another program; choose another port with {flag} ADDR, \
+                 or any free one with {flag} {any}"
+            )
         }
-        Err(error) => Err(anyhow!("cannot listen on {address}: {error}; choose another address with {flag} ADDR")),
+        Err(error) => bail!("cannot listen on {address}: {error}; choose another address with {flag} ADDR"),
     }
 }
 
 /// The configuration that a user would have written.
-fn configuration(listen: &Listen, data: &Path, maildrops: &Maildrops) -> anyhow::Result<Config> {
+fn configuration(options: &Options, data: &Path, maildrops: &Maildrops) -> anyhow::Result<Config> {
     let accounts: Vec<serde_json::Value> = Maildrop::ALL
         .into_iter()
         .map(|maildrop| {
@@ -128,11 +134,11 @@ fn configuration(listen: &Listen, data: &Path, maildrops: &Maildrops) -> anyhow:
         "data_dir": data,
         "log": { "level": "warn", "format": "text" },
         "imap": {
-            "listen": [listen.imap.to_string()],
-            "listen_tls": [listen.imaps.to_string()],
+            "listen": [options.imap.to_string()],
+            "listen_tls": [options.imaps.to_string()],
             "allow_cleartext_login": true,
         },
-        "http": { "listen": listen.http.to_string() },
+        "http": { "listen": options.http.to_string() },
         "users": [{ "name": USER, "password": PASSWORD, "accounts": accounts }],
     });
     // JSON is YAML (YAML 1.2 section 1.3).
@@ -154,13 +160,13 @@ mod tests {
     fn a_taken_port_names_the_flag() {
         let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = taken.local_addr().unwrap();
-        let words = free_address(address, "--http").unwrap_err().to_string();
+        let words = check_free(address, "--http").unwrap_err().to_string();
         assert!(words.contains(&address.to_string()) && words.contains("--http 127.0.0.1:0"), "{words}");
     }
 
     #[test]
-    fn port_0_becomes_a_port() {
-        assert_ne!(free_address("127.0.0.1:0".parse().unwrap(), "--imap").unwrap().port(), 0);
+    fn a_free_port_and_port_0_are_fine() {
+        check_free("127.0.0.1:0".parse().unwrap(), "--imap").unwrap();
     }
 
     #[tokio::test]
@@ -168,7 +174,7 @@ mod tests {
         let maildrops = Maildrops::start(Vec::new()).await.unwrap();
         let dir = tempfile::tempdir().unwrap();
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
-        let config = configuration(&Listen { imap: any, imaps: any, http: any }, dir.path(), &maildrops).unwrap();
+        let config = configuration(&Options { imap: any, imaps: any, http: any, data_dir: None }, dir.path(), &maildrops).unwrap();
         assert_eq!(config.data_dir, dir.path());
         assert!(config.imap.allow_cleartext_login);
         let names: Vec<&str> = config.users[0].accounts.iter().map(|account| account.name.as_str()).collect();

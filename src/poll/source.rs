@@ -12,7 +12,7 @@ use super::drive::Drive;
 use super::metrics::{AccountMetrics, Skipped};
 use super::settings::{AccountSettings, Tls};
 use super::{Error, PollResult, trust};
-use crate::mail::{AccountId, MailboxId};
+use crate::mail::{AccountId, MailboxId, UserId};
 use crate::pop3::{Credentials, Limits, Options, Security, Timeouts};
 use crate::store::Store;
 
@@ -73,6 +73,8 @@ pub(super) struct Source {
     pub(super) metrics: AccountMetrics,
     /// Made at the first poll; a file that cannot be read is tried again at the next.
     tls: Option<Arc<ClientConfig>>,
+    /// Known since the first poll; ids do not change.
+    ids: Option<(UserId, AccountId)>,
     /// False once the server hung or closed on CAPA.
     use_capa: bool,
     /// Unique-ids of messages that turned out to be too long, whatever LIST says.
@@ -95,7 +97,17 @@ impl Source {
         metrics: AccountMetrics,
     ) -> Self {
         let limits = Limits { message: settings.max_message_size, ..limits };
-        Self { settings, timeouts, limits, store, metrics, tls: None, use_capa: true, too_long: HashSet::new() }
+        Self {
+            settings,
+            timeouts,
+            limits,
+            store,
+            metrics,
+            tls: None,
+            ids: None,
+            use_capa: true,
+            too_long: HashSet::new(),
+        }
     }
 
     /// Polls the maildrop once. `None`: the service stopped before anything was done.
@@ -142,9 +154,14 @@ impl Source {
     }
 
     /// The account's rows in the store, made on first use.
-    async fn destination(&self) -> Result<Destination, Error> {
-        let user = self.store.ensure_user(&self.settings.user).await?;
-        let account = self.store.ensure_account(user, &self.settings.name).await?;
+    async fn destination(&mut self) -> Result<Destination, Error> {
+        let (user, account) = if let Some(ids) = self.ids {
+            ids
+        } else {
+            let user = self.store.ensure_user(&self.settings.user).await?;
+            (user, self.store.ensure_account(user, &self.settings.name).await?)
+        };
+        self.ids = Some((user, account));
         let name = &self.settings.deliver_to;
         let mailbox = match self.store.mailbox(user, name).await? {
             Some(mailbox) => mailbox.id,

@@ -44,6 +44,7 @@ pub use types::{
     Appended, Copied, Counts, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, LedgerRow, LedgerState,
     Mailbox, NewMessage, Record, Settings, Sizes,
 };
+pub use upstream::content_key;
 
 use crate::mail::{AccountId, MailboxId, MailboxName, ModSeq, SpecialUse, UidSet, UserId};
 use notify::lock;
