@@ -79,7 +79,7 @@ fn row(page: &mut String, account: &AccountView, now: SystemTime) {
         page,
         "<tr><td>{}<td{class}>{}{error}<td>{}<td>{}<td>{}<td class=\"n\">{}<td class=\"n\">{}</tr>",
         escape(&account.account),
-        account.state.words(),
+        words(account.state),
         when(account.last_attempt, now),
         when(account.last_success, now),
         when(account.next_poll, now),
