@@ -61,7 +61,7 @@ pub enum Event {
     TooLarge {
         /// The tag, if one could be read.
         tag: Option<Vec<u8>>,
-        /// The message literal of an APPEND was over its limit: the answer is NO [TOOBIG] (RFC 7889 section 4).
+        /// The message literal of an APPEND was over its limit: the answer is `NO [TOOBIG]` (RFC 7889 section 4).
         append: bool,
         /// Nothing more will be read.
         close: bool,
