@@ -29,7 +29,10 @@ impl fmt::Display for Banner<'_> {
         writeln!(f, "  1. Read a message, and find some:\n")?;
         writeln!(f, "     curl '{url}/INBOX;MAILINDEX=1'")?;
         writeln!(f, "     curl '{url}/INBOX?SUBJECT%20cabin'\n")?;
-        writeln!(f, "  2. Open the mailbox in a mail program, twice: what you flag or delete in one shows in the other,")?;
+        writeln!(
+            f,
+            "  2. Open the mailbox in a mail program, twice: what you flag or delete in one shows in the other,"
+        )?;
         writeln!(f, "     and the new message of each minute in both. With neomutt:\n")?;
         writeln!(f, "     neomutt -e 'set ssl_starttls=no ssl_force_tls=no' -f {url}/INBOX\n")?;
         writeln!(f, "  3. See what the service counts:\n")?;

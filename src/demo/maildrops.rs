@@ -46,10 +46,7 @@ impl Maildrops {
 }
 
 async fn start(maildrop: Maildrop) -> anyhow::Result<Pop3d> {
-    let settings = Settings {
-        username: maildrop.name().to_owned(),
-        password: PASSWORD.to_owned(),
-        ..Settings::default()
-    };
+    let settings =
+        Settings { username: maildrop.name().to_owned(), password: PASSWORD.to_owned(), ..Settings::default() };
     Pop3d::start(settings).await.with_context(|| format!("cannot start the maildrop {}", maildrop.name()))
 }

@@ -174,7 +174,9 @@ mod tests {
         let maildrops = Maildrops::start(Vec::new()).await.unwrap();
         let dir = tempfile::tempdir().unwrap();
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
-        let config = configuration(&Options { imap: any, imaps: any, http: any, data_dir: None }, dir.path(), &maildrops).unwrap();
+        let config =
+            configuration(&Options { imap: any, imaps: any, http: any, data_dir: None }, dir.path(), &maildrops)
+                .unwrap();
         assert_eq!(config.data_dir, dir.path());
         assert!(config.imap.allow_cleartext_login);
         let names: Vec<&str> = config.users[0].accounts.iter().map(|account| account.name.as_str()).collect();

@@ -38,7 +38,10 @@ async fn rule_16_a_new_keyword_is_announced_before_it_is_used() {
     let (_server, mut a, mut b) = pair(1).await;
     let lines = a.ok("STORE 1 +FLAGS ($Forwarded todo)").await;
     assert_eq!(lines[0], "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Forwarded todo)");
-    assert!(lines[1].starts_with("* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Forwarded todo \\*)]"));
+    assert!(
+        lines[1]
+            .starts_with("* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Forwarded todo \\*)]")
+    );
     assert_eq!(lines[2], "* 1 FETCH (FLAGS (\\Recent $Forwarded todo))");
     let lines = b.ok("NOOP").await;
     assert!(lines[0].starts_with("* FLAGS ("), "{lines:?}");

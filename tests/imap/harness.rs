@@ -45,10 +45,8 @@ impl TestServer {
             cache_bytes: 16 << 20,
             gc_grace: Duration::from_secs(3600),
         };
-        let store = tokio::task::spawn_blocking(move || Store::open(&settings_of_store))
-            .await
-            .expect("task")
-            .expect("store");
+        let store =
+            tokio::task::spawn_blocking(move || Store::open(&settings_of_store)).await.expect("task").expect("store");
         let registry = Registry::new().expect("registry");
         let user = |name: &str| UserSettings { name: name.into(), password: Password::Plain(Secret::new("secret")) };
         let users = auth::Settings { users: vec![user("alice"), user("bob")], ..auth::Settings::default() };
