@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 pub use logging::init_logging;
 
@@ -21,7 +22,9 @@ use crate::config::Config;
 use crate::http::{self, Component, Readiness};
 use crate::imap;
 use crate::metrics::{self, Registry};
+use crate::poll::{self, Poller};
 use crate::shutdown::Shutdown;
+use crate::status;
 use crate::store::Store;
 use crate::tls;
 
@@ -132,13 +135,17 @@ impl Running {
         let (work, http) = (Shutdown::new(), Shutdown::new());
         let readiness = Readiness::new();
         readiness.ready(Component::Store);
+        let (status, accounts) = watch::channel(status::Accounts::default());
+        let poll_metrics = poll::Metrics::register(registry.as_prometheus())?;
+        let poller = Poller::new(wiring::poll(config), store.clone(), &poll_metrics, status);
+        let nudged = poller.clone();
         let server = imap::Server::new(imap::Deps {
             settings: wiring::imap(config),
             store: store.clone(),
             users: Arc::new(users),
             tls: tls.config,
             metrics: imap::Metrics::register(&registry)?,
-            nudge: Arc::new(|_| {}),
+            nudge: Arc::new(move |user| nudged.nudge(user)),
         });
         let mut addresses = Addresses::default();
         for (listeners, implicit_tls, bound) in
@@ -151,7 +158,9 @@ impl Running {
             }
         }
         readiness.ready(Component::Imap);
-        let deps = http::Deps { registry, readiness: readiness.clone(), accounts: wiring::accounts(config) };
+        let polling = work.token();
+        work.spawn(async move { poller.run(polling).await });
+        let deps = http::Deps { registry, readiness: readiness.clone(), accounts };
         let router = http::router(deps);
         for listener in listeners.http {
             addresses.http.push(listen::announce(&listener, "http")?);

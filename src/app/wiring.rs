@@ -1,12 +1,12 @@
 //! From the configuration to the settings of each part: no part sees the configuration itself.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth;
-use crate::config::{Config, Source};
-use crate::http::{AccountState, AccountView, Accounts};
+use crate::config::{Account, Config, LeaveOnServer, Pop3Tls, Source, Trust, User};
 use crate::imap;
+use crate::poll;
+use crate::pop3;
 use crate::store;
 use crate::tls;
 
@@ -30,7 +30,7 @@ pub(super) fn tls(config: &Config) -> tls::Settings {
 }
 
 pub(super) fn auth(config: &Config) -> auth::Settings {
-    let user = |user: &crate::config::User| auth::UserSettings {
+    let user = |user: &User| auth::UserSettings {
         name: user.name.clone(),
         password: match user.password.source {
             Source::Hash => auth::Password::Hash(user.password.secret.expose().to_owned()),
@@ -68,23 +68,57 @@ fn count(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-/// What the status page shows.
-pub(super) fn accounts(config: &Config) -> Accounts {
-    let view = |user: &str, account: &crate::config::Account| AccountView {
-        account: format!("{user}/{}", account.name),
-        state: if account.enabled { AccountState::Ok } else { AccountState::Paused },
-        last_attempt: None,
-        last_success: None,
-        next_poll: None,
-        last_error: None,
-        listed: None,
-        backlog: None,
+pub(super) fn poll(config: &Config) -> poll::Settings {
+    let limits = &config.limits.pop3;
+    let accounts = config.users.iter().flat_map(|user| user.accounts.iter().map(|account| maildrop(user, account)));
+    poll::Settings {
+        accounts: accounts.collect(),
+        timeouts: pop3::Timeouts {
+            connect: limits.connect_timeout,
+            reply: limits.reply_timeout,
+            body: limits.body_timeout,
+        },
+        limits: pop3::Limits {
+            line: count(limits.reply_line),
+            unique_id: count(limits.unique_id),
+            listing: count(limits.listing_entries),
+            message: limits.max_message_size,
+            ..pop3::Limits::default()
+        },
+    }
+}
+
+fn maildrop(user: &User, account: &Account) -> poll::AccountSettings {
+    let pop3 = &account.pop3;
+    let (certificate_sha256, ca_file) = match &pop3.trust {
+        Trust::System => (None, None),
+        Trust::Pin(fingerprint) => (Some(fingerprint.to_string()), None),
+        Trust::CaFile(path) => (None, Some(path.clone())),
     };
-    let of_user = |user: &crate::config::User| -> Vec<AccountView> {
-        user.accounts.iter().map(|account| view(&user.name, account)).collect()
-    };
-    let views: Vec<AccountView> = config.users.iter().flat_map(of_user).collect();
-    Arc::new(move || views.clone())
+    poll::AccountSettings {
+        id: format!("{}/{}", user.name, account.name),
+        user: user.name.clone(),
+        name: account.name.clone(),
+        host: pop3.host.clone(),
+        port: pop3.port,
+        tls: match pop3.tls {
+            Pop3Tls::Implicit => poll::Tls::Implicit,
+            Pop3Tls::Starttls => poll::Tls::StartTls,
+            Pop3Tls::None => poll::Tls::None,
+        },
+        username: pop3.username.clone(),
+        password: pop3.password.secret.clone(),
+        certificate_sha256,
+        ca_file,
+        poll_interval: account.poll_interval,
+        leave_on_server: match account.leave_on_server {
+            LeaveOnServer::Forever => poll::LeaveOnServer::Forever,
+            LeaveOnServer::Never => poll::LeaveOnServer::Never,
+        },
+        deliver_to: account.deliver_to.clone(),
+        enabled: account.enabled,
+        max_message_size: account.max_message_size,
+    }
 }
 
 #[cfg(test)]

@@ -24,12 +24,14 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use tokio::sync::watch;
 
 pub use health::{Component, Readiness};
 pub use server::serve;
-pub use view::{AccountState, AccountView, Accounts};
+pub use view::AccountView;
 
 use crate::metrics::{self, Registry};
+use crate::status;
 
 /// What the pages show.
 #[derive(Clone)]
@@ -39,7 +41,7 @@ pub struct Deps {
     /// For `/readyz`.
     pub readiness: Readiness,
     /// The state of every account now.
-    pub accounts: Accounts,
+    pub accounts: watch::Receiver<status::Accounts>,
 }
 
 /// A handler that takes longer is given up.

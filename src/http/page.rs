@@ -9,8 +9,9 @@ use axum::extract::State;
 use axum::response::Html;
 use serde::Serialize;
 
-use super::view::{AccountView, rfc3339};
-use super::{AccountState, Deps};
+use super::Deps;
+use super::view::{AccountView, rfc3339, words};
+use crate::status::AccountState;
 
 /// `/api/status`.
 #[derive(Serialize)]
@@ -21,7 +22,8 @@ pub(super) struct Status {
 }
 
 fn status(deps: &Deps) -> Status {
-    Status { version: env!("CARGO_PKG_VERSION"), ready: deps.readiness.is_ready(), accounts: (deps.accounts)() }
+    let accounts = deps.accounts.borrow().iter().map(|(id, status)| AccountView::of(id, status)).collect();
+    Status { version: env!("CARGO_PKG_VERSION"), ready: deps.readiness.is_ready(), accounts }
 }
 
 pub(super) async fn json(State(deps): State<Arc<Deps>>) -> Json<Status> {
@@ -77,7 +79,7 @@ fn row(page: &mut String, account: &AccountView, now: SystemTime) {
         page,
         "<tr><td>{}<td{class}>{}{error}<td>{}<td>{}<td>{}<td class=\"n\">{}<td class=\"n\">{}</tr>",
         escape(&account.account),
-        account.state.words(),
+        words(account.state),
         when(account.last_attempt, now),
         when(account.last_success, now),
         when(account.next_poll, now),

@@ -6,6 +6,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::status::{AccountState, AccountStatus};
 
 struct Server {
     address: SocketAddr,
@@ -16,20 +17,20 @@ struct Server {
 
 async fn start() -> Server {
     let readiness = Readiness::new();
-    let account = AccountView {
-        account: "alice/isp".to_owned(),
+    let account = AccountStatus {
         state: AccountState::Backoff,
         last_attempt: Some(SystemTime::UNIX_EPOCH),
-        last_success: None,
-        next_poll: None,
+        last_success: Some(SystemTime::UNIX_EPOCH),
         last_error: Some("cannot connect".to_owned()),
-        listed: None,
-        backlog: Some(3),
+        listed: 5,
+        backlog: 3,
+        ..AccountStatus::default()
     };
+    let accounts = [("alice/isp".to_owned(), account)].into_iter().collect();
     let deps = Deps {
         registry: Registry::new().expect("registry"),
         readiness: readiness.clone(),
-        accounts: Arc::new(move || vec![account.clone()]),
+        accounts: watch::Sender::new(accounts).subscribe(),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let address = listener.local_addr().expect("address");
@@ -66,8 +67,8 @@ async fn serves_every_endpoint() {
     assert_eq!(
         json["accounts"][0],
         serde_json::json!({
-            "account": "alice/isp", "state": "backoff", "last_attempt": "1970-01-01T00:00:00Z", "last_success": null,
-            "next_poll": null, "last_error": "cannot connect", "listed": null, "backlog": 3
+            "account": "alice/isp", "state": "backoff", "last_attempt": "1970-01-01T00:00:00Z", "last_success": "1970-01-01T00:00:00Z",
+            "next_poll": null, "last_error": "cannot connect", "listed": 5, "backlog": 3
         })
     );
     assert!(fetch(&server, "/nothing").await.starts_with("HTTP/1.1 404 "));

@@ -1,12 +1,10 @@
 //! What the status page and `/api/status` show of an account: one view, so that they cannot disagree.
 
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::{Serialize, Serializer};
 
-/// Yields the state of every account now.
-pub type Accounts = Arc<dyn Fn() -> Vec<AccountView> + Send + Sync>;
+use crate::status::{AccountState, AccountStatus};
 
 /// One account as an operator sees it.
 #[derive(Clone, Debug, Serialize)]
@@ -14,6 +12,7 @@ pub struct AccountView {
     /// `user/name`.
     pub account: String,
     /// How it is.
+    #[serde(serialize_with = "label")]
     pub state: AccountState,
     /// When the last poll began.
     #[serde(serialize_with = "time")]
@@ -32,31 +31,30 @@ pub struct AccountView {
     pub backlog: Option<u64>,
 }
 
-/// The states of the metric `account_state`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AccountState {
-    /// The last poll succeeded, or none has been due.
-    Ok,
-    /// Polls fail; the next one waits.
-    Backoff,
-    /// The upstream server refuses user name or password.
-    AuthFailed,
-    /// Another session holds the maildrop.
-    Locked,
-    /// Not polled.
-    Paused,
+/// The account's state for people.
+pub(super) fn words(state: AccountState) -> &'static str {
+    match state {
+        AccountState::Ok => "ok",
+        AccountState::Backoff => "failing, will retry",
+        AccountState::AuthFailed => "login refused",
+        AccountState::Locked => "maildrop locked by another session",
+        AccountState::Paused => "paused",
+    }
 }
 
-impl AccountState {
-    /// For people.
-    pub(super) fn words(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Backoff => "failing, will retry",
-            Self::AuthFailed => "login refused",
-            Self::Locked => "maildrop locked by another session",
-            Self::Paused => "paused",
+impl AccountView {
+    /// What the poller says of the account `id`.
+    pub(super) fn of(id: &str, status: &AccountStatus) -> Self {
+        let known = status.last_success.is_some();
+        Self {
+            account: id.to_owned(),
+            state: status.state,
+            last_attempt: status.last_attempt,
+            last_success: status.last_success,
+            next_poll: status.next_poll,
+            last_error: status.last_error.clone(),
+            listed: known.then_some(status.listed),
+            backlog: known.then_some(status.backlog),
         }
     }
 }
@@ -69,4 +67,8 @@ pub(super) fn rfc3339(time: SystemTime) -> Option<String> {
 
 fn time<S: Serializer>(time: &Option<SystemTime>, serializer: S) -> Result<S::Ok, S::Error> {
     time.and_then(rfc3339).serialize(serializer)
+}
+
+fn label<S: Serializer>(state: &AccountState, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(state.label())
 }
