@@ -1,7 +1,6 @@
 //! `tributary serve`.
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::Context;
 
@@ -16,18 +15,11 @@ pub(super) fn run(file: &Path) -> anyhow::Result<()> {
     for warning in &loaded.warnings {
         tracing::warn!(file = %file.display(), "{warning}");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the asynchronous runtime")?;
-    let ended = runtime.block_on(async {
+    super::block_on(async {
         let mut signals = StopSignals::new().context("cannot listen for signals")?;
         let running = App::start(loaded.config).await?;
         let signal = signals.recv().await;
         tracing::info!(signal, "stopping");
         running.stop().await
-    });
-    // What still runs by now has had its time.
-    runtime.shutdown_timeout(Duration::from_secs(1));
-    ended
+    })
 }
