@@ -43,13 +43,13 @@ def append_and_read(client):
     check(BOX.encode() in names and b"INBOX" in names, "the new mailbox is listed", names)
     for n in range(5):
         flags = "(\\Seen)" if n == 0 else None
-        data = ok(client.append(quoted(BOX), flags, '"03-Nov-2026 10:0%d:00 +0000"' % n, message(n)), "APPEND %d" % n)
+        data = ok(client.append(quoted(BOX), flags, '"13-Nov-2026 10:0%d:00 +0000"' % n, message(n)), "APPEND %d" % n)
         check(re.search(rb"APPENDUID \d+ \d+", data[0]), "APPEND tells the UID", data)
     check(ok(client.select(quoted(BOX)), "SELECT") == [b"5"], "five messages exist")
     data = ok(client.fetch("3", "(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])"), "FETCH BODY.PEEK[]")
     check(data[0][1] == message(2), "the bytes are those appended", data)
     check(b"RFC822.SIZE %d" % len(message(2)) in data[0][0] + data[1], "RFC822.SIZE is their number", data)
-    check(b'"03-Nov-2026 10:02:00 +0000"' in data[0][0] + data[1], "INTERNALDATE is the one given", data)
+    check(b'"13-Nov-2026 10:02:00 +0000"' in data[0][0] + data[1], "INTERNALDATE is the one given", data)
     check(b"\\Seen" not in data[0][0] + data[1], "PEEK leaves \\Seen alone", data)
     ok(client.fetch("3", "(BODY[TEXT])"), "FETCH BODY[TEXT]")
     check(b"\\Seen" in ok(client.fetch("3", "(FLAGS)"), "FETCH FLAGS")[0], "BODY[] sets \\Seen")
