@@ -102,7 +102,7 @@ impl Txn<'_> {
         Ok(names)
     }
 
-    fn add_mailbox(&mut self, user: UserId, name: &MailboxName, special_use: Option<SpecialUse>) -> Result<MailboxId> {
+    pub(super) fn add_mailbox(&mut self, user: UserId, name: &MailboxName, special_use: Option<SpecialUse>) -> Result<MailboxId> {
         let mailbox = MailboxId(self.next_id(global::NEXT_MAILBOX)?);
         let uid_validity = self.next_uid_validity()?;
         let highest_mod_seq = self.next_mod_seq(user)?;
