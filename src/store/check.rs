@@ -11,8 +11,8 @@ use super::open::global_number;
 use super::reader::{BodyCursor, Reader};
 use super::row::{BodyRow, DeadRow, MailboxRow, UidlRow, UserState, decode_ranges};
 use super::schema::{
-    ACCOUNT, BODY, CHUNK, DEAD, ENV, EXPUNGE, GLOBAL, HASH, MAILBOX, MAILBOX_NAME, MSGBLK, PieceTable, TEXT, UIDL, USER,
-    USER_STATE, global,
+    ACCOUNT, BODY, CHUNK, DEAD, ENV, EXPUNGE, GLOBAL, HASH, MAILBOX, MAILBOX_NAME, MSGBLK, PieceTable, TEXT, UIDL,
+    USER, USER_STATE, global,
 };
 use super::snapshot::Block;
 use super::types::Counts;
@@ -80,7 +80,8 @@ impl<'r> Check<'r> {
                 continue;
             };
             let state = UserState::decode(row.value())?;
-            let is_double = state.keywords.iter().enumerate().any(|(i, k)| state.keywords.iter().skip(i + 1).any(|o| o == k));
+            let is_double =
+                state.keywords.iter().enumerate().any(|(i, k)| state.keywords.iter().skip(i + 1).any(|o| o == k));
             self.problem(is_double, || format!("user {id} has a keyword twice"));
             self.users.insert(id, state);
         }
@@ -110,14 +111,17 @@ impl<'r> Check<'r> {
             self.problem(!validities.insert(validity), || format!("mailbox {id}: UIDVALIDITY of another mailbox"));
             let counter = self.users.get(&row.user.0).map_or(0, |user| user.mod_seq.0);
             let highest = counts.highest_mod_seq.0;
-            self.problem(highest == 0 || highest > counter, || format!("mailbox {id}: HIGHESTMODSEQ {highest}, counter {counter}"));
+            self.problem(highest == 0 || highest > counter, || {
+                format!("mailbox {id}: HIGHESTMODSEQ {highest}, counter {counter}")
+            });
             self.problem(counts.uid_next == 0, || format!("mailbox {id}: UIDNEXT 0"));
             self.mailboxes.insert(id, row);
         }
         for entry in self.reader.meta.open_table(MAILBOX_NAME)?.iter()? {
             let (key, id) = entry?;
             let ((user, name), id) = (key.value(), id.value());
-            let is_same = self.mailboxes.get(&id).is_some_and(|row| row.user == UserId(user) && row.name.as_str() == name);
+            let is_same =
+                self.mailboxes.get(&id).is_some_and(|row| row.user == UserId(user) && row.name.as_str() == name);
             self.problem(!is_same, || format!("a mailbox name leads to mailbox {id}, which has another"));
             let has_parent = match MailboxName::new(name).ok().and_then(|name| name.parent()) {
                 Some(parent) => self.reader.mailbox(UserId(user), &parent)?.is_some(),
@@ -167,7 +171,9 @@ impl<'r> Check<'r> {
             let uid = m.uid.value();
             *self.references.entry(m.body.0).or_default() += 1;
             self.problem(uid >= counts.uid_next, || format!("{}: UID {uid} is not below UIDNEXT", at()));
-            self.problem(m.mod_seq.0 == 0 || m.mod_seq > block.max_mod_seq, || format!("{}: mod-sequence of UID {uid}", at()));
+            self.problem(m.mod_seq.0 == 0 || m.mod_seq > block.max_mod_seq, || {
+                format!("{}: mod-sequence of UID {uid}", at())
+            });
             let is_unknown = m.keywords.iter().any(|bit| bit >= keywords);
             self.problem(is_unknown, || format!("{}: UID {uid} has a keyword that the table lacks", at()));
             let owner = m.account.map(|account| self.accounts.get(&account.0).copied());
@@ -206,7 +212,9 @@ impl<'r> Check<'r> {
             let (id, row) = (id.value(), BodyRow::decode(row.value())?);
             let counted = self.references.remove(&id).unwrap_or(0);
             let stored = row.references;
-            self.problem(stored != counted || counted == 0, || format!("body {id}: {stored} references, {counted} messages"));
+            self.problem(stored != counted || counted == 0, || {
+                format!("body {id}: {stored} references, {counted} messages")
+            });
             self.problem(id >= next, || format!("body {id} is not below next_body {next}"));
             self.problem(env.get(id)?.is_none(), || format!("body {id} has no record"));
             let by_hash = hash.get(&row.hash)?.map(|found| found.value());
@@ -240,7 +248,9 @@ impl<'r> Check<'r> {
             let (key, row) = entry?;
             let account = key.value().0;
             let row = UidlRow::decode(row.value())?;
-            self.problem(!self.accounts.contains_key(&account), || format!("a ledger row of account {account}, which is not there"));
+            self.problem(!self.accounts.contains_key(&account), || {
+                format!("a ledger row of account {account}, which is not there")
+            });
             let body = row.body.0;
             self.problem(body == 0 || body >= next, || format!("a ledger row of account {account} names body {body}"));
         }

@@ -64,7 +64,7 @@ async fn a_failed_operation_of_a_batch_is_undone_alone() {
     let holder = tokio::spawn(async move {
         store
             .write(move |_| {
-                drop(begun.try_send(()));
+                assert!(begun.try_send(()).is_ok());
                 drop(held.recv());
                 Ok(())
             })

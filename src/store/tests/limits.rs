@@ -15,7 +15,10 @@ async fn keywords_of_a_user() {
     let refused = f.store.set_flags(f.inbox, set(&[(1, 1)]), flags(FlagOp::Add, Flags::SEEN, &["one", "K0"])).await;
     assert!(matches!(refused, Err(Error::Limit(_))));
     assert_eq!(f.counts(f.inbox).await, before);
-    f.store.set_flags(f.inbox, set(&[(1, 1)]), flags(FlagOp::Remove, Flags::NONE, &["K0", "one"])).await.expect("known");
+    f.store
+        .set_flags(f.inbox, set(&[(1, 1)]), flags(FlagOp::Remove, Flags::NONE, &["K0", "one"]))
+        .await
+        .expect("known");
     let mut message = f.message(b"2").await;
     message.flags.keywords.push(Keyword::new("one").expect("a keyword"));
     assert!(matches!(f.store.append(f.inbox, vec![message]).await, Err(Error::Limit(_))));

@@ -122,9 +122,12 @@ async fn a_damaged_body_is_not_given_out_as_whole() {
     assert!(blobs.begin_read().is_ok());
     drop(blobs);
     let store = Store::open(&settings(f.dir.path())).expect("open");
-    let read = store.read(|reader| reader.read_body(&mut BodyCursor::new(crate::mail::BodyId(1), 0..u64::MAX), &mut Vec::new(), 100));
+    let read = store.read(|reader| {
+        reader.read_body(&mut BodyCursor::new(crate::mail::BodyId(1), 0..u64::MAX), &mut Vec::new(), 100)
+    });
     assert!(matches!(read.await, Err(Error::Damaged(_))));
-    let exact = store.read(|reader| reader.read_body(&mut BodyCursor::new(crate::mail::BodyId(1), 0..6), &mut Vec::new(), 100));
+    let exact =
+        store.read(|reader| reader.read_body(&mut BodyCursor::new(crate::mail::BodyId(1), 0..6), &mut Vec::new(), 100));
     assert!(matches!(exact.await, Err(Error::Damaged(_))));
     assert_eq!(store.check_octets().expect("check").len(), 1);
 }
