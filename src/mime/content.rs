@@ -4,10 +4,7 @@
 
 use super::header::{Fields, unfold};
 use super::lexer::Cursor;
-use super::parameter;
-
-/// Name-value pairs.
-pub(super) type Parameters = Vec<(Vec<u8>, Vec<u8>)>;
+use super::{Parameters, parameter};
 
 /// What the MIME fields of a header block say.
 #[derive(Clone, Debug, Default)]
