@@ -178,7 +178,7 @@ fn languages(value: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// Language tags kept of one part.
-const MAX_LANGUAGES: usize = 100;
+const MAX_LANGUAGES: usize = 20;
 
 #[cfg(test)]
 mod tests {

@@ -8,6 +8,7 @@ use memchr::{memchr, memchr_iter};
 use super::boundary::{Boundaries, MAX_BOUNDARY_START};
 use super::content::Content;
 use super::date::Date;
+use super::envelope::MAX_ADDRESSES;
 use super::header::{Fields, header_text, unfold};
 use super::text::TextSink;
 use super::tree::{self, Kind, Node};
@@ -27,8 +28,9 @@ pub struct Scanner {
     position: u64,
     lines: u64,
     line: Line,
-    /// Parameters and header octets that may still be kept.
+    /// Parameters, addresses and header octets that may still be kept.
     parameters: usize,
+    addresses: usize,
     header_octets: usize,
     top_header: Vec<u8>,
     /// Search text of the header blocks of parts and inner messages.
@@ -80,6 +82,7 @@ impl Scanner {
             lines: 0,
             line: Line { undecided: true, ..Line::default() },
             parameters: limits.parameters,
+            addresses: MAX_ADDRESSES,
             header_octets: limits.header.saturating_mul(HEADER_BLOCKS),
             top_header: Vec::new(),
             inner_headers: String::new(),
@@ -292,7 +295,7 @@ impl Scanner {
         (node.body_start, node.lines) = (node.header_end, lines);
         node.content = Content::parse(&header, digest, &mut self.parameters);
         if let Some(envelope) = &mut node.envelope {
-            **envelope = Envelope::parse(&header);
+            **envelope = Envelope::parse_within(&header, &mut self.addresses);
         }
         node.kind = kind_of(&node.content);
         if node.kind != Kind::Leaf && (node.depth >= self.limits.depth || !room) {
@@ -384,7 +387,7 @@ fn kind_of(content: &Content) -> Kind {
 }
 
 /// Header octets kept of all parts together, as a multiple of the limit for one header block.
-const HEADER_BLOCKS: usize = 8;
+const HEADER_BLOCKS: usize = 4;
 
 #[cfg(test)]
 mod tests;
