@@ -97,3 +97,13 @@ async fn a_large_message() {
     assert!(String::from_utf8_lossy(&record.body).contains(&format!("\"7bit\" {octets})")));
     store.close().await.expect("closes");
 }
+
+#[test]
+fn intake_moves_between_threads() {
+    fn sent<T: Send>(_: impl Fn(&'static Store) -> T) {}
+    sent(|store| async move {
+        let mut intake = Intake::begin(store).await?;
+        intake.write(b"x").await?;
+        intake.finish().await
+    });
+}

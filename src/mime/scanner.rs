@@ -121,8 +121,7 @@ impl Scanner {
         }
         let (envelope, root) = tree::build(self.nodes);
         let envelope = *envelope.unwrap_or_default();
-        let dated = |value: &Vec<u8>| Date::parse(value);
-        let date = envelope.date.as_ref().and_then(dated);
+        let date = envelope.date.as_deref().and_then(Date::parse);
         let received = Fields::new(&self.top_header)
             .find(|field| field.name.eq_ignore_ascii_case(b"Received"))
             .and_then(|field| Date::parse_received(&unfold(field.value)));
@@ -154,7 +153,7 @@ impl Scanner {
             State::Body => self.body_piece(piece, complete, text),
         }
         if complete {
-            let before = if piece.len() > 1 { piece[piece.len() - 2] } else { self.line.last };
+            let before = piece.len().checked_sub(2).and_then(|at| piece.get(at)).copied().unwrap_or(self.line.last);
             let was_boundary = self.line.boundary.is_some();
             if let Some((index, closing)) = self.line.boundary.take() {
                 self.boundary_line(index, closing, true, text);
