@@ -44,6 +44,7 @@ pub use types::{
     Appended, Copied, Counts, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, LedgerRow, LedgerState,
     Mailbox, NewMessage, Record, Settings, Sizes,
 };
+pub use upstream::content_key;
 
 use crate::mail::{AccountId, MailboxId, MailboxName, ModSeq, SpecialUse, UidSet, UserId};
 use notify::lock;
@@ -227,7 +228,7 @@ impl Store {
         self.write(move |txn| txn.create_mailbox(user, &name, special_use)).await
     }
 
-    /// Deletes a mailbox that has no children (INBOX and one with children: Refused).
+    /// Deletes a mailbox; those below it stay (INBOX: Refused).
     pub async fn delete_mailbox(&self, user: UserId, name: &MailboxName) -> Result<()> {
         let name = name.clone();
         self.write(move |txn| txn.delete_mailbox(user, &name)).await

@@ -1,0 +1,196 @@
+//! A small POP3 server (RFC 1939, RFC 2449, RFC 2595) with maildrops in memory: upstream of the demo and of the tests.
+//!
+//! It keeps to the rules unless told otherwise: faults make it hang, close, or answer as told at any command. It listens
+//! on loopback and stops when dropped.
+
+mod fault;
+mod session;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+pub use fault::{Action, Fault};
+
+/// How a server is set up.
+#[derive(Clone)]
+pub struct Settings {
+    /// Where it listens; loopback and any port unless told otherwise.
+    pub listen: SocketAddr,
+    /// The one user.
+    pub username: String,
+    /// Its password.
+    pub password: String,
+    /// TLS, if it has any.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// TLS from the first byte; else by STLS.
+    pub implicit_tls: bool,
+    /// What CAPA lists beside STLS; `None`: there is no CAPA.
+    pub capabilities: Option<Vec<String>>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let capabilities = ["TOP", "UIDL", "USER", "SASL PLAIN", "PIPELINING", "RESP-CODES", "AUTH-RESP-CODE"];
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            username: "demo".to_owned(),
+            password: "demo".to_owned(),
+            tls: None,
+            implicit_tls: false,
+            capabilities: Some(capabilities.map(str::to_owned).to_vec()),
+        }
+    }
+}
+
+/// What has happened so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Connections taken.
+    pub connections: u64,
+    /// Logins that went well.
+    pub logins: u64,
+    /// Messages sent in full.
+    pub retrieved: u64,
+    /// Messages deleted by a QUIT.
+    pub deleted: u64,
+    /// Commands that came behind another although they must not.
+    pub pipelined: u64,
+}
+
+/// A message in the maildrop.
+#[derive(Clone, Debug)]
+struct Message {
+    unique_id: String,
+    bytes: Arc<[u8]>,
+    /// What LIST says of it.
+    listed_size: u64,
+    /// Tells messages with the same unique-id apart.
+    serial: u64,
+}
+
+#[derive(Default)]
+struct Maildrop {
+    messages: Vec<Message>,
+    serial: u64,
+    faults: Vec<Fault>,
+    log: Vec<String>,
+    counters: Counters,
+}
+
+struct Shared {
+    settings: Settings,
+    maildrop: Mutex<Maildrop>,
+    /// Told of every line in the log.
+    changed: watch::Sender<u64>,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Maildrop> {
+        self.maildrop.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, line: &str) {
+        self.lock().log.push(line.to_owned());
+        self.changed.send_modify(|version| *version += 1);
+    }
+}
+
+/// A running server.
+pub struct Pop3d {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    /// Dropped with the server, and its sessions with it.
+    _tasks: JoinSet<()>,
+}
+
+impl Pop3d {
+    /// Starts to listen.
+    pub async fn start(settings: Settings) -> std::io::Result<Self> {
+        let listener = TcpListener::bind(settings.listen).await?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared { settings, maildrop: Mutex::default(), changed: watch::Sender::new(0) });
+        let mut tasks = JoinSet::new();
+        tasks.spawn(accept(listener, Arc::clone(&shared)));
+        Ok(Self { shared, address, _tasks: tasks })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Puts a message into the maildrop; sessions that are open do not see it.
+    pub fn deliver(&self, unique_id: &str, message: impl Into<Arc<[u8]>>) {
+        let bytes = message.into();
+        let listed_size = bytes.len() as u64;
+        self.deliver_listed(unique_id, bytes, listed_size);
+    }
+
+    /// Puts a message into the maildrop of which LIST tells another size.
+    pub fn deliver_listed(&self, unique_id: &str, message: impl Into<Arc<[u8]>>, listed_size: u64) {
+        let mut maildrop = self.shared.lock();
+        maildrop.serial += 1;
+        let serial = maildrop.serial;
+        let message = Message { unique_id: unique_id.to_owned(), bytes: message.into(), listed_size, serial };
+        maildrop.messages.push(message);
+    }
+
+    /// Changes the unique-ids of all messages, as a migration does.
+    pub fn rename(&self, rename: impl Fn(&str) -> String) {
+        self.shared.lock().messages.iter_mut().for_each(|message| message.unique_id = rename(&message.unique_id));
+    }
+
+    /// Removes a message, as another client does.
+    pub fn remove(&self, unique_id: &str) {
+        self.shared.lock().messages.retain(|message| message.unique_id != unique_id);
+    }
+
+    /// From now on this happens, besides the faults told before.
+    pub fn fault(&self, fault: Fault) {
+        self.shared.lock().faults.push(fault);
+    }
+
+    /// From now on all goes well.
+    pub fn heal(&self) {
+        self.shared.lock().faults.clear();
+    }
+
+    /// The unique-ids in the maildrop.
+    pub fn unique_ids(&self) -> Vec<String> {
+        self.shared.lock().messages.iter().map(|message| message.unique_id.clone()).collect()
+    }
+
+    /// What has happened so far.
+    pub fn counters(&self) -> Counters {
+        self.shared.lock().counters
+    }
+
+    /// The commands of all sessions in the order in which they came, without passwords.
+    pub fn log(&self) -> Vec<String> {
+        self.shared.lock().log.clone()
+    }
+
+    /// Waits until a command beginning like this has come.
+    pub async fn seen(&self, command: &str) {
+        let mut changed = self.shared.changed.subscribe();
+        // The sender lives as long as `self`.
+        let _ = changed.wait_for(|_| self.shared.lock().log.iter().any(|line| line.starts_with(command))).await;
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    let mut sessions = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                let Ok((stream, _)) = accepted else { return };
+                sessions.spawn(session::serve(stream, Arc::clone(&shared)));
+            }
+            Some(_) = sessions.join_next() => {}
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Messages on their way into the store: several at once, so that they share commits while more are being received;
+//! bounded in number and octets, so that a slow store slows the server down.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tokio::task::JoinSet;
+
+use super::Error;
+use super::plan::{Ledger, Target};
+use super::source::Destination;
+use crate::ingest::Intake;
+use crate::mail::{FlagList, InternalDate};
+use crate::pop3::Listing;
+use crate::store::{self, Delivered, Delivery, LedgerChange, NewMessage, Store};
+
+/// Messages in flight.
+const MAX_COUNT: usize = 32;
+/// Octets of messages in flight; one message is always allowed.
+const MAX_OCTETS: u64 = 32 * 1024 * 1024;
+
+/// What the ledger knows of messages that have no unique-id of their own now, or had none once.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// Header hash and listed size of rows whose unique-id identifies no listed message: the message may be here under
+    /// a unique-id that has become empty or shared.
+    headers: HashSet<([u8; 16], u64)>,
+    /// Keys of messages that were stored by their content.
+    contents: HashSet<Vec<u8>>,
+}
+
+impl Known {
+    pub(super) fn new(ledger: &Ledger, listing: &Listing) -> Self {
+        let is_content = |id: &[u8]| id.first() == Some(&0);
+        let contents = ledger.keys().filter(|id| is_content(id)).cloned().collect();
+        if listing.iter().all(|item| item.unique_id.is_some()) {
+            return Self { headers: HashSet::new(), contents };
+        }
+        let listed: HashSet<&[u8]> = listing.iter().filter_map(|item| item.unique_id).collect();
+        let unlisted = ledger.iter().filter(|(id, _)| !is_content(id) && !listed.contains(id.as_slice()));
+        Self { headers: unlisted.map(|(_, row)| (row.header_hash, row.listed_size)).collect(), contents }
+    }
+}
+
+/// A message that has been dealt with.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub(super) target: Target,
+    pub(super) octets: u64,
+    pub(super) outcome: Result<Arrival, store::Error>,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Arrival {
+    Stored,
+    /// Stored before, under this unique-id.
+    KnownUniqueId,
+    /// Stored before, by what it contains.
+    KnownContent,
+}
+
+/// The messages in flight.
+pub(super) struct Deliveries {
+    store: Store,
+    destination: Destination,
+    delete_upstream: bool,
+    known: Arc<Known>,
+    tasks: JoinSet<Done>,
+    octets: u64,
+}
+
+impl Deliveries {
+    pub(super) fn new(store: Store, destination: Destination, delete_upstream: bool) -> Self {
+        Self { store, destination, delete_upstream, known: Arc::default(), tasks: JoinSet::new(), octets: 0 }
+    }
+
+    pub(super) fn set_known(&mut self, known: Known) {
+        self.known = Arc::new(known);
+    }
+
+    /// Hands a complete message to the store.
+    pub(super) fn start(&mut self, intake: Intake, target: Target, octets: u64) {
+        self.octets += octets;
+        let (store, destination, known) = (self.store.clone(), self.destination, self.known.clone());
+        let delete_upstream = self.delete_upstream;
+        self.tasks.spawn(async move {
+            let outcome = deliver(&store, destination, &known, delete_upstream, intake, &target, octets).await;
+            Done { target, octets, outcome }
+        });
+    }
+
+    /// The next one that is durable or failed; `None` when none is in flight. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Option<Result<Done, Error>> {
+        let joined = self.tasks.join_next().await?;
+        let done = joined.map_err(|_| Error::Delivery);
+        if let Ok(done) = &done {
+            self.octets -= done.octets;
+        }
+        Some(done)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.tasks.len() >= MAX_COUNT || self.octets >= MAX_OCTETS
+    }
+}
+
+async fn deliver(
+    store: &Store,
+    destination: Destination,
+    known: &Known,
+    delete_upstream: bool,
+    intake: Intake,
+    target: &Target,
+    octets: u64,
+) -> Result<Arrival, store::Error> {
+    let prepared = intake.finish().await?;
+    let listed_size = target.size.unwrap_or(octets);
+    match &target.unique_id {
+        None if known.headers.contains(&(prepared.header_hash, listed_size)) => return Ok(Arrival::KnownContent),
+        None => {}
+        Some(unique_id) => {
+            let content = store::content_key(&prepared.body.hash());
+            if known.contents.contains(&content) {
+                // From now on its unique-id identifies it.
+                let change = LedgerChange::Adopt { from: content, to: unique_id.clone() };
+                store.change_ledger(destination.account, vec![change]).await?;
+                return Ok(Arrival::KnownContent);
+            }
+        }
+    }
+    let message = NewMessage {
+        body: prepared.body,
+        flags: FlagList::default(),
+        internal_date: prepared.received.unwrap_or_else(now),
+        account: Some(destination.account),
+    };
+    let delivery = Delivery {
+        account: destination.account,
+        mailbox: destination.mailbox,
+        message,
+        unique_id: target.unique_id.clone(),
+        listed_size,
+        header_hash: prepared.header_hash,
+        delete_upstream,
+    };
+    Ok(match store.deliver(delivery).await? {
+        Delivered::Stored(_) => Arrival::Stored,
+        Delivered::Duplicate if target.unique_id.is_some() => Arrival::KnownUniqueId,
+        Delivered::Duplicate => Arrival::KnownContent,
+    })
+}
+
+fn now() -> InternalDate {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    InternalDate { unix: i64::try_from(since.as_secs()).unwrap_or(i64::MAX), offset_minutes: 0 }
+}

@@ -1,0 +1,181 @@
+//! The poller's metric families (`tributary_` prefix, label `account`).
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use prometheus::{
+    Counter, CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, core::Collector,
+};
+
+use crate::status::AccountState;
+
+use super::PollResult;
+
+/// Seconds: a poll that finds nothing takes a tenth, the first of a large maildrop an hour.
+const DURATIONS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0, 3600.0];
+
+/// Why a message was not fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Skipped {
+    /// Longer than `max_message_size`.
+    TooLarge,
+    /// The server refused RETR.
+    Refused,
+}
+
+/// All families; cheap to clone.
+#[derive(Clone)]
+pub struct Metrics {
+    last_success: GaugeVec,
+    last_attempt: GaugeVec,
+    next: GaugeVec,
+    interval: GaugeVec,
+    failures: IntGaugeVec,
+    state: IntGaugeVec,
+    polls: IntCounterVec,
+    duration: HistogramVec,
+    fetched: IntCounterVec,
+    fetched_bytes: CounterVec,
+    skipped: IntCounterVec,
+    duplicate: IntCounterVec,
+    messages: IntGaugeVec,
+    bytes: GaugeVec,
+    backlog: IntGaugeVec,
+    deletes: IntCounterVec,
+    deletes_pending: IntGaugeVec,
+}
+
+impl Metrics {
+    /// Makes the families and registers them.
+    pub fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let gauge = |name, help| add(registry, GaugeVec::new(opts(name, help), &["account"]));
+        let int_gauge = |name, help| add(registry, IntGaugeVec::new(opts(name, help), &["account"]));
+        let counter = |name, help, label| {
+            let labels = ["account", label];
+            let labels = if label.is_empty() { &labels[..1] } else { &labels[..] };
+            add(registry, IntCounterVec::new(opts(name, help), labels))
+        };
+        let states = IntGaugeVec::new(opts("account_state", "1 for the account's state."), &["account", "state"]);
+        let octets = CounterVec::new(opts("fetched_bytes_total", "Octets of the messages fetched."), &["account"]);
+        let duration = HistogramOpts::from(opts("poll_duration_seconds", "Time a poll takes."));
+        Ok(Self {
+            last_success: gauge("poll_last_success_timestamp_seconds", "End of the last poll that went well.")?,
+            last_attempt: gauge("poll_last_attempt_timestamp_seconds", "Start of the last poll.")?,
+            next: gauge("poll_next_timestamp_seconds", "When the next poll is due.")?,
+            interval: gauge("poll_interval_seconds", "Configured time between two polls.")?,
+            failures: int_gauge("poll_consecutive_failures", "Polls that failed in a row.")?,
+            state: add(registry, states)?,
+            polls: counter("polls_total", "Polls by how they ended.", "result")?,
+            duration: add(registry, HistogramVec::new(duration.buckets(DURATIONS.to_vec()), &["account"]))?,
+            fetched: counter("messages_fetched_total", "Messages fetched and stored.", "")?,
+            fetched_bytes: add(registry, octets)?,
+            skipped: counter("messages_skipped_total", "Messages left where they are.", "reason")?,
+            duplicate: counter("messages_duplicate_total", "Messages fetched that were stored already.", "match")?,
+            messages: int_gauge("upstream_messages", "Messages in the maildrop.")?,
+            bytes: gauge("upstream_bytes", "Octets in the maildrop.")?,
+            backlog: int_gauge("upstream_backlog_messages", "Listed messages still to be fetched.")?,
+            deletes: counter("upstream_deletes_total", "Deletions upstream by how they ended.", "result")?,
+            deletes_pending: int_gauge("upstream_deletes_pending", "Stored messages still to be deleted upstream.")?,
+        })
+    }
+
+    /// The metrics of one account, all of them present from now on.
+    pub(super) fn account(&self, id: &str, interval: Duration) -> AccountMetrics {
+        let one = [id];
+        let metrics = AccountMetrics {
+            last_success: self.last_success.with_label_values(&one),
+            last_attempt: self.last_attempt.with_label_values(&one),
+            next: self.next.with_label_values(&one),
+            failures: self.failures.with_label_values(&one),
+            states: AccountState::ALL.map(|state| (state, self.state.with_label_values(&[id, state.label()]))),
+            polls: PollResult::ALL.map(|result| (result, self.polls.with_label_values(&[id, result.label()]))),
+            duration: self.duration.with_label_values(&one),
+            fetched: self.fetched.with_label_values(&one),
+            fetched_bytes: self.fetched_bytes.with_label_values(&one),
+            skipped_too_large: self.skipped.with_label_values(&[id, "too_large"]),
+            skipped_refused: self.skipped.with_label_values(&[id, "refused"]),
+            duplicate_unique_id: self.duplicate.with_label_values(&[id, "unique_id"]),
+            duplicate_content: self.duplicate.with_label_values(&[id, "content"]),
+            messages: self.messages.with_label_values(&one),
+            bytes: self.bytes.with_label_values(&one),
+            backlog: self.backlog.with_label_values(&one),
+            deletes_ok: self.deletes.with_label_values(&[id, "ok"]),
+            deletes_refused: self.deletes.with_label_values(&[id, "refused"]),
+            deletes_pending: self.deletes_pending.with_label_values(&one),
+        };
+        self.interval.with_label_values(&one).set(interval.as_secs_f64());
+        metrics
+    }
+}
+
+/// The metrics of one account.
+#[derive(Clone)]
+pub(super) struct AccountMetrics {
+    last_success: Gauge,
+    last_attempt: Gauge,
+    next: Gauge,
+    failures: IntGauge,
+    states: [(AccountState, IntGauge); AccountState::ALL.len()],
+    polls: [(PollResult, IntCounter); PollResult::ALL.len()],
+    duration: Histogram,
+    pub(super) fetched: IntCounter,
+    pub(super) fetched_bytes: Counter,
+    skipped_too_large: IntCounter,
+    skipped_refused: IntCounter,
+    duplicate_unique_id: IntCounter,
+    duplicate_content: IntCounter,
+    pub(super) messages: IntGauge,
+    pub(super) bytes: Gauge,
+    pub(super) backlog: IntGauge,
+    pub(super) deletes_ok: IntCounter,
+    pub(super) deletes_refused: IntCounter,
+    pub(super) deletes_pending: IntGauge,
+}
+
+impl AccountMetrics {
+    /// A poll begins.
+    pub(super) fn started(&self, at: SystemTime) {
+        self.last_attempt.set(seconds(at));
+    }
+
+    /// A poll has ended.
+    pub(super) fn finished(&self, at: SystemTime, result: PollResult, took: Duration, failures: u32) {
+        self.duration.observe(took.as_secs_f64());
+        self.failures.set(i64::from(failures));
+        if result == PollResult::Ok {
+            self.last_success.set(seconds(at));
+        }
+        self.polls.iter().filter(|(r, _)| *r == result).for_each(|(_, counter)| counter.inc());
+    }
+
+    /// The account is in this state, and its next poll is due then.
+    pub(super) fn state(&self, state: AccountState, next: Option<SystemTime>) {
+        self.next.set(next.map_or(0.0, seconds));
+        self.states.iter().for_each(|(s, gauge)| gauge.set(i64::from(*s == state)));
+    }
+
+    pub(super) fn skipped(&self, reason: Skipped, count: u64) {
+        match reason {
+            Skipped::TooLarge => self.skipped_too_large.inc_by(count),
+            Skipped::Refused => self.skipped_refused.inc_by(count),
+        }
+    }
+
+    pub(super) fn duplicate(&self, by_unique_id: bool) {
+        if by_unique_id { self.duplicate_unique_id.inc() } else { self.duplicate_content.inc() }
+    }
+}
+
+fn opts(name: &str, help: &str) -> Opts {
+    Opts::new(name, help).namespace("tributary")
+}
+
+fn add<C: Collector + Clone + 'static>(registry: &Registry, made: prometheus::Result<C>) -> prometheus::Result<C> {
+    let collector = made?;
+    registry.register(Box::new(collector.clone()))?;
+    Ok(collector)
+}
+
+fn seconds(at: SystemTime) -> f64 {
+    at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}

@@ -1,0 +1,93 @@
+//! The commands of a client, without their credentials (RFC 1939, RFC 2449, RFC 2595, RFC 5034).
+
+use std::fmt;
+
+/// What the client waits for an answer to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verb {
+    /// No command: the server speaks first.
+    Greeting,
+    /// RFC 2449 section 5.
+    Capa,
+    /// RFC 2595 section 4.
+    Stls,
+    /// RFC 5034 section 4.
+    Auth,
+    /// RFC 1939 section 7.
+    User,
+    /// RFC 1939 section 7.
+    Pass,
+    /// RFC 1939 section 5.
+    Stat,
+    /// RFC 1939 section 7.
+    Uidl,
+    /// RFC 1939 section 5.
+    List,
+    /// RFC 1939 section 5.
+    Retr,
+    /// RFC 1939 section 5.
+    Dele,
+    /// RFC 1939 section 5.
+    Noop,
+    /// RFC 1939 section 5.
+    Rset,
+    /// RFC 1939 sections 4 and 6.
+    Quit,
+}
+
+impl Verb {
+    /// The keyword as sent.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Greeting => "greeting",
+            Self::Capa => "CAPA",
+            Self::Stls => "STLS",
+            Self::Auth => "AUTH",
+            Self::User => "USER",
+            Self::Pass => "PASS",
+            Self::Stat => "STAT",
+            Self::Uidl => "UIDL",
+            Self::List => "LIST",
+            Self::Retr => "RETR",
+            Self::Dele => "DELE",
+            Self::Noop => "NOOP",
+            Self::Rset => "RSET",
+            Self::Quit => "QUIT",
+        }
+    }
+
+    /// Whether its refusal is about who may log in, and when.
+    pub const fn is_login(self) -> bool {
+        matches!(self, Self::Auth | Self::User | Self::Pass)
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A command of the TRANSACTION or UPDATE state, as queued and as waiting for its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Command {
+    pub(super) verb: Verb,
+    /// The message, for RETR and DELE.
+    pub(super) message: u32,
+    /// The listed size, for RETR: what it takes of the window.
+    pub(super) weight: u64,
+}
+
+impl Command {
+    pub(super) const fn new(verb: Verb) -> Self {
+        Self { verb, message: 0, weight: 0 }
+    }
+
+    pub(super) fn write(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.verb.as_str().as_bytes());
+        if matches!(self.verb, Verb::Retr | Verb::Dele) {
+            out.extend_from_slice(format!(" {}", self.message).as_bytes());
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+}

@@ -1,0 +1,111 @@
+//! Every way in which a POP3 server breaks the rules, by name.
+
+/// A fault of the peer. Some end the session, others are worked around and only reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Misbehavior {
+    /// A status or listing line longer than the limit.
+    #[error("a reply line is too long")]
+    LineTooLong,
+    /// A line that is neither `+OK` nor `-ERR` where a reply is due.
+    #[error("a reply is neither +OK nor -ERR")]
+    MalformedReply,
+    /// A reply nobody asked for.
+    #[error("a reply came without a command")]
+    UnsolicitedReply,
+    /// `+ ` where no continuation is due.
+    #[error("an unexpected continuation request")]
+    UnexpectedContinuation,
+    /// Empty lines where a reply is due; more than a few end the session.
+    #[error("empty lines in place of a reply")]
+    EmptyLine,
+    /// `+OK` where `+ ` is due in an AUTH exchange.
+    #[error("+OK in place of a continuation request")]
+    OkForContinuation,
+    /// Bytes between the answer to STLS and the handshake: discarded (RFC 2595 section 4).
+    #[error("data before the TLS handshake")]
+    DataBeforeTls,
+    /// The answer to STAT is not two numbers.
+    #[error("the answer to STAT is malformed")]
+    MalformedStat,
+    /// A line of UIDL does not begin with a message number.
+    #[error("a line of UIDL is malformed")]
+    MalformedUidl,
+    /// A line of LIST is not two numbers.
+    #[error("a line of LIST is malformed")]
+    MalformedList,
+    /// More messages, or more bytes of unique-ids, than the limit.
+    #[error("the listing is too long")]
+    ListingTooLong,
+    /// The numbers of a listing do not ascend.
+    #[error("the listing is out of order")]
+    ListingOutOfOrder,
+    /// A message number twice in one listing.
+    #[error("message {0} is listed twice")]
+    RepeatedNumber(u32),
+    /// UIDL or LIST shows another number of messages than STAT.
+    #[error("the listing and STAT differ in the number of messages")]
+    CountMismatch,
+    /// In LIST but not in UIDL.
+    #[error("message {0} has no line in UIDL")]
+    MissingUniqueId(u32),
+    /// In UIDL but not in LIST.
+    #[error("message {0} has no line in LIST")]
+    MissingSize(u32),
+    /// A line of UIDL with a number only.
+    #[error("message {0} has an empty unique-id")]
+    EmptyUniqueId(u32),
+    /// A unique-id longer than the limit.
+    #[error("message {0} has a unique-id that is too long")]
+    UniqueIdTooLong(u32),
+    /// A unique-id with a control character in it.
+    #[error("message {0} has a unique-id that is none")]
+    InvalidUniqueId(u32),
+    /// Two messages with one unique-id.
+    #[error("message {0} shares its unique-id with another")]
+    DuplicateUniqueId(u32),
+    /// A line of a message begins with a single dot.
+    #[error("message {0} is not dot-stuffed")]
+    UnstuffedDot(u32),
+    /// The last line of a message response lacks its CRLF.
+    #[error("the end of message {0} lacks its line end")]
+    UnendedTerminator(u32),
+    /// A message longer than the limit: the rest of it is discarded.
+    #[error("message {0} is longer than the limit")]
+    MessageTooLong(u32),
+    /// A message that goes on past twice the limit.
+    #[error("message {0} does not end")]
+    MessageNeverEnds(u32),
+}
+
+impl Misbehavior {
+    /// The name in metrics and logs.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::LineTooLong => "line_too_long",
+            Self::MalformedReply => "malformed_reply",
+            Self::UnsolicitedReply => "unsolicited_reply",
+            Self::UnexpectedContinuation => "unexpected_continuation",
+            Self::EmptyLine => "empty_line",
+            Self::OkForContinuation => "ok_for_continuation",
+            Self::DataBeforeTls => "data_before_tls",
+            Self::MalformedStat => "malformed_stat",
+            Self::MalformedUidl => "malformed_uidl",
+            Self::MalformedList => "malformed_list",
+            Self::ListingTooLong => "listing_too_long",
+            Self::ListingOutOfOrder => "listing_out_of_order",
+            Self::RepeatedNumber(_) => "repeated_number",
+            Self::CountMismatch => "count_mismatch",
+            Self::MissingUniqueId(_) => "missing_unique_id",
+            Self::MissingSize(_) => "missing_size",
+            Self::EmptyUniqueId(_) => "empty_unique_id",
+            Self::UniqueIdTooLong(_) => "unique_id_too_long",
+            Self::InvalidUniqueId(_) => "invalid_unique_id",
+            Self::DuplicateUniqueId(_) => "duplicate_unique_id",
+            Self::UnstuffedDot(_) => "unstuffed_dot",
+            Self::UnendedTerminator(_) => "unended_terminator",
+            Self::MessageTooLong(_) => "message_too_long",
+            Self::MessageNeverEnds(_) => "message_never_ends",
+        }
+    }
+}
