@@ -1,4 +1,5 @@
 //! The layers of the house (ARCHITECTURE.md): imports point downward only. Reads the sources; nothing is compiled.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

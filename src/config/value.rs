@@ -101,10 +101,10 @@ pub(super) fn host(text: &str) -> Result<String, String> {
     if bare.parse::<std::net::IpAddr>().is_ok() {
         return Ok(bare.to_owned());
     }
-    if let Some((name, port)) = text.rsplit_once(':') {
-        if port.parse::<u16>().is_ok() {
-            return Err(format!("{text:?} has a port in it; write host: {name} and port: {port}"));
-        }
+    if let Some((name, port)) = text.rsplit_once(':')
+        && port.parse::<u16>().is_ok()
+    {
+        return Err(format!("{text:?} has a port in it; write host: {name} and port: {port}"));
     }
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     if text.is_empty() || text.len() > 253 || !text.chars().all(good) {

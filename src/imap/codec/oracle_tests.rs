@@ -52,7 +52,7 @@ const RULES: [(&str, &str); 12] = [
     (
         "%with",
         "((BCC|CC|FROM|SUBJECT|TO|BODY|TEXT|HEADER %astring) %astring|(SENT)?(BEFORE|ON|SINCE) %date\
-         |(UN)?KEYWORD %atom|(LARGER|SMALLER) %number|UID %set|MODSEQ [1-9][0-9]{0,17})",
+         |(UN)?KEYWORD %atom|(LARGER|SMALLER) %number|UID %set|MODSEQ [1-9][0-9]{0,15})",
     ),
     ("%date", "(%day-%month-[0-9]{4}|\"%day-%month-(19|20)[0-9]{2}\")"),
     ("%day", "(0?[1-9]|[12][0-9]|3[01])"),
@@ -84,9 +84,9 @@ const TEMPLATES: [&str; 22] = [
     "(UID )?FETCH %set \\((UID|FLAGS|INTERNALDATE|RFC822(\\.SIZE|\\.HEADER|\\.TEXT)?|MODSEQ)( (UID|ENVELOPE|BODY|FLAGS)){0,3}\\)",
     "FETCH %set \\(BODY(\\.PEEK)?\\[((TEXT|HEADER)|[1-9](\\.[1-9]{1,2}){0,2}(\\.MIME|\\.TEXT|\\.HEADER)?)?\\](<%number\\.[1-9][0-9]{0,8}>)?( UID)?\\)",
     "FETCH %set BODY(\\.PEEK)?\\[([1-9]\\.)?HEADER\\.FIELDS(\\.NOT)? \\(%astring( %astring){0,2}\\)\\]",
-    "UID FETCH %set \\(FLAGS\\) \\(CHANGEDSINCE [1-9][0-9]{0,17}\\)",
+    "UID FETCH %set \\(FLAGS\\) \\(CHANGEDSINCE [1-9][0-9]{0,15}\\)",
     "(UID )?STORE %set [-+]?FLAGS(\\.SILENT)? (\\((%flag( %flag){0,2})?\\)|%flag( %flag){0,2})",
-    "STORE %set \\(UNCHANGEDSINCE [0-9]{1,18}\\) [-+]?FLAGS \\(%flag\\)",
+    "STORE %set \\(UNCHANGEDSINCE [0-9]{1,16}\\) [-+]?FLAGS \\(%flag\\)",
     "(UID )?(COPY|MOVE) %set %astring",
     "UID EXPUNGE %set",
     "(UID )?SEARCH (CHARSET (UTF-8|\"us-ascii\") )?%key( %key){0,2}",

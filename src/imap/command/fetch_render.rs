@@ -152,6 +152,8 @@ impl Renderer {
         let Some(cursor) = &mut self.literal else { return Ok(()) };
         let before = out.len();
         let readable = reader.read_body(cursor, out, STEP.saturating_sub(before).max(1))?;
+        // NUL never leaves in a literal (RFC 9051 section 4.3): it goes out as 0x80, as Dovecot does.
+        write::replace_nul(out.get_mut(before..).unwrap_or_default());
         if cursor.is_done() {
             self.literal = None;
         } else if !readable || out.len() == before {

@@ -23,6 +23,9 @@ pub(in crate::imap) async fn search(cx: &mut SelectedCx<'_>, args: SearchArgs, o
     if args.charset.as_deref().is_some_and(|charset| !matches!(charset, "UTF-8" | "US-ASCII")) {
         return Err(CommandError::No(Some("BADCHARSET (US-ASCII UTF-8)"), "Unknown charset"));
     }
+    if args.returns.is_some() {
+        return Err(CommandError::Bad("SEARCH RETURN is not offered"));
+    }
     let by_mod_seq = uses_mod_seq(&args.key);
     cx.features.condstore |= by_mod_seq;
     let (mut found, open, criteria) = sift(cx, &args);

@@ -32,6 +32,10 @@ pub(super) fn command(body: &CommandBody<'_>) -> Option<Command> {
         CommandBody::Id { parameters } => {
             Command::Id(parameters.as_ref().map(|pairs| pairs.iter().map(pair).collect()))
         }
+        // The oracle reads a trailing space as an empty response.
+        CommandBody::Authenticate { initial_response: Some(initial), .. } if initial.declassify().is_empty() => {
+            return None;
+        }
         CommandBody::Authenticate { mechanism, initial_response } => Command::Authenticate {
             mechanism: mechanism.as_ref().to_ascii_uppercase(),
             initial: initial_response.as_ref().map(|initial| initial.declassify().to_vec()),
@@ -73,6 +77,7 @@ fn message_command(body: &CommandBody<'_>) -> Option<Command> {
         }),
         CommandBody::Search { charset, criteria, uid } => Command::Search(ours::SearchArgs {
             uid: *uid,
+            returns: None,
             charset: charset.as_ref().map(|charset| charset.as_ref().to_ascii_uppercase()),
             key: keys::all(criteria.as_ref())?,
         }),

@@ -1,5 +1,6 @@
 //! LIST with its extensions (RFC 5258, RFC 5819, RFC 6154) and LSUB.
 
+use super::MAX_PATTERNS;
 use super::input::{Input, Parsed};
 use super::mailbox::{decode, status_items};
 use crate::imap::codec::chars;
@@ -23,6 +24,9 @@ pub(super) fn list(input: &mut Input<'_>) -> Parsed<ListArgs> {
     } else {
         vec![list_mailbox(input)?]
     };
+    if patterns.len() > MAX_PATTERNS {
+        return Err("too many patterns");
+    }
     set_names(&mut args, &reference, patterns, input.utf8);
     if input.has_argument() {
         input.sp()?;

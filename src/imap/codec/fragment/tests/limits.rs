@@ -95,7 +95,7 @@ fn rule_39_too_much_to_discard_ends_the_connection() {
         let told = feed(&mut fragmenter, rest.chunks(4096), true);
         // At the limit: the end of the command, and nine lines. Past it: nothing is read any more.
         assert_eq!(told.len(), if want.is_empty() { 10 } else { 0 });
-        assert_eq!(fragmenter.has_input(), false);
+        assert!(!fragmenter.has_input());
     }
     let endless = vec![b'x'; most + 66];
     let told = feed(&mut Fragmenter::new(LIMITS), endless.chunks(8192), true);
@@ -134,4 +134,14 @@ fn raw_lines() {
             assert_eq!(lines, [first, Ok(b"next".to_vec())]);
         }
     }
+}
+
+#[test]
+fn rule_39_lines_to_64_kib_work_octet_by_octet() {
+    let limits = Limits { line: 65_536, ..LIMITS };
+    let line = format!("a UID FETCH {}9 FLAGS", "1,".repeat((65_536 - 19) / 2));
+    let wire = format!("{line}\r\n");
+    let told = feed(&mut Fragmenter::new(limits), wire.as_bytes().chunks(1), true);
+    assert_eq!(told, [command(&[text(&line)])]);
+    assert!(line.len() > 65_500 && line.len() <= 65_536);
 }

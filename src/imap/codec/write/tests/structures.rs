@@ -127,3 +127,14 @@ fn nested_parts() {
     );
     assert_eq!(structure(&root, false), want);
 }
+
+#[test]
+fn a_message_that_is_not_read_has_an_empty_envelope_and_body() {
+    let mut message = part("message", "RFC822", 462, 7);
+    message.encoding = b"base64".to_vec();
+    let want = concat!(
+        r#"("message" "RFC822" NIL NIL NIL "base64" 462 (NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL) "#,
+        r#"("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0 NIL NIL NIL NIL) 7 NIL NIL NIL NIL)"#,
+    );
+    assert_eq!(structure(&message, true), want);
+}
