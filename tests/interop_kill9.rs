@@ -35,7 +35,9 @@ impl State {
     fn of(server: &Server) -> Self {
         let mut imap = server.imap();
         let uid_validity = imap.status("INBOX", "UIDVALIDITY");
+        let messages = imap.status("INBOX", "MESSAGES");
         let rows = imap.uids_with_field("INBOX", mail::NUMBER_FIELD);
+        assert_eq!(rows.len() as u64, messages, "a message cannot be read");
         assert!(rows.is_sorted_by(|a, b| a.0 < b.0), "UIDs ascend");
         Self { uid_validity, numbers: rows.into_iter().collect() }
     }
@@ -102,7 +104,8 @@ fn kill_many_times(leave_on_server: &'static str, kills: u64) {
         let bytes = if kill % 5 == 0 { random.below(listing) } else { listing + random.below(2 * share) };
         proxy.set(Gate::AfterBytes(proxy.bytes_passed() + bytes));
         let stopped = wait_for_stop(&proxy, &mut server);
-        let delay = Duration::from_micros(random.below(4) * random.below(10_000));
+        // At once, within the work on a message, or late enough for some commits.
+        let delay = Duration::from_micros([0, random.below(10_000), random.below(400_000)][random.below(3) as usize]);
         server.run_until(Instant::now() + delay);
         server.kill();
         println!("kill {kill}: after {bytes} bytes and {delay:?}, reached: {stopped}");

@@ -175,6 +175,9 @@ impl Life {
         }
         let seconds = self.started.elapsed().as_secs();
         let (session, peer, reason) = (self.session.id, self.session.peer, end.word());
+        if let End::Io(error) = &end {
+            tracing::debug!(%peer, session, %error, "the IMAP connection broke");
+        }
         match self.session.authenticated() {
             Some(cx) => {
                 tracing::info!(user = %cx.login.user.name, %peer, session, reason, seconds, "logout");

@@ -4,10 +4,7 @@
 
 use super::header::{Fields, unfold};
 use super::lexer::Cursor;
-use super::parameter;
-
-/// Name-value pairs.
-pub(super) type Parameters = Vec<(Vec<u8>, Vec<u8>)>;
+use super::{Parameters, parameter};
 
 /// What the MIME fields of a header block say.
 #[derive(Clone, Debug, Default)]
@@ -181,7 +178,7 @@ fn languages(value: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// Language tags kept of one part.
-const MAX_LANGUAGES: usize = 100;
+const MAX_LANGUAGES: usize = 20;
 
 #[cfg(test)]
 mod tests {

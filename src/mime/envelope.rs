@@ -31,10 +31,16 @@ pub struct Envelope {
 impl Envelope {
     /// Reads a header block. Of a text field given twice the last counts, address lists are joined.
     pub fn parse(header: &[u8]) -> Self {
+        let mut budget = MAX_ADDRESSES;
+        Self::parse_within(header, &mut budget)
+    }
+
+    /// Reads a header block; `budget`: addresses that may still be kept.
+    pub(super) fn parse_within(header: &[u8], budget: &mut usize) -> Self {
         let mut envelope = Self::default();
         for field in Fields::new(header) {
             let text = || Some(unfold(field.value));
-            let add = |list: &mut Vec<Address>| address::parse_into(&unfold(field.value), list);
+            let mut add = |list: &mut Vec<Address>| address::parse_into(&unfold(field.value), list, budget);
             match field.name.to_ascii_lowercase().as_slice() {
                 b"date" => envelope.date = text(),
                 b"subject" => envelope.subject = Some(collapse(field.value)),
@@ -58,6 +64,10 @@ impl Envelope {
         envelope
     }
 }
+
+/// Addresses kept of a message, those of its inner messages counted in. An ENVELOPE is many times as large as what it shows,
+/// and a header of a few megabytes must not become gigabytes.
+pub(super) const MAX_ADDRESSES: usize = 10_000;
 
 #[cfg(test)]
 mod tests {

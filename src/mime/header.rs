@@ -111,7 +111,7 @@ pub fn header_text(header: &[u8]) -> String {
             out.push_str(&fold(&encoded_word::decode(field.name)));
             out.push_str(": ");
         }
-        out.push_str(&fold(&encoded_word::decode(&unfold(field.value))));
+        out.extend(fold(&encoded_word::decode(&unfold(field.value))).chars().filter(|&c| c != '\0'));
         out.push('\n');
     }
     out

@@ -1,7 +1,7 @@
 //! Parameters of MIME fields (RFC 2045 section 5.1) with the continuations of RFC 2231 section 3 joined. Values stay as
 //! they are otherwise: charset and percent-encoding are for the client, whom the `*` at the end of the name tells.
 
-use super::content::Parameters;
+use super::Parameters;
 use super::lexer::Cursor;
 
 /// A value of RFC 2231: `name*`, `name*n` or `name*n*`.

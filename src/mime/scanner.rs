@@ -1,17 +1,18 @@
 //! Reads a message front to back, in pieces of any size, and tells its parts apart (RFC 2046 section 5.1). Memory: the
 //! header block being read, the boundaries open, what is kept of each part; of a body line only its start is looked at.
 //!
-//! A boundary line is a line that starts with a delimiter, whatever follows; the longest delimiter counts, of equal ones the
-//! innermost. It may stand in a header block and then ends it. Any octets are a message.
+//! A boundary line may stand in a header block and then ends it. Any octets are a message.
 
 use memchr::{memchr, memchr_iter};
 
+use super::boundary::{Boundaries, MAX_BOUNDARY_START};
 use super::content::Content;
 use super::date::Date;
-use super::header::{Fields, unfold};
+use super::envelope::MAX_ADDRESSES;
+use super::header::{Fields, header_text, unfold};
 use super::text::TextSink;
 use super::tree::{self, Kind, Node};
-use super::{Envelope, Limits, Structure};
+use super::{Envelope, INNER_HEADERS_FOLLOW, Limits, Structure};
 
 /// Reads a message once, front to back, in pieces of any size, with memory bounded by the limits.
 pub struct Scanner {
@@ -19,7 +20,7 @@ pub struct Scanner {
     nodes: Vec<Node>,
     current: usize,
     state: State,
-    boundaries: Vec<Boundary>,
+    boundaries: Boundaries,
     /// The header block being read, and where in it the current line starts.
     header: Vec<u8>,
     header_line: usize,
@@ -27,10 +28,13 @@ pub struct Scanner {
     position: u64,
     lines: u64,
     line: Line,
-    /// Parameters and header octets that may still be kept.
+    /// Parameters, addresses and header octets that may still be kept.
     parameters: usize,
+    addresses: usize,
     header_octets: usize,
     top_header: Vec<u8>,
+    /// Search text of the header blocks of parts and inner messages.
+    inner_headers: String,
     sink: Option<TextSink>,
 }
 
@@ -38,11 +42,6 @@ pub struct Scanner {
 enum State {
     Header,
     Body,
-}
-
-struct Boundary {
-    delimiter: Vec<u8>,
-    owner: usize,
 }
 
 /// Where the content of parts ends.
@@ -76,21 +75,24 @@ impl Scanner {
             nodes: vec![Node { envelope: Some(Box::default()), ..Node::default() }],
             current: 0,
             state: State::Header,
-            boundaries: Vec::new(),
+            boundaries: Boundaries::default(),
             header: Vec::new(),
             header_line: 0,
             position: 0,
             lines: 0,
             line: Line { undecided: true, ..Line::default() },
             parameters: limits.parameters,
+            addresses: MAX_ADDRESSES,
             header_octets: limits.header.saturating_mul(HEADER_BLOCKS),
             top_header: Vec::new(),
+            inner_headers: String::new(),
             sink: None,
         }
     }
 
     /// Reads a piece. `text` receives decoded, case-folded UTF-8 for SEARCH: of the parts that are text (text/*, and
-    /// message/* that is not an inner message), one after the other.
+    /// message/* that is not an inner message), one after the other. Then, in the end and if there are any, come
+    /// [`INNER_HEADERS_FOLLOW`] and the header blocks of parts and inner messages.
     pub fn feed(&mut self, data: &[u8], text: &mut Vec<u8>) {
         let mut rest = data;
         while !rest.is_empty() {
@@ -113,10 +115,13 @@ impl Scanner {
             self.end_header(self.position, self.lines, false);
         }
         self.close_to(None, Close { end: self.position, lines: self.lines, in_header: false }, text);
+        if !self.inner_headers.is_empty() {
+            text.push(INNER_HEADERS_FOLLOW);
+            text.extend_from_slice(self.inner_headers.as_bytes());
+        }
         let (envelope, root) = tree::build(self.nodes);
         let envelope = *envelope.unwrap_or_default();
-        let dated = |value: &Vec<u8>| Date::parse(value);
-        let date = envelope.date.as_ref().and_then(dated);
+        let date = envelope.date.as_deref().and_then(Date::parse);
         let received = Fields::new(&self.top_header)
             .find(|field| field.name.eq_ignore_ascii_case(b"Received"))
             .and_then(|field| Date::parse_received(&unfold(field.value)));
@@ -148,7 +153,7 @@ impl Scanner {
             State::Body => self.body_piece(piece, complete, text),
         }
         if complete {
-            let before = if piece.len() > 1 { piece[piece.len() - 2] } else { self.line.last };
+            let before = piece.len().checked_sub(2).and_then(|at| piece.get(at)).copied().unwrap_or(self.line.last);
             let was_boundary = self.line.boundary.is_some();
             if let Some((index, closing)) = self.line.boundary.take() {
                 self.boundary_line(index, closing, true, text);
@@ -174,7 +179,7 @@ impl Scanner {
             return;
         }
         let line = self.header.get(self.header_line..).unwrap_or_default();
-        if let Some(boundary) = find_boundary(&self.boundaries, line) {
+        if let Some(boundary) = self.boundaries.find(line) {
             self.header.truncate(self.header_line);
             self.line.boundary = Some(boundary);
         } else if matches!(line, b"\r\n" | b"\n") {
@@ -191,13 +196,13 @@ impl Scanner {
         if !self.line.undecided {
             return self.write_text(piece, text);
         }
-        let first = self.line.head.first().or(piece.first());
+        let first = self.line.head.first().or_else(|| piece.first());
         if first == Some(&b'-') {
             self.line.head.extend_from_slice(piece);
-            if !complete && self.line.head.len() < MAX_DELIMITER + 4 {
+            if !complete && self.line.head.len() < MAX_BOUNDARY_START {
                 return;
             }
-            self.line.boundary = find_boundary(&self.boundaries, &self.line.head);
+            self.line.boundary = self.boundaries.find(&self.line.head);
             self.line.undecided = false;
             self.settle_head(text);
         } else {
@@ -212,13 +217,13 @@ impl Scanner {
             match self.state {
                 State::Header => {
                     let line = self.header.get(self.header_line..).unwrap_or_default();
-                    self.line.boundary = find_boundary(&self.boundaries, line);
+                    self.line.boundary = self.boundaries.find(line);
                     if self.line.boundary.is_some() {
                         self.header.truncate(self.header_line);
                     }
                 }
                 State::Body if self.line.undecided => {
-                    self.line.boundary = find_boundary(&self.boundaries, &self.line.head);
+                    self.line.boundary = self.boundaries.find(&self.line.head);
                     self.settle_head(text);
                 }
                 State::Body => {}
@@ -237,16 +242,17 @@ impl Scanner {
         while self.state == State::Header {
             self.end_header(end, lines, false);
         }
-        let Some(owner) = self.boundaries.get(index).map(|boundary| boundary.owner) else { return };
+        let Some(owner) = self.boundaries.owner(index) else { return };
         let in_header = cut == Some(self.current);
         self.close_to(Some(owner), Close { end, lines, in_header }, text);
         self.current = owner;
-        self.boundaries.truncate(index + 1);
+        self.boundaries.truncate(if closing { index } else { index + 1 });
         if closing {
-            self.boundaries.pop();
-        } else if self.nodes.len() >= self.limits.parts || self.header_octets == 0 {
+            return;
+        }
+        if self.nodes.len() >= self.limits.parts || self.header_octets == 0 {
             // What follows belongs to the multipart, untold apart.
-            self.boundaries.clear();
+            self.boundaries.truncate(0);
         } else if complete {
             self.open(owner, None);
         }
@@ -265,6 +271,9 @@ impl Scanner {
 
     /// The header block is too long: it ends before the current line, and its part is not looked into.
     fn cut_header(&mut self, text: &mut Vec<u8>) {
+        if self.header_octets < self.limits.header {
+            self.header_octets = 0;
+        }
         let line = self.header.split_off(self.header_line.min(self.header.len()));
         self.end_header(self.position - line.len() as u64, self.lines, true);
         self.line.undecided = false;
@@ -285,7 +294,7 @@ impl Scanner {
         (node.body_start, node.lines) = (node.header_end, lines);
         node.content = Content::parse(&header, digest, &mut self.parameters);
         if let Some(envelope) = &mut node.envelope {
-            **envelope = Envelope::parse(&header);
+            **envelope = Envelope::parse_within(&header, &mut self.addresses);
         }
         node.kind = kind_of(&node.content);
         if node.kind != Kind::Leaf && (node.depth >= self.limits.depth || !room) {
@@ -301,8 +310,7 @@ impl Scanner {
             }
             Kind::Multipart => {
                 if let Some(boundary) = node.content.parameter(b"boundary") {
-                    let delimiter = boundary.get(..MAX_DELIMITER).unwrap_or(boundary).to_vec();
-                    self.boundaries.push(Boundary { delimiter, owner: index });
+                    self.boundaries.push(boundary, index);
                 }
             }
             Kind::Message => {
@@ -316,6 +324,8 @@ impl Scanner {
         }
         if index == 0 {
             self.top_header = header;
+        } else {
+            self.inner_headers.push_str(&header_text(&header));
         }
     }
 
@@ -375,21 +385,8 @@ fn kind_of(content: &Content) -> Kind {
     if message { Kind::Message } else { Kind::Leaf }
 }
 
-/// The boundary whose delimiter the line starts with, and whether it closes its multipart.
-fn find_boundary(boundaries: &[Boundary], line: &[u8]) -> Option<(usize, bool)> {
-    let line = line.strip_prefix(b"--")?;
-    let mut best: Option<(usize, usize)> = None;
-    for (index, boundary) in boundaries.iter().enumerate().rev() {
-        let length = boundary.delimiter.len();
-        if line.starts_with(&boundary.delimiter) && best.is_none_or(|(_, longest)| length > longest) {
-            best = Some((index, length));
-        }
-    }
-    best.map(|(index, length)| (index, line.get(length..).is_some_and(|rest| rest.starts_with(b"--"))))
-}
-
-/// Octets of a boundary that are compared: RFC 2046 section 5.1.1 allows 70.
-const MAX_DELIMITER: usize = 80;
-
 /// Header octets kept of all parts together, as a multiple of the limit for one header block.
-const HEADER_BLOCKS: usize = 8;
+const HEADER_BLOCKS: usize = 4;
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,8 @@ impl Txn<'_> {
             None => content_key(&message.body.hash()),
         };
         let account = delivery.account;
+        let user = self.mailbox(delivery.mailbox)?.user;
+        self.check_account(user, account)?;
         if self.tables.uidl.get((account.0, key.as_slice()))?.is_some() {
             return Ok(Delivered::Duplicate);
         }
@@ -31,7 +33,7 @@ impl Txn<'_> {
             .tables
             .hash
             .get(&message.body.row.hash)?
-            .map_or(message.body.id(), |id| crate::mail::BodyId(id.value()));
+            .map_or_else(|| message.body.id(), |id| crate::mail::BodyId(id.value()));
         let row = UidlRow {
             state,
             body,

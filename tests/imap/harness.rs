@@ -23,7 +23,6 @@ pub const MESSAGE: &str = "From: Ann <ann@example.org>\r\nTo: bob@example.org\r\
 
 pub struct TestServer {
     pub address: std::net::SocketAddr,
-    pub store: Store,
     running: Arc<Running>,
 }
 
@@ -53,7 +52,7 @@ impl TestServer {
         let tls = tls::load(&tls::Settings::SelfSigned { directory: dir.path().join("tls") }).expect("tls");
         let deps = Deps {
             settings,
-            store: store.clone(),
+            store,
             users: Arc::new(Users::new(users, &registry).expect("users")),
             tls: tls.config,
             metrics: Metrics::register(&registry).expect("metrics"),
@@ -63,7 +62,7 @@ impl TestServer {
         let address = listener.local_addr().expect("address");
         let shutdown = CancellationToken::new();
         tokio::spawn(Server::new(deps).run(listener, false, shutdown.clone()));
-        Self { address, store, running: Arc::new(Running { shutdown, _dir: dir }) }
+        Self { address, running: Arc::new(Running { shutdown, _dir: dir }) }
     }
 
     pub async fn connect(&self) -> Client {

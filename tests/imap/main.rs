@@ -1,7 +1,7 @@
 //! The IMAP server, spoken to over sockets: transcripts with one and several clients.
 //!
 //! Tests named `rule_NN_...` prove the rule of that number in IMAP-RULES, the list of what servers get wrong.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod condstore;
 mod fetch;

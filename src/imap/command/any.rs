@@ -1,5 +1,6 @@
 //! CAPABILITY, NOOP, LOGOUT (RFC 9051 section 6.1) and ID (RFC 2971).
 
+use crate::imap::codec::command::IdPair;
 use crate::imap::codec::write;
 use crate::imap::conn::Output;
 use crate::imap::error::{CommandResult, Done};
@@ -50,11 +51,7 @@ pub(in crate::imap) fn logout(out: &mut Output) -> CommandResult {
 }
 
 /// RFC 2971 forbids to change behaviour on what the client says; it is for the log alone.
-pub(in crate::imap) fn id(
-    session: &Session,
-    fields: Option<&[(Vec<u8>, Option<Vec<u8>>)]>,
-    out: &mut Output,
-) -> CommandResult {
+pub(in crate::imap) fn id(session: &Session, fields: Option<&[IdPair]>, out: &mut Output) -> CommandResult {
     let said: Vec<String> = fields
         .unwrap_or_default()
         .iter()

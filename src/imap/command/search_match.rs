@@ -19,9 +19,9 @@ pub(super) struct Candidate {
 
 /// A search key made ready: sets resolved, keywords as bits, strings folded.
 pub(super) enum Criteria {
-    And(Vec<Criteria>),
-    Or(Box<[Criteria; 2]>),
-    Not(Box<Criteria>),
+    And(Vec<Self>),
+    Or(Box<[Self; 2]>),
+    Not(Box<Self>),
     Seq(UidSet),
     Uid(UidSet),
     Flags {

@@ -8,7 +8,7 @@ pub(in crate::imap) enum Upload {
     /// Octets are coming.
     Receiving(Box<Intake>),
     /// All octets are durable.
-    Received(Prepared),
+    Received(Box<Prepared>),
     /// The store failed meanwhile; the rest of the octets is ignored and the command fails.
     Failed(crate::store::Error),
 }
@@ -26,7 +26,7 @@ impl Upload {
     pub(in crate::imap) async fn end(self) -> Self {
         match self {
             Self::Receiving(intake) => match intake.finish().await {
-                Ok(prepared) => Self::Received(prepared),
+                Ok(prepared) => Self::Received(Box::new(prepared)),
                 Err(error) => Self::Failed(error),
             },
             other => other,
@@ -35,7 +35,7 @@ impl Upload {
 
     pub(in crate::imap) fn into_prepared(self) -> Result<Prepared, CommandError> {
         match self {
-            Self::Received(prepared) => Ok(prepared),
+            Self::Received(prepared) => Ok(*prepared),
             Self::Failed(error) => Err(error.into()),
             Self::Receiving(_) => Err(CommandError::Bad("The message literal is incomplete")),
         }

@@ -1,12 +1,13 @@
 //! What is searched against what Dovecot finds in the corpus: decoded header fields, search text, the day of Date.
 
-mod corpus;
-
 use memchr::memmem;
-use tributary::mime::{Limits, Scanner, fold, header_text, header_texts};
+use tributary::mime::{INNER_HEADERS_FOLLOW, Limits, Scanner, fold, header_text, header_texts};
 
-/// What has been reached, so that it cannot be lost.
-const FLOOR: usize = 0;
+use crate::messages;
+
+/// What has been reached, so that it cannot be lost. Elsewhere we find more (Dovecot leaves out parts of unknown encoding), look
+/// into the field rather than into the ENVELOPE with its fillers, and know dates before 1970.
+const FLOOR: usize = 39;
 
 struct Searched {
     header: Vec<u8>,
@@ -16,8 +17,8 @@ struct Searched {
 
 #[test]
 fn hits_are_those_of_dovecot() {
-    let Some(path) = corpus::find() else { return };
-    let messages: Vec<Searched> = corpus::load(&path).iter().map(|case| searched(&case.message)).collect();
+    let Some(path) = messages::find() else { return };
+    let all: Vec<Searched> = messages::load(&path).iter().map(|case| searched(&case.message)).collect();
     let rows = std::fs::read_to_string(path.join("expected-search.jsonl")).expect("searches are readable");
     let (mut compared, mut equal) = (0, 0);
     for row in rows.lines() {
@@ -26,8 +27,7 @@ fn hits_are_those_of_dovecot() {
         let Some(key) = command.strip_prefix("UID SEARCH CHARSET UTF-8 ").and_then(Key::parse) else { continue };
         let expected: Vec<u64> =
             row["uids"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_u64).collect();
-        let found: Vec<u64> =
-            (1..).zip(&messages).filter(|(_, message)| key.matches(message)).map(|(uid, _)| uid).collect();
+        let found: Vec<u64> = (1..).zip(&all).filter(|(_, message)| key.matches(message)).map(|(uid, _)| uid).collect();
         compared += 1;
         if found == expected {
             equal += 1;
@@ -64,7 +64,7 @@ impl Key {
         let (name, rest) = command.split_once(' ')?;
         let mut strings = rest.split('"').skip(1).step_by(2).map(str::to_owned);
         let words = rest.split('"').count();
-        let date = || tributary_day(rest);
+        let date = || day_of(rest);
         match (name, words) {
             ("SUBJECT" | "FROM" | "TO" | "CC" | "BCC", 3) => {
                 Some(Self::Header(name.to_owned(), fold(&strings.next()?)))
@@ -90,7 +90,10 @@ impl Key {
             Self::Text(what) => {
                 contains(header_text(&message.header).as_bytes(), what) || contains(&message.text, what)
             }
-            Self::Body(what) => contains(&message.text, what),
+            Self::Body(what) => {
+                let body = message.text.split(|&b| b == INNER_HEADERS_FOLLOW).next().unwrap_or_default();
+                contains(body, what)
+            }
             Self::SentBefore(limit) => day < *limit,
             Self::SentSince(limit) => day >= *limit,
             Self::SentOn(limit) => day == *limit,
@@ -99,7 +102,7 @@ impl Key {
 }
 
 /// `d-mon-yyyy` as days since 1970-01-01, read the way a Date header is.
-fn tributary_day(date: &str) -> Option<i32> {
+fn day_of(date: &str) -> Option<i32> {
     let message = format!("Date: {} 00:00:00 +0000\r\n\r\n", date.replace('-', " "));
     date.split('-').nth(2).filter(|year| year.len() == 4)?;
     searched(message.as_bytes()).sent_day

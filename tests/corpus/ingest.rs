@@ -1,7 +1,5 @@
 //! The corpus through ingest and the store: what goes in comes out, with every bare LF made CRLF and nothing else changed.
 
-mod corpus;
-
 use std::time::Duration;
 
 use tributary::ingest::Intake;
@@ -9,17 +7,19 @@ use tributary::mail::{FlagList, MailboxName};
 use tributary::mime::{PartTable, Want};
 use tributary::store::{BodyCursor, NewMessage, Settings, Store};
 
+use crate::messages;
+
 #[tokio::test]
 async fn bytes_in_are_bytes_out() {
-    let Some(path) = corpus::find() else { return };
-    let cases = corpus::load(&path);
+    let Some(path) = messages::find() else { return };
+    let cases = messages::load(&path);
     let dir = tempfile::tempdir().expect("a temporary directory");
     let settings = Settings { data_dir: dir.path().to_owned(), cache_bytes: 16 << 20, gc_grace: Duration::ZERO };
     let store = Store::open(&settings).expect("the store opens");
     let user = store.ensure_user("test").await.expect("a user");
     let inbox = store.mailbox(user, &MailboxName::inbox()).await.expect("mailboxes").expect("INBOX").id;
 
-    let mut messages = Vec::new();
+    let mut new = Vec::new();
     for (index, case) in cases.iter().enumerate() {
         let file = std::fs::read(path.join(&case.path)).expect("a message is readable");
         let mut intake = Intake::begin(&store).await.expect("a message begins");
@@ -29,9 +29,9 @@ async fn bytes_in_are_bytes_out() {
         let prepared = intake.finish().await.expect("a message is taken");
         assert_eq!(prepared.body.size(), case.message.len() as u64, "{}", case.path);
         let internal_date = prepared.received.unwrap_or_default();
-        messages.push(NewMessage { body: prepared.body, flags: FlagList::default(), internal_date, account: None });
+        new.push(NewMessage { body: prepared.body, flags: FlagList::default(), internal_date, account: None });
     }
-    let appended = store.append(inbox, messages).await.expect("all are appended");
+    let appended = store.append(inbox, new).await.expect("all are appended");
     assert_eq!(appended.uids.len(), cases.len());
 
     let snapshot = store.watch(inbox).await.expect("INBOX").current().expect("INBOX");
