@@ -64,7 +64,7 @@ struct ModelMessage {
     mod_seq: u64,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct ModelMailbox {
     next: u32,
     messages: BTreeMap<u32, ModelMessage>,

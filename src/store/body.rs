@@ -22,6 +22,9 @@ const ZSTD_LEVEL: i32 = 1;
 /// Pieces gathered before they are sent to the writer: small messages need one request in all.
 const PIECES_TO_SEND: usize = 16;
 
+/// Octets taken between two chances to send: bounds memory and the time a runtime thread is kept.
+const MAX_WRITE: usize = 256 * 1024;
+
 /// Ids of bodies that are being written or wait for their message. Never reused.
 #[derive(Debug)]
 pub(super) struct Bodies(Mutex<InFlight>);
@@ -50,8 +53,8 @@ impl Bodies {
     /// `next_body` and the row `in_flight` for a transaction that takes over `placed`.
     pub(super) fn to_persist(&self, placed: &[BodyId]) -> (u64, Vec<u8>) {
         let state = lock(&self.0);
-        let open = state.ids.iter().filter(|id| !placed.contains(&BodyId(**id)));
-        (state.next, open.flat_map(|id| id.to_le_bytes()).collect())
+        let placed: BTreeSet<u64> = placed.iter().map(|body| body.0).collect();
+        (state.next, state.ids.difference(&placed).flat_map(|id| id.to_le_bytes()).collect())
     }
 
     /// The transaction that took these over is durable.
@@ -187,10 +190,13 @@ impl BodyWriter {
 
     /// Adds octets of the message.
     pub async fn write(&mut self, data: &[u8]) -> Result<()> {
-        self.hasher.update(data);
         self.size += data.len() as u64;
-        self.message.write(data)?;
-        self.send_when_due().await
+        for part in data.chunks(MAX_WRITE) {
+            self.hasher.update(part);
+            self.message.write(part)?;
+            self.send_when_due().await?;
+        }
+        Ok(())
     }
 
     /// Adds decoded, case-folded text for SEARCH (UTF-8).
@@ -201,10 +207,13 @@ impl BodyWriter {
         if self.text.is_none() {
             self.text = Some(Cutter::new()?);
         }
-        if let Some(cutter) = &mut self.text {
-            cutter.write(text)?;
+        for part in text.chunks(MAX_WRITE) {
+            if let Some(cutter) = &mut self.text {
+                cutter.write(part)?;
+            }
+            self.send_when_due().await?;
         }
-        self.send_when_due().await
+        Ok(())
     }
 
     /// Completes once every piece is durable in blobs.redb.

@@ -145,7 +145,7 @@ impl<E: Into<Error>> From<E> for Failure {
 fn commit(database: &Database, shared: &Shared, batch: &mut [Box<dyn Operation>]) -> Result<Vec<Result<()>>, Failure> {
     let started = Instant::now();
     let mut transaction = database.begin_write()?;
-    transaction.set_quick_repair(true);
+    transaction.set_quick_repair(shared.is_meta_large());
     let (outcomes, changes) = {
         let mut txn = Txn::new(Tables::open(&transaction)?, shared);
         let outcomes = run_all(&mut txn, batch)?;

@@ -1,6 +1,7 @@
 //! The store through its facade.
 
 mod concurrency;
+mod format;
 mod limits;
 mod upkeep;
 
