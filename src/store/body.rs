@@ -35,11 +35,13 @@ struct InFlight {
     ids: BTreeSet<u64>,
     /// Those of `ids` that nobody will use; the collector removes their pieces.
     discarded: Vec<u64>,
+    /// A commit of meta.redb failed: whether it took bodies over is not known until the file is opened again.
+    is_suspended: bool,
 }
 
 impl Bodies {
     pub(super) const fn new(next: u64) -> Self {
-        Self(Mutex::new(InFlight { next, ids: BTreeSet::new(), discarded: Vec::new() }))
+        Self(Mutex::new(InFlight { next, ids: BTreeSet::new(), discarded: Vec::new(), is_suspended: false }))
     }
 
     fn begin(&self) -> BodyId {
@@ -83,9 +85,23 @@ impl Bodies {
         Unplaced { next: state.next, in_flight: state.ids.iter().copied().collect() }
     }
 
-    /// Bodies whose pieces are to be removed; to be told [`Self::placed`] when that is done.
+    /// Nothing is given out for removal until [`Self::resume`].
+    pub(super) fn suspend(&self) {
+        lock(&self.0).is_suspended = true;
+    }
+
+    /// The file has been opened again: its rows tell which bodies are in use.
+    pub(super) fn resume(&self) {
+        lock(&self.0).is_suspended = false;
+    }
+
+    /// Bodies whose pieces are to be removed unless a row names them; to be told [`Self::placed`] when that is done.
     pub(super) fn discarded(&self) -> Vec<BodyId> {
-        std::mem::take(&mut lock(&self.0).discarded).into_iter().map(BodyId).collect()
+        let mut state = lock(&self.0);
+        if state.is_suspended {
+            return Vec::new();
+        }
+        std::mem::take(&mut state.discarded).into_iter().map(BodyId).collect()
     }
 }
 

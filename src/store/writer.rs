@@ -114,7 +114,11 @@ fn commit_batch(database: &Database, shared: &Shared, mut batch: Vec<Box<dyn Ope
             }
         }
         Err(Failure::Operation) => answer_all(shared, batch, &Error::Internal("an operation failed".to_owned())),
-        Err(Failure::One(e) | Failure::Commit(e)) => answer_all(shared, batch, &e),
+        Err(Failure::One(e)) => answer_all(shared, batch, &e),
+        Err(Failure::Commit(e)) => {
+            shared.bodies.suspend();
+            answer_all(shared, batch, &e);
+        }
     }
 }
 
