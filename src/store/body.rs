@@ -4,10 +4,12 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use zstd::stream::raw::{Encoder, InBuffer, Operation, OutBuffer};
 
+use super::Store;
 use super::blobs::{Piece, Put, Request};
+use super::check::Unplaced;
 use super::error::{Error, Result};
 use super::notify::lock;
 use super::row::BodyRow;
@@ -65,6 +67,17 @@ impl Bodies {
         if state.ids.contains(&body.0) {
             state.discarded.push(body.0);
         }
+    }
+
+    /// The collector could not remove these.
+    pub(super) fn discard_again(&self, bodies: &[BodyId]) {
+        bodies.iter().for_each(|body| self.discard_unless_placed(*body));
+    }
+
+    /// Ids that no transaction has taken over yet.
+    pub(super) fn unplaced(&self) -> Unplaced {
+        let state = lock(&self.0);
+        Unplaced { next: state.next, in_flight: state.ids.iter().copied().collect() }
     }
 
     /// Bodies whose pieces are to be removed; to be told [`Self::placed`] when that is done.
@@ -150,7 +163,8 @@ impl Cutter {
 /// what was written is discarded.
 pub struct BodyWriter {
     claim: Claim,
-    blobs: mpsc::Sender<Request>,
+    /// Keeps the writer thread alive.
+    store: Store,
     message: Cutter,
     /// Made when there is any text.
     text: Option<Cutter>,
@@ -165,9 +179,10 @@ impl std::fmt::Debug for BodyWriter {
 }
 
 impl BodyWriter {
-    pub(super) fn new(bodies: &Arc<Bodies>, blobs: mpsc::Sender<Request>) -> Result<Self> {
+    pub(super) fn new(store: Store) -> Result<Self> {
+        let bodies = &store.0.shared.bodies;
         let claim = Claim { bodies: Arc::clone(bodies), id: bodies.begin() };
-        Ok(Self { claim, blobs, message: Cutter::new()?, text: None, hasher: blake3::Hasher::new(), size: 0 })
+        Ok(Self { claim, store, message: Cutter::new()?, text: None, hasher: blake3::Hasher::new(), size: 0 })
     }
 
     /// Adds octets of the message.
@@ -223,7 +238,7 @@ impl BodyWriter {
             text: self.text.as_mut().map(|text| std::mem::take(&mut text.full)).unwrap_or_default(),
             done,
         };
-        self.blobs.send(Request::Put(put)).await.map_err(|_| Error::Closed)
+        self.store.0.blobs.send(Request::Put(put)).await.map_err(|_| Error::Closed)
     }
 }
 

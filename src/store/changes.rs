@@ -34,6 +34,15 @@ impl Reader {
         Ok(all)
     }
 
+    /// Messages in all mailboxes.
+    pub(super) fn messages(&self) -> Result<u64> {
+        let mut messages = 0;
+        for entry in self.meta.open_table(MAILBOX)?.iter()? {
+            messages += u64::from(MailboxRow::decode(entry?.1.value())?.counts.exists);
+        }
+        Ok(messages)
+    }
+
     fn describe(&self, id: MailboxId) -> Result<Mailbox> {
         let row = self.mailbox_row(id)?;
         let MailboxRow { name, uid_validity, special_use, counts, .. } = row;

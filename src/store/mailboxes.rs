@@ -44,6 +44,16 @@ impl Txn<'_> {
         Ok(account)
     }
 
+    /// Mail of one user's account never reaches another user's mailbox (I10).
+    pub(super) fn check_account(&self, user: UserId, account: AccountId) -> Result<()> {
+        for entry in self.tables.account.range((user.0, "")..(user.0 + 1, ""))? {
+            if entry?.1.value() == account.0 {
+                return Ok(());
+            }
+        }
+        Err(Error::NoMailbox)
+    }
+
     pub(super) fn mailbox_id(&self, user: UserId, name: &MailboxName) -> Result<Option<MailboxId>> {
         Ok(self.tables.mailbox_name.get((user.0, name.as_str()))?.map(|id| MailboxId(id.value())))
     }
@@ -102,7 +112,12 @@ impl Txn<'_> {
         Ok(names)
     }
 
-    fn add_mailbox(&mut self, user: UserId, name: &MailboxName, special_use: Option<SpecialUse>) -> Result<MailboxId> {
+    pub(super) fn add_mailbox(
+        &mut self,
+        user: UserId,
+        name: &MailboxName,
+        special_use: Option<SpecialUse>,
+    ) -> Result<MailboxId> {
         let mailbox = MailboxId(self.next_id(global::NEXT_MAILBOX)?);
         let uid_validity = self.next_uid_validity()?;
         let highest_mod_seq = self.next_mod_seq(user)?;

@@ -55,6 +55,9 @@ impl Txn<'_> {
         if messages.iter().any(|m| u32::try_from(m.body.size()).is_err()) {
             return Err(Error::Limit("message size"));
         }
+        for account in messages.iter().filter_map(|m| m.account) {
+            self.check_account(user, account)?;
+        }
         self.check_keywords(user, messages.iter().flat_map(|m| &m.flags.keywords))
     }
 

@@ -52,6 +52,11 @@ impl Metrics {
         self.commit_operations.observe(operations as f64);
     }
 
+    #[cfg(test)]
+    pub(super) fn commits(&self) -> u64 {
+        self.commit_duration.get_sample_count()
+    }
+
     pub(super) fn error(&self, error: &Error) {
         self.errors.with_label_values(&[error.kind()]).inc();
     }

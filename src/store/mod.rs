@@ -7,8 +7,10 @@
 mod blobs;
 mod body;
 mod changes;
+mod check;
 mod error;
 mod flags;
+mod gc;
 mod mailboxes;
 mod messages;
 mod metrics;
@@ -79,7 +81,10 @@ struct Inner {
     shared: Arc<Shared>,
     meta: mpsc::Sender<writer::Request>,
     blobs: mpsc::Sender<blobs::Request>,
+    /// The writers.
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Ended before the writers, to which it sends requests.
+    collector: Mutex<Option<(std::sync::mpsc::Sender<gc::Wake>, JoinHandle<()>)>>,
     data_dir: PathBuf,
 }
 
@@ -113,25 +118,31 @@ impl Store {
             writer::spawn(meta_file, Arc::clone(&shared), meta_requests)?,
             blobs::spawn(blobs_file, Arc::clone(&shared), blob_requests)?,
         ];
+        let (wake, woken) = std::sync::mpsc::channel();
+        let collector = gc::Collector::new(Arc::clone(&shared), meta.clone(), blobs.clone(), settings.gc_grace);
+        let collector = Mutex::new(Some((wake, collector.spawn(woken)?)));
         let data_dir = settings.data_dir.clone();
-        Ok(Self(Arc::new(Inner { shared, meta, blobs, threads: Mutex::new(threads), data_dir })))
+        Ok(Self(Arc::new(Inner { shared, meta, blobs, threads: Mutex::new(threads), collector, data_dir })))
     }
 
     /// Completes what is queued, ends the threads and closes the files. Everything after it is [`Error::Closed`].
     pub async fn close(&self) -> Result<()> {
-        self.save_recent_marks().await?;
+        let saved = self.save_recent_marks().await;
+        let inner = Arc::clone(&self.0);
+        let collector_ended = tokio::task::spawn_blocking(move || inner.end_collector()).await;
         drop(self.0.meta.send(writer::Request::Stop).await);
         drop(self.0.blobs.send(blobs::Request::Stop).await);
-        let threads = std::mem::take(&mut *lock(&self.0.threads));
-        let shared = Arc::clone(&self.0.shared);
-        let joined = tokio::task::spawn_blocking(move || {
-            let all_ended = threads.into_iter().map(JoinHandle::join).all(|ended| ended.is_ok());
+        let inner = Arc::clone(&self.0);
+        let writers_ended = tokio::task::spawn_blocking(move || {
+            let has_ended = inner.join_writers();
             // The last reader closes the file.
-            drop(lock(&shared.files).take());
-            all_ended
+            drop(lock(&inner.shared.files).take());
+            has_ended
         });
-        match joined.await {
-            Ok(true) => Ok(()),
+        match (collector_ended, writers_ended.await) {
+            // Closed already.
+            (Ok(true), Ok(true)) if matches!(saved, Err(Error::Closed)) => Ok(()),
+            (Ok(true), Ok(true)) => saved,
             _ => Err(Error::Internal("a thread of the store ended early".to_owned())),
         }
     }
@@ -287,7 +298,7 @@ impl Store {
 
     /// Begins a message body.
     pub async fn body_writer(&self) -> Result<BodyWriter> {
-        BodyWriter::new(&self.0.shared.bodies, self.0.blobs.clone())
+        BodyWriter::new(self.clone())
     }
 
     /// Appends all or none.
@@ -331,15 +342,62 @@ impl Store {
     }
 }
 
+/// Upkeep.
+impl Store {
+    /// Removes now what the collector would remove by and by; says how many bodies that were.
+    pub async fn collect(&self) -> Result<usize> {
+        let (done, removed) = tokio::sync::oneshot::channel();
+        match &*lock(&self.0.collector) {
+            Some((wake, _)) => wake.send(gc::Wake::Now(done)).map_err(|_| Error::Closed)?,
+            None => return Err(Error::Closed),
+        }
+        removed.await.map_err(|_| Error::Closed)?
+    }
+
+    /// Bytes on disk and messages stored.
+    pub async fn sizes(&self) -> Result<Sizes> {
+        let dir = self.0.data_dir.clone();
+        self.read(move |reader| {
+            let len = |file| Ok::<_, Error>(std::fs::metadata(dir.join(file))?.len());
+            Ok(Sizes { meta: len(open::META)?, blobs: len(open::BLOBS)?, messages: reader.messages()? })
+        })
+        .await
+    }
+
+    /// Checks every invariant that can be checked from the files without reading all octets; one line a violation.
+    /// Blocking.
+    pub fn check(&self) -> Result<Vec<String>> {
+        let unplaced = self.0.shared.bodies.unplaced();
+        check::Check::new(&Reader::begin(&self.0.shared)?).run(&unplaced)
+    }
+
+    /// Reads every body and compares its BLAKE3; one line a violation. Blocking, and as slow as the disk.
+    pub fn check_octets(&self) -> Result<Vec<String>> {
+        check::check_octets(&Reader::begin(&self.0.shared)?)
+    }
+}
+
+impl Inner {
+    fn end_collector(&self) -> bool {
+        let Some((wake, thread)) = lock(&self.collector).take() else { return true };
+        drop(wake.send(gc::Wake::Stop));
+        thread.join().is_ok()
+    }
+
+    fn join_writers(&self) -> bool {
+        let threads = std::mem::take(&mut *lock(&self.threads));
+        threads.into_iter().map(JoinHandle::join).all(|ended| ended.is_ok())
+    }
+}
+
 impl Drop for Inner {
     /// A store dropped without `close` still ends its threads, so that the files can be opened again at once.
     fn drop(&mut self) {
+        self.end_collector();
         let (closed, _) = mpsc::channel(1);
         self.meta = closed;
         let (closed, _) = mpsc::channel(1);
         self.blobs = closed;
-        for thread in std::mem::take(&mut *lock(&self.threads)) {
-            drop(thread.join());
-        }
+        self.join_writers();
     }
 }

@@ -111,10 +111,11 @@ impl Reader {
     }
 
     fn pieces<'a>(&'a self, cell: &'a OnceCell<Pieces>, table: PieceTable) -> Result<&'a Pieces> {
-        get_or_open(cell, || {
-            let blobs = get_or_open(&self.blobs, || Ok(self.blobs_file.begin_read()?))?;
-            Ok(blobs.open_table(table)?)
-        })
+        get_or_open(cell, || Ok(self.blobs()?.open_table(table)?))
+    }
+
+    pub(super) fn blobs(&self) -> Result<&ReadTransaction> {
+        get_or_open(&self.blobs, || Ok(self.blobs_file.begin_read()?))
     }
 
     fn verify(&self, cursor: &BodyCursor) -> Result<()> {

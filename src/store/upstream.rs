@@ -22,6 +22,8 @@ impl Txn<'_> {
             None => content_key(&message.body.hash()),
         };
         let account = delivery.account;
+        let user = self.mailbox(delivery.mailbox)?.user;
+        self.check_account(user, account)?;
         if self.tables.uidl.get((account.0, key.as_slice()))?.is_some() {
             return Ok(Delivered::Duplicate);
         }

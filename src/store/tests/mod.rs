@@ -1,5 +1,9 @@
 //! The store through its facade.
 
+mod concurrency;
+mod limits;
+mod upkeep;
+
 use std::time::Duration;
 
 use super::*;

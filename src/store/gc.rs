@@ -1,0 +1,135 @@
+//! The collector: removes the pieces of bodies that no message has any more, and of bodies that never got one.
+//!
+//! Pieces go first, in small transactions of blobs.redb; only then do the rows that remember them go. A crash between
+//! the two only makes the next pass repeat itself: ids are never reused, and a dead body never comes back to life.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use redb::ReadableTable;
+use tokio::sync::{mpsc, oneshot};
+
+use super::Shared;
+use super::error::{Error, Result};
+use super::reader::Reader;
+use super::row::DeadRow;
+use super::schema::DEAD;
+use super::txn::unix_now;
+use super::{blobs, writer};
+use crate::mail::BodyId;
+
+/// Longest time between two passes.
+const MAX_INTERVAL: Duration = Duration::from_secs(60);
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What one transaction removes: little enough that no message waits long behind it.
+const MAX_BODIES: usize = 256;
+const MAX_PIECES: u64 = 2_000;
+
+/// What the thread is told.
+pub(super) enum Wake {
+    /// Make a pass now and say how many bodies were removed.
+    Now(oneshot::Sender<Result<usize>>),
+    Stop,
+}
+
+/// The collector's thread.
+pub(super) struct Collector {
+    shared: Arc<Shared>,
+    meta: mpsc::Sender<writer::Request>,
+    blobs: mpsc::Sender<blobs::Request>,
+    grace: Duration,
+}
+
+impl Collector {
+    pub(super) const fn new(
+        shared: Arc<Shared>,
+        meta: mpsc::Sender<writer::Request>,
+        blobs: mpsc::Sender<blobs::Request>,
+        grace: Duration,
+    ) -> Self {
+        Self { shared, meta, blobs, grace }
+    }
+
+    pub(super) fn spawn(self, wake: Receiver<Wake>) -> std::io::Result<JoinHandle<()>> {
+        std::thread::Builder::new().name("store-gc".to_owned()).spawn(move || self.run(&wake))
+    }
+
+    fn run(&self, wake: &Receiver<Wake>) {
+        let interval = self.grace.clamp(MIN_INTERVAL, MAX_INTERVAL);
+        loop {
+            match wake.recv_timeout(interval) {
+                Ok(Wake::Now(done)) => drop(done.send(self.pass())),
+                Err(RecvTimeoutError::Timeout) => {
+                    if let Err(e) = self.pass() {
+                        self.shared.metrics.error(&e);
+                    }
+                }
+                Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn pass(&self) -> Result<usize> {
+        let discarded = self.shared.bodies.discarded();
+        let mut removed = discarded.len();
+        for bodies in discarded.chunks(MAX_BODIES) {
+            if let Err(e) = self.remove_pieces(bodies) {
+                self.shared.bodies.discard_again(&discarded);
+                return Err(e);
+            }
+            self.shared.bodies.placed(bodies);
+        }
+        loop {
+            let bodies = self.due()?;
+            if bodies.is_empty() {
+                return Ok(removed);
+            }
+            removed += bodies.len();
+            self.remove_pieces(&bodies)?;
+            self.forget(bodies)?;
+        }
+    }
+
+    /// Some of the bodies that have been dead for longer than the grace period.
+    fn due(&self) -> Result<Vec<BodyId>> {
+        let reader = Reader::begin(&self.shared)?;
+        let before = unix_now().saturating_sub(i64::try_from(self.grace.as_secs()).unwrap_or(i64::MAX));
+        let (mut bodies, mut pieces) = (Vec::new(), 0);
+        for entry in reader.meta.open_table(DEAD)?.iter()? {
+            let (id, row) = entry?;
+            let row = DeadRow::decode(row.value())?;
+            if row.since > before {
+                continue;
+            }
+            bodies.push(BodyId(id.value()));
+            pieces += u64::from(row.body.chunks) + u64::from(row.body.text_chunks);
+            if bodies.len() >= MAX_BODIES || pieces >= MAX_PIECES {
+                break;
+            }
+        }
+        Ok(bodies)
+    }
+
+    fn remove_pieces(&self, bodies: &[BodyId]) -> Result<()> {
+        let (done, removed) = oneshot::channel();
+        let request = blobs::Request::Remove(bodies.to_vec(), done);
+        self.blobs.blocking_send(request).map_err(|_| Error::Closed)?;
+        removed.blocking_recv().map_err(|_| Error::Closed)?
+    }
+
+    fn forget(&self, bodies: Vec<BodyId>) -> Result<()> {
+        let (operation, done) = writer::operation(move |txn| {
+            txn.mark_written();
+            for body in &bodies {
+                txn.tables.env.remove(body.0)?;
+                txn.tables.dead.remove(body.0)?;
+            }
+            Ok(())
+        });
+        self.meta.blocking_send(writer::Request::Run(operation)).map_err(|_| Error::Closed)?;
+        done.blocking_recv().map_err(|_| Error::Closed)?
+    }
+}

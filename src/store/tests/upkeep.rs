@@ -1,0 +1,166 @@
+//! What happens to bytes that no message has, and to files that are not as they should be.
+
+use std::os::unix::fs::PermissionsExt;
+
+use redb::{ReadableDatabase, ReadableTableMetadata};
+
+use super::*;
+
+async fn pieces(store: &Store) -> u64 {
+    store
+        .read(|reader| {
+            let (chunk, text) = (reader.blobs()?.open_table(schema::CHUNK)?, reader.blobs()?.open_table(schema::TEXT)?);
+            Ok(chunk.len()? + text.len()?)
+        })
+        .await
+        .expect("read")
+}
+
+fn refusal(dir: &std::path::Path) -> String {
+    Store::open(&settings(dir)).err().map(|e| e.to_string()).expect("refused")
+}
+
+#[tokio::test]
+async fn bodies_live_as_long_as_messages() {
+    let f = fixture().await;
+    for octets in [&b"same"[..], b"same", b"other"] {
+        f.add(octets).await;
+    }
+    assert_eq!(f.store.collect().await.expect("collect"), 1, "the second copy of the same octets");
+    assert_eq!(pieces(&f.store).await, 4);
+    f.store.copy(f.inbox, set(&[(3, 3)]), f.inbox).await.expect("copy");
+    f.store.set_flags(f.inbox, set(&[(1, 3)]), flags(FlagOp::Add, Flags::DELETED, &[])).await.expect("store");
+    f.store.expunge(f.inbox, Some(set(&[(2, 3)]))).await.expect("expunge");
+    assert_eq!(f.store.collect().await.expect("collect"), 0);
+    assert_eq!(f.read_back(f.inbox, uid(1)).await, b"same");
+    assert_eq!(f.read_back(f.inbox, uid(4)).await, b"other");
+    let body = f.store.watch(f.inbox).await.expect("watch").current().expect("a version").get(0).expect("first").body;
+    f.store.expunge(f.inbox, None).await.expect("expunge");
+    assert_eq!(f.store.collect().await.expect("collect"), 1);
+    assert_eq!(pieces(&f.store).await, 2);
+    let gone = f.store.read(move |reader| {
+        let is_read = reader.read_body(&mut BodyCursor::new(body, 0..9), &mut Vec::new(), 9)?;
+        Ok((reader.record(body)?.is_none(), is_read, reader.text(body, &mut |_| true)?))
+    });
+    assert_eq!(gone.await.expect("read"), (true, false, false));
+    assert_eq!(f.store.check().expect("check"), Vec::<String>::new());
+    assert_eq!(f.store.check_octets().expect("check"), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_expunged_message_stays_readable_for_the_grace_period() {
+    let mut f = fixture().await;
+    f.store.close().await.expect("close");
+    f.store = Store::open(&Settings { gc_grace: Duration::from_secs(3600), ..settings(f.dir.path()) }).expect("open");
+    f.add(b"octets").await;
+    let old = f.store.watch(f.inbox).await.expect("watch").current().expect("a version");
+    f.store.set_flags(f.inbox, set(&[(1, 1)]), flags(FlagOp::Add, Flags::DELETED, &[])).await.expect("store");
+    f.store.expunge(f.inbox, None).await.expect("expunge");
+    assert_eq!(f.store.collect().await.expect("collect"), 0);
+    let body = old.get(0).expect("a message").body;
+    let read = f.store.read(move |reader| {
+        let mut out = Vec::new();
+        assert!(reader.read_body(&mut BodyCursor::new(body, 0..u64::MAX), &mut out, 100)?);
+        Ok((out, reader.record(body)?.is_some()))
+    });
+    assert_eq!(read.await.expect("read"), (b"octets".to_vec(), true));
+}
+
+#[tokio::test]
+async fn bodies_that_no_message_came_to_use_are_discarded() {
+    let f = fixture().await;
+    let unused = f.prepare(b"unused").await;
+    let mut unfinished = f.store.body_writer().await.expect("a writer");
+    unfinished.write(b"begun").await.expect("write");
+    f.add(b"used").await;
+    assert_eq!(f.store.check().expect("check"), Vec::<String>::new());
+    assert_eq!(f.store.collect().await.expect("collect"), 0);
+    drop((unused, unfinished));
+    assert_eq!(f.store.collect().await.expect("collect"), 2);
+    assert_eq!(pieces(&f.store).await, 2);
+    let to_nowhere = vec![f.message(b"refused").await];
+    assert!(matches!(f.store.append(MailboxId(999), to_nowhere).await, Err(Error::NoMailbox)));
+    assert_eq!(f.store.collect().await.expect("collect"), 1);
+}
+
+/// The files as a crash leaves them: copied while the store is open and no commit is under way.
+fn crash(f: &Fixture, to: &std::path::Path) {
+    std::fs::create_dir(to.join("data")).expect("a directory");
+    for file in [open::META, open::BLOBS] {
+        std::fs::copy(f.dir.path().join("data").join(file), to.join("data").join(file)).expect("a copy");
+    }
+}
+
+#[tokio::test]
+async fn a_crash_leaves_no_stray_pieces_and_reuses_no_id() {
+    let f = fixture().await;
+    let known = f.prepare(b"in flight when the last transaction committed").await;
+    f.add(b"stored").await;
+    let unknown = f.prepare(b"begun after the last transaction").await;
+    let crashed = tempfile::tempdir().expect("a temporary directory");
+    crash(&f, crashed.path());
+    let store = Store::open(&settings(crashed.path())).expect("after the crash");
+    assert_eq!(pieces(&store).await, 2);
+    assert_eq!(store.check().expect("check"), Vec::<String>::new());
+    assert_eq!(store.check_octets().expect("check"), Vec::<String>::new());
+    let writer = store.body_writer().await.expect("a writer");
+    let body = writer.finish(Record::default()).await.expect("durable");
+    assert!(body.id() > known.id(), "an id that a transaction has seen in flight");
+    drop(unknown);
+}
+
+#[tokio::test]
+async fn a_damaged_body_is_not_given_out_as_whole() {
+    let f = fixture().await;
+    f.add(b"octets").await;
+    f.store.close().await.expect("close");
+    let blobs = redb::Database::open(f.dir.path().join("data").join(open::BLOBS)).expect("open");
+    let write = blobs.begin_write().expect("begin");
+    let other = zstd::bulk::compress(b"0ctets", 1).expect("compress");
+    write.open_table(schema::CHUNK).expect("open").insert((1, 0), other.as_slice()).expect("insert");
+    write.commit().expect("commit");
+    assert!(blobs.begin_read().is_ok());
+    drop(blobs);
+    let store = Store::open(&settings(f.dir.path())).expect("open");
+    let read = store.read(|reader| {
+        reader.read_body(&mut BodyCursor::new(crate::mail::BodyId(1), 0..u64::MAX), &mut Vec::new(), 100)
+    });
+    assert!(matches!(read.await, Err(Error::Damaged(_))));
+    let exact =
+        store.read(|reader| reader.read_body(&mut BodyCursor::new(crate::mail::BodyId(1), 0..6), &mut Vec::new(), 100));
+    assert!(matches!(exact.await, Err(Error::Damaged(_))));
+    assert_eq!(store.check_octets().expect("check").len(), 1);
+}
+
+#[tokio::test]
+async fn only_the_owner_can_read_the_files() {
+    let f = fixture().await;
+    let mode = |path: std::path::PathBuf| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    let data = f.dir.path().join("data");
+    assert_eq!((mode(data.clone()), mode(data.join(open::META)), mode(data.join(open::BLOBS))), (0o700, 0o600, 0o600));
+    let sizes = f.store.sizes().await.expect("sizes");
+    assert!(sizes.meta > 0 && sizes.blobs > 0 && sizes.messages == 0);
+}
+
+#[tokio::test]
+async fn opening_refuses_what_would_lose_mail_and_says_what_to_do() {
+    let f = fixture().await;
+    f.add(b"1").await;
+    assert!(refusal(f.dir.path()).contains("stop the other"), "{}", refusal(f.dir.path()));
+    f.store.close().await.expect("close");
+    let data = f.dir.path().join("data");
+    for (file, other) in [(open::BLOBS, open::META), (open::META, open::BLOBS)] {
+        std::fs::rename(data.join(file), data.join("away")).expect("moved away");
+        let says = refusal(f.dir.path());
+        assert!(says.contains(&format!("{other} but no {file}")), "{says}");
+        // Asked again, it says the same: nothing was made in place of the missing file.
+        assert_eq!(refusal(f.dir.path()), says);
+        std::fs::rename(data.join("away"), data.join(file)).expect("moved back");
+    }
+    let store = Store::open(&settings(f.dir.path())).expect("whole again");
+    assert_eq!(store.sizes().await.expect("sizes").messages, 1);
+    let newer = store.write(|txn| txn.set_global(schema::global::SCHEMA_VERSION, 2));
+    newer.await.expect("written");
+    store.close().await.expect("close");
+    assert!(refusal(f.dir.path()).contains("schema version 2"));
+}
