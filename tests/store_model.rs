@@ -64,17 +64,19 @@ struct ModelMessage {
     mod_seq: u64,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct ModelMailbox {
     next: u32,
     messages: BTreeMap<u32, ModelMessage>,
 }
 
-impl ModelMailbox {
-    fn new() -> Self {
+impl Default for ModelMailbox {
+    fn default() -> Self {
         Self { next: 1, messages: BTreeMap::new() }
     }
+}
 
+impl ModelMailbox {
     fn push(&mut self, message: ModelMessage) -> u32 {
         self.messages.insert(self.next, message);
         self.next += 1;
@@ -126,7 +128,7 @@ impl World {
         let user = store.ensure_user("u").await.expect("user");
         let account = store.ensure_account(user, "a").await.expect("account");
         let names = ["INBOX", "Archive", "Drafts", "Junk", "Sent", "Trash"];
-        let model = names.into_iter().map(|n| (n.to_owned(), ModelMailbox::new())).collect();
+        let model = names.into_iter().map(|n| (n.to_owned(), ModelMailbox::default())).collect();
         Self { dir, store: Some(store), user, account, model, ledger: BTreeSet::new(), clients: BTreeMap::new() }
     }
 
@@ -294,7 +296,7 @@ impl World {
     fn add_parents(&mut self, of: &str) {
         let mut above = name(of).parent();
         while let Some(parent) = above {
-            self.model.entry(parent.to_string()).or_insert_with(ModelMailbox::new);
+            self.model.entry(parent.to_string()).or_default();
             above = parent.parent();
         }
     }
@@ -306,7 +308,7 @@ impl World {
         } else {
             made.expect("create");
             self.add_parents(NAMES[index]);
-            self.model.insert(NAMES[index].to_owned(), ModelMailbox::new());
+            self.model.insert(NAMES[index].to_owned(), ModelMailbox::default());
         }
     }
 
@@ -332,7 +334,7 @@ impl World {
         } else {
             renamed.expect("rename");
             self.add_parents(new);
-            let mut moved = ModelMailbox::new();
+            let mut moved = ModelMailbox::default();
             if from == 0 {
                 let inbox = self.model.get_mut(old).expect("INBOX");
                 for (_, message) in std::mem::take(&mut inbox.messages) {

@@ -1,3 +1,22 @@
-//! The IMAP server.
+//! The IMAP server: IMAP4rev1 (RFC 3501) with the extensions that `command::any::capabilities` lists.
+//!
+//! `conn` alone touches the socket, `dispatch` alone writes tagged lines, `spec` holds the facts about each
+//! command; a handler is a plain async function in `command`, one file a command family.
 
 pub mod codec;
+
+mod command;
+mod conn;
+mod dispatch;
+mod error;
+mod metrics;
+mod registry;
+mod serve;
+mod server;
+mod session;
+mod settings;
+mod spec;
+
+pub use metrics::Metrics;
+pub use server::{Deps, Nudge, Server};
+pub use settings::Settings;

@@ -21,6 +21,7 @@ pub struct Intake {
 }
 
 /// A message ready to be appended or delivered.
+#[derive(Debug)]
 pub struct Prepared {
     /// Its bytes, durable.
     pub body: store::PreparedBody,
@@ -72,3 +73,6 @@ impl Intake {
 
 /// Octets taken through all steps at once.
 const PIECE: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests;

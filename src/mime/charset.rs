@@ -43,7 +43,7 @@ fn decode_known(decoder: &mut Decoder, data: &[u8], last: bool, out: &mut String
     let mut rest = data;
     loop {
         let needed = decoder.max_utf8_buffer_length(rest.len()).unwrap_or(rest.len());
-        out.reserve(needed.min(MAX_RESERVE).max(16));
+        out.reserve(needed.clamp(16, MAX_RESERVE));
         let (result, read, _) = decoder.decode_to_string(rest, out, last);
         rest = rest.get(read..).unwrap_or_default();
         if result == CoderResult::InputEmpty {

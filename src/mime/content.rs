@@ -1,12 +1,10 @@
 //! The MIME fields of one part (RFC 2045, RFC 2183, RFC 3282, RFC 2557), in the form BODYSTRUCTURE shows them. A field that
-//! cannot be read is shown as Dovecot shows it: a Content-Type as "" "", any other as if it were not there.
+//! cannot be read is shown as Dovecot shows it: a Content-Type as "" "", a Content-Disposition as "", any other as if it were
+//! not there.
 
 use super::header::{Fields, unfold};
 use super::lexer::Cursor;
-use super::parameter;
-
-/// Name-value pairs.
-pub(super) type Parameters = Vec<(Vec<u8>, Vec<u8>)>;
+use super::{Parameters, parameter};
 
 /// What the MIME fields of a header block say.
 #[derive(Clone, Debug, Default)]
@@ -28,27 +26,26 @@ impl Content {
     /// message/rfc822 (RFC 2046 section 5.1.5). `budget`: parameters that may still be kept.
     pub(super) fn parse(header: &[u8], digest: bool, budget: &mut usize) -> Self {
         let mut content = Self { encoding: b"7bit".to_vec(), ..Self::default() };
-        let mut typed = false;
+        let (mut typed, mut encoded) = (false, false);
         for field in Fields::new(header) {
             let Some(name) = content_name(field.name) else { continue };
-            let value = unfold(field.value);
+            let value = || unfold(field.value);
             match name.to_ascii_lowercase().as_slice() {
-                // The first Content-Type counts: the tree was told apart by it.
+                // The first Content-Type and encoding count: the tree was told apart by them. Of others the last does.
                 b"type" if !typed => {
                     typed = true;
-                    content.read_type(&value, budget);
+                    content.read_type(&value(), budget);
                 }
-                b"transfer-encoding" => {
-                    if let Some(encoding) = lone_token(&value) {
-                        content.encoding = encoding;
-                    }
+                b"transfer-encoding" if !encoded => {
+                    encoded = true;
+                    content.encoding = lone_token(&value()).unwrap_or(content.encoding);
                 }
-                b"id" => content.id = Some(value),
-                b"description" => content.description = Some(value),
-                b"md5" => content.md5 = Some(value),
-                b"location" => content.location = Some(value),
-                b"disposition" => content.read_disposition(&value, budget),
-                b"language" => content.language = languages(&value),
+                b"id" => content.id = Some(value()),
+                b"description" => content.description = Some(value()),
+                b"md5" => content.md5 = Some(value()),
+                b"location" => content.location = Some(value()),
+                b"disposition" => content.read_disposition(&value(), budget),
+                b"language" => content.language = languages(&value()),
                 _ => {}
             }
         }
@@ -82,6 +79,35 @@ impl Content {
         (self.media_type, self.subtype) = (b"application".to_vec(), b"octet-stream".to_vec());
     }
 
+    /// Writes plain ASCII text, and nothing else said about it, in lower case.
+    pub(super) fn make_plain(&mut self) {
+        let charset = |(name, value): &(Vec<u8>, Vec<u8>)| {
+            name.eq_ignore_ascii_case(b"charset") && value.eq_ignore_ascii_case(b"us-ascii")
+        };
+        let bare = self.id.is_none()
+            && self.description.is_none()
+            && self.md5.is_none()
+            && self.disposition.is_none()
+            && self.language.is_empty()
+            && self.location.is_none();
+        let ascii = matches!(self.parameters.as_slice(), [only] if charset(only));
+        let plain = self.is_type(b"text") && self.is_subtype(b"plain") && self.encoding.eq_ignore_ascii_case(b"7bit");
+        if plain && ascii && bare {
+            *self = Self::default_text();
+        }
+    }
+
+    /// What a part without MIME fields is (RFC 2045 section 5.2).
+    pub(super) fn default_text() -> Self {
+        Self {
+            media_type: b"text".to_vec(),
+            subtype: b"plain".to_vec(),
+            parameters: vec![(b"charset".to_vec(), b"us-ascii".to_vec())],
+            encoding: b"7bit".to_vec(),
+            ..Self::default()
+        }
+    }
+
     /// `type "/" subtype *(";" parameter)` (RFC 2045 section 5.1); a type alone is let pass.
     fn read_type(&mut self, value: &[u8], budget: &mut usize) {
         let mut cursor = Cursor::new(value);
@@ -112,11 +138,9 @@ impl Content {
         let mut cursor = Cursor::new(value);
         cursor.skip_cfws();
         let kind = cursor.token();
-        if kind.is_empty() {
-            return;
-        }
         cursor.skip_cfws();
-        self.disposition = Some((kind.to_vec(), parameter::parse(&mut cursor, budget)));
+        let parameters = if kind.is_empty() { Vec::new() } else { parameter::parse(&mut cursor, budget) };
+        self.disposition = Some((kind.to_vec(), parameters));
     }
 }
 
@@ -154,7 +178,7 @@ fn languages(value: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// Language tags kept of one part.
-const MAX_LANGUAGES: usize = 100;
+const MAX_LANGUAGES: usize = 20;
 
 #[cfg(test)]
 mod tests {
@@ -204,7 +228,7 @@ mod tests {
             Content::parse(b"Content-Transfer-Encoding: a b\r\nContent-Disposition: ;x=y\r\n", false, &mut 100);
         assert_eq!(content.parameter(b"charset"), Some(b"us-ascii".as_slice()));
         assert_eq!(content.encoding, b"7bit");
-        assert_eq!(content.disposition, None);
+        assert_eq!(content.disposition, Some((Vec::new(), Vec::new())));
     }
 
     #[test]

@@ -29,21 +29,27 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// Reads a header block. Of a field given twice the last counts.
+    /// Reads a header block. Of a text field given twice the last counts, address lists are joined.
     pub fn parse(header: &[u8]) -> Self {
+        let mut budget = MAX_ADDRESSES;
+        Self::parse_within(header, &mut budget)
+    }
+
+    /// Reads a header block; `budget`: addresses that may still be kept.
+    pub(super) fn parse_within(header: &[u8], budget: &mut usize) -> Self {
         let mut envelope = Self::default();
         for field in Fields::new(header) {
             let text = || Some(unfold(field.value));
-            let list = || address::parse(&unfold(field.value));
+            let mut add = |list: &mut Vec<Address>| address::parse_into(&unfold(field.value), list, budget);
             match field.name.to_ascii_lowercase().as_slice() {
                 b"date" => envelope.date = text(),
                 b"subject" => envelope.subject = Some(collapse(field.value)),
-                b"from" => envelope.from = list(),
-                b"sender" => envelope.sender = list(),
-                b"reply-to" => envelope.reply_to = list(),
-                b"to" => envelope.to = list(),
-                b"cc" => envelope.cc = list(),
-                b"bcc" => envelope.bcc = list(),
+                b"from" => add(&mut envelope.from),
+                b"sender" => add(&mut envelope.sender),
+                b"reply-to" => add(&mut envelope.reply_to),
+                b"to" => add(&mut envelope.to),
+                b"cc" => add(&mut envelope.cc),
+                b"bcc" => add(&mut envelope.bcc),
                 b"in-reply-to" => envelope.in_reply_to = text(),
                 b"message-id" => envelope.message_id = text(),
                 _ => {}
@@ -59,17 +65,22 @@ impl Envelope {
     }
 }
 
+/// Addresses kept of a message, those of its inner messages counted in. An ENVELOPE is many times as large as what it shows,
+/// and a header of a few megabytes must not become gigabytes.
+pub(super) const MAX_ADDRESSES: usize = 10_000;
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn defaults_and_absent_fields() {
-        let envelope = Envelope::parse(b"From: a@b\r\nSubject:  x\r\n\ty  z \r\nSender:\r\nDate: d\r\n\r\nTo: no\r\n");
+        let envelope = Envelope::parse(b"From: a@b\r\nSubject:  x\r\n\ty  z \r\nSender:\r\nDate: c\r\nDate: d\r\nCc: c@d\r\nCC: e@f\r\n\r\nTo: no\r\n");
         assert_eq!(envelope.subject.as_deref(), Some(b"x y z".as_slice()));
         assert_eq!(envelope.sender, envelope.from);
         assert_eq!(envelope.reply_to, envelope.from);
-        assert_eq!(envelope.from.len(), 1);
+        assert_eq!(envelope.date.as_deref(), Some(b"d".as_slice()));
+        assert_eq!((envelope.from.len(), envelope.cc.len()), (1, 2));
         assert!(envelope.to.is_empty() && envelope.message_id.is_none());
         assert_eq!(Envelope::parse(b""), Envelope::default());
     }

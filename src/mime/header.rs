@@ -53,9 +53,11 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-/// The value as one line (RFC 5322 section 2.2.3): line ends dropped, and white space before the value.
+/// The value as one line (RFC 5322 section 2.2.3): line ends dropped, and white space before the value in its
+/// first line.
 pub(super) fn unfold(value: &[u8]) -> Vec<u8> {
-    let value = value.trim_ascii_start();
+    let spaces = value.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
+    let value = value.get(spaces..).unwrap_or_default();
     let mut out = Vec::with_capacity(value.len());
     for line in value.split(|&b| b == b'\n') {
         out.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
@@ -76,15 +78,19 @@ pub(super) fn collapse(value: &[u8]) -> Vec<u8> {
 }
 
 /// The fields of a raw header block that are named (`keep` true) or not named, in order, raw with their folding, and the
-/// final blank line (HEADER.FIELDS and HEADER.FIELDS.NOT, RFC 9051 section 6.4.5.1).
+/// final blank line (HEADER.FIELDS and HEADER.FIELDS.NOT, RFC 9051 section 6.4.5.1). Of a message that ends in its header,
+/// without a blank line, HEADER.FIELDS.NOT has none either.
 pub fn filter_header(header: &[u8], names: &[Vec<u8>], keep: bool) -> Vec<u8> {
     let mut out = Vec::new();
-    for field in Fields::new(header) {
+    let mut fields = Fields::new(header);
+    for field in fields.by_ref() {
         if names.iter().any(|name| name.eq_ignore_ascii_case(field.name)) == keep {
             out.extend_from_slice(field.raw);
         }
     }
-    out.extend_from_slice(b"\r\n");
+    if keep || !fields.rest.is_empty() {
+        out.extend_from_slice(b"\r\n");
+    }
     out
 }
 
@@ -105,7 +111,7 @@ pub fn header_text(header: &[u8]) -> String {
             out.push_str(&fold(&encoded_word::decode(field.name)));
             out.push_str(": ");
         }
-        out.push_str(&fold(&encoded_word::decode(&unfold(field.value))));
+        out.extend(fold(&encoded_word::decode(&unfold(field.value))).chars().filter(|&c| c != '\0'));
         out.push('\n');
     }
     out
@@ -160,6 +166,7 @@ mod tests {
         assert_eq!(filter_header(HEADER, &names, true), b"Subject: a\r\n b\r\nsubject:c\r\n\r\n");
         assert_eq!(filter_header(HEADER, &names, false), b"no colon\r\nTo  : x\r\n\r\n");
         assert_eq!(filter_header(b"", &names, true), b"\r\n");
+        assert_eq!(filter_header(b"To: x\r\n", &names, false), b"To: x\r\n");
     }
 
     #[test]

@@ -7,11 +7,13 @@ pub(super) struct Cursor<'a> {
     at: usize,
     /// Text of the comment passed last, if any.
     comment: Option<Vec<u8>>,
+    /// Whether the quoted string passed last had a closing quote.
+    closed: bool,
 }
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(data: &'a [u8]) -> Self {
-        Self { data, at: 0, comment: None }
+        Self { data, at: 0, comment: None, closed: false }
     }
 
     /// Passes one octet.
@@ -66,15 +68,25 @@ impl<'a> Cursor<'a> {
     pub(super) fn quoted_string(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
         self.eat(b'"');
+        self.closed = false;
         while let Some(next) = self.take() {
             match next {
-                b'"' => break,
+                b'"' => {
+                    self.closed = true;
+                    break;
+                }
                 b'\\' => out.extend(self.take()),
                 b'\r' | b'\n' => {}
                 _ => out.push(next),
             }
         }
         out
+    }
+
+    /// `quoted-string` with its closing quote; without one everything is passed.
+    pub(super) fn closed_quoted_string(&mut self) -> Option<Vec<u8>> {
+        let value = self.quoted_string();
+        self.closed.then_some(value)
     }
 
     /// `atom`: empty if none is here.

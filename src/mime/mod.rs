@@ -1,7 +1,15 @@
 //! Reading message bytes (RFC 5322, RFC 2045 to 2047, RFC 2231). Pure and streaming; never fails: any octets are a message
-//! (I9). Where servers differ in what they make of broken mail, this follows Dovecot.
+//! (I9). Must never guess at the octets of a section: a wrong range shows one part as another.
+//!
+//! Where servers differ in what they make of broken mail, this follows Dovecot 2.3, as `tests/corpus` checks, but that:
+//! - message/global is shown as message/rfc822 is (RFC 9051 section 7.5.2);
+//! - a list of addresses goes on after the next comma when one of them cannot be read;
+//! - parts are told apart down to 64 levels, not 100;
+//! - parts of unknown encoding are searched as they are, and SEARCH FROM looks into the field, not the ENVELOPE;
+//! - dates before 1970 are dates.
 
 mod address;
+mod boundary;
 mod casefold;
 mod charset;
 mod content;
@@ -24,6 +32,10 @@ pub use envelope::Envelope;
 pub use header::{filter_header, header_hash, header_text, header_texts};
 pub use scanner::Scanner;
 pub use section::{PartTable, Want};
+
+/// In the search text: before it the text of the parts (SEARCH BODY), after it the header blocks of parts and inner messages,
+/// which SEARCH TEXT looks into beside the text and the message's own header. Stands nowhere else in it.
+pub const INNER_HEADERS_FOLLOW: u8 = 0;
 
 /// Beyond these a message is still stored and shown whole; only its parts are not told apart any further.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +84,9 @@ pub struct Address {
     pub host: Option<Vec<u8>>,
 }
 
+/// Name-value pairs, in order.
+pub type Parameters = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// A body part (RFC 9051 section 7.5.2 BODYSTRUCTURE).
 #[derive(Clone, Debug)]
 pub struct Part {
@@ -80,7 +95,7 @@ pub struct Part {
     /// Subtype.
     pub subtype: Vec<u8>,
     /// Parameters of Content-Type; text parts have a charset.
-    pub parameters: Vec<(Vec<u8>, Vec<u8>)>,
+    pub parameters: Parameters,
     /// Content-ID
     pub id: Option<Vec<u8>>,
     /// Content-Description
@@ -90,7 +105,7 @@ pub struct Part {
     /// Content-MD5
     pub md5: Option<Vec<u8>>,
     /// Content-Disposition with its parameters.
-    pub disposition: Option<(Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>)>,
+    pub disposition: Option<(Vec<u8>, Parameters)>,
     /// Content-Language
     pub language: Vec<Vec<u8>>,
     /// Content-Location

@@ -1,7 +1,7 @@
 //! Parameters of MIME fields (RFC 2045 section 5.1) with the continuations of RFC 2231 section 3 joined. Values stay as
 //! they are otherwise: charset and percent-encoding are for the client, whom the `*` at the end of the name tells.
 
-use super::content::Parameters;
+use super::Parameters;
 use super::lexer::Cursor;
 
 /// A value of RFC 2231: `name*`, `name*n` or `name*n*`.
@@ -59,7 +59,7 @@ fn one<'a>(cursor: &mut Cursor<'a>) -> Option<(&'a [u8], Option<Vec<u8>>)> {
     }
     cursor.skip_cfws();
     let value = match cursor.peek() {
-        Some(b'"') => cursor.quoted_string(),
+        Some(b'"') => cursor.closed_quoted_string()?,
         // `name==?utf-8?q?x?=`: an encoded word outside of quotes, which many senders write.
         Some(b'=') => cursor.until_space_or_semicolon().to_vec(),
         _ => cursor.token().to_vec(),
@@ -132,6 +132,7 @@ mod tests {
             ("; f*1=b; f*3=d", "f*1=b f*3=d "),
             ("; f*0=a; f*2=c", "f=a f*2=c "),
             ("; f*x=a", "f*x=a "),
+            ("; a=\"b; c=d", ""),
             ("; a=b (c) ; d=e ; ", "a=b d=e "),
         ];
         for (value, want) in cases {

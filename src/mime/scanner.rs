@@ -1,17 +1,18 @@
 //! Reads a message front to back, in pieces of any size, and tells its parts apart (RFC 2046 section 5.1). Memory: the
 //! header block being read, the boundaries open, what is kept of each part; of a body line only its start is looked at.
 //!
-//! A boundary line is a line that starts with a delimiter, whatever follows; the longest delimiter counts, of equal ones the
-//! innermost. It may stand in a header block and then ends it. Any octets are a message.
+//! A boundary line may stand in a header block and then ends it. Any octets are a message.
 
 use memchr::{memchr, memchr_iter};
 
+use super::boundary::{Boundaries, MAX_BOUNDARY_START};
 use super::content::Content;
 use super::date::Date;
-use super::header::{Fields, unfold};
+use super::envelope::MAX_ADDRESSES;
+use super::header::{Fields, header_text, unfold};
 use super::text::TextSink;
 use super::tree::{self, Kind, Node};
-use super::{Envelope, Limits, Structure};
+use super::{Envelope, INNER_HEADERS_FOLLOW, Limits, Structure};
 
 /// Reads a message once, front to back, in pieces of any size, with memory bounded by the limits.
 pub struct Scanner {
@@ -19,7 +20,7 @@ pub struct Scanner {
     nodes: Vec<Node>,
     current: usize,
     state: State,
-    boundaries: Vec<Boundary>,
+    boundaries: Boundaries,
     /// The header block being read, and where in it the current line starts.
     header: Vec<u8>,
     header_line: usize,
@@ -27,10 +28,13 @@ pub struct Scanner {
     position: u64,
     lines: u64,
     line: Line,
-    /// Parameters and header octets that may still be kept.
+    /// Parameters, addresses and header octets that may still be kept.
     parameters: usize,
+    addresses: usize,
     header_octets: usize,
     top_header: Vec<u8>,
+    /// Search text of the header blocks of parts and inner messages.
+    inner_headers: String,
     sink: Option<TextSink>,
 }
 
@@ -40,9 +44,12 @@ enum State {
     Body,
 }
 
-struct Boundary {
-    delimiter: Vec<u8>,
-    owner: usize,
+/// Where the content of parts ends.
+struct Close {
+    end: u64,
+    lines: u64,
+    /// The boundary stands in the header block of the innermost part.
+    in_header: bool,
 }
 
 /// The line being read.
@@ -68,21 +75,24 @@ impl Scanner {
             nodes: vec![Node { envelope: Some(Box::default()), ..Node::default() }],
             current: 0,
             state: State::Header,
-            boundaries: Vec::new(),
+            boundaries: Boundaries::default(),
             header: Vec::new(),
             header_line: 0,
             position: 0,
             lines: 0,
             line: Line { undecided: true, ..Line::default() },
             parameters: limits.parameters,
+            addresses: MAX_ADDRESSES,
             header_octets: limits.header.saturating_mul(HEADER_BLOCKS),
             top_header: Vec::new(),
+            inner_headers: String::new(),
             sink: None,
         }
     }
 
     /// Reads a piece. `text` receives decoded, case-folded UTF-8 for SEARCH: of the parts that are text (text/*, and
-    /// message/* that is not an inner message), one after the other.
+    /// message/* that is not an inner message), one after the other. Then, in the end and if there are any, come
+    /// [`INNER_HEADERS_FOLLOW`] and the header blocks of parts and inner messages.
     pub fn feed(&mut self, data: &[u8], text: &mut Vec<u8>) {
         let mut rest = data;
         while !rest.is_empty() {
@@ -102,13 +112,16 @@ impl Scanner {
             self.last_line(text);
         }
         while self.state == State::Header {
-            self.end_header(self.position, self.lines, text);
+            self.end_header(self.position, self.lines, false);
         }
-        self.close_to(None, self.position, self.lines, text);
+        self.close_to(None, Close { end: self.position, lines: self.lines, in_header: false }, text);
+        if !self.inner_headers.is_empty() {
+            text.push(INNER_HEADERS_FOLLOW);
+            text.extend_from_slice(self.inner_headers.as_bytes());
+        }
         let (envelope, root) = tree::build(self.nodes);
         let envelope = *envelope.unwrap_or_default();
-        let dated = |value: &Vec<u8>| Date::parse(value);
-        let date = envelope.date.as_ref().and_then(dated);
+        let date = envelope.date.as_deref().and_then(Date::parse);
         let received = Fields::new(&self.top_header)
             .find(|field| field.name.eq_ignore_ascii_case(b"Received"))
             .and_then(|field| Date::parse_received(&unfold(field.value)));
@@ -140,10 +153,10 @@ impl Scanner {
             State::Body => self.body_piece(piece, complete, text),
         }
         if complete {
-            let before = if piece.len() > 1 { piece[piece.len() - 2] } else { self.line.last };
+            let before = piece.len().checked_sub(2).and_then(|at| piece.get(at)).copied().unwrap_or(self.line.last);
             let was_boundary = self.line.boundary.is_some();
             if let Some((index, closing)) = self.line.boundary.take() {
-                self.boundary_line(index, closing, text);
+                self.boundary_line(index, closing, true, text);
             }
             self.lines += 1;
             // The line end of a boundary line is its own: the next boundary does not take it from the content.
@@ -166,11 +179,11 @@ impl Scanner {
             return;
         }
         let line = self.header.get(self.header_line..).unwrap_or_default();
-        if let Some(boundary) = find_boundary(&self.boundaries, line) {
+        if let Some(boundary) = self.boundaries.find(line) {
             self.header.truncate(self.header_line);
             self.line.boundary = Some(boundary);
         } else if matches!(line, b"\r\n" | b"\n") {
-            self.end_header(self.position, self.lines + 1, text);
+            self.end_header(self.position, self.lines + 1, false);
         } else {
             self.header_line = self.header.len();
         }
@@ -183,13 +196,13 @@ impl Scanner {
         if !self.line.undecided {
             return self.write_text(piece, text);
         }
-        let first = self.line.head.first().or(piece.first());
+        let first = self.line.head.first().or_else(|| piece.first());
         if first == Some(&b'-') {
             self.line.head.extend_from_slice(piece);
-            if !complete && self.line.head.len() < MAX_DELIMITER + 4 {
+            if !complete && self.line.head.len() < MAX_BOUNDARY_START {
                 return;
             }
-            self.line.boundary = find_boundary(&self.boundaries, &self.line.head);
+            self.line.boundary = self.boundaries.find(&self.line.head);
             self.line.undecided = false;
             self.settle_head(text);
         } else {
@@ -204,40 +217,43 @@ impl Scanner {
             match self.state {
                 State::Header => {
                     let line = self.header.get(self.header_line..).unwrap_or_default();
-                    self.line.boundary = find_boundary(&self.boundaries, line);
+                    self.line.boundary = self.boundaries.find(line);
                     if self.line.boundary.is_some() {
                         self.header.truncate(self.header_line);
                     }
                 }
                 State::Body if self.line.undecided => {
-                    self.line.boundary = find_boundary(&self.boundaries, &self.line.head);
+                    self.line.boundary = self.boundaries.find(&self.line.head);
                     self.settle_head(text);
                 }
                 State::Body => {}
             }
         }
         if let Some((index, closing)) = self.line.boundary.take() {
-            self.boundary_line(index, closing, text);
+            self.boundary_line(index, closing, false, text);
         }
     }
 
     /// A boundary line that starts at `line.start` and ends at `position`.
-    fn boundary_line(&mut self, index: usize, closing: bool, text: &mut Vec<u8>) {
+    fn boundary_line(&mut self, index: usize, closing: bool, complete: bool, text: &mut Vec<u8>) {
         let end = self.line.start - self.line.end_before.min(self.line.start);
         let lines = self.lines - u64::from(self.line.end_before > 0).min(self.lines);
+        let cut = (self.state == State::Header).then_some(self.current);
         while self.state == State::Header {
-            self.end_header(end, lines, text);
+            self.end_header(end, lines, false);
         }
-        let Some(owner) = self.boundaries.get(index).map(|boundary| boundary.owner) else { return };
-        self.close_to(Some(owner), end, lines, text);
+        let Some(owner) = self.boundaries.owner(index) else { return };
+        let in_header = cut == Some(self.current);
+        self.close_to(Some(owner), Close { end, lines, in_header }, text);
         self.current = owner;
-        self.boundaries.truncate(index + 1);
+        self.boundaries.truncate(if closing { index } else { index + 1 });
         if closing {
-            self.boundaries.pop();
-        } else if self.nodes.len() >= self.limits.parts || self.header_octets == 0 {
+            return;
+        }
+        if self.nodes.len() >= self.limits.parts || self.header_octets == 0 {
             // What follows belongs to the multipart, untold apart.
-            self.boundaries.clear();
-        } else {
+            self.boundaries.truncate(0);
+        } else if complete {
             self.open(owner, None);
         }
     }
@@ -253,20 +269,19 @@ impl Scanner {
         self.header_line = 0;
     }
 
-    /// The header block is complete: what it says decides how the content is read.
-    fn end_header(&mut self, at: u64, lines: u64, text: &mut Vec<u8>) {
-        self.settle_header(at, lines, false, text);
-    }
-
     /// The header block is too long: it ends before the current line, and its part is not looked into.
     fn cut_header(&mut self, text: &mut Vec<u8>) {
+        if self.header_octets < self.limits.header {
+            self.header_octets = 0;
+        }
         let line = self.header.split_off(self.header_line.min(self.header.len()));
-        self.settle_header(self.position - line.len() as u64, self.lines, true, text);
+        self.end_header(self.position - line.len() as u64, self.lines, true);
         self.line.undecided = false;
         self.write_text(&line, text);
     }
 
-    fn settle_header(&mut self, at: u64, lines: u64, cut: bool, text: &mut Vec<u8>) {
+    /// The header block is complete, or `cut`: what it says decides how the content is read.
+    fn end_header(&mut self, at: u64, lines: u64, cut: bool) {
         let header = std::mem::take(&mut self.header);
         self.header_line = 0;
         self.header_octets = self.header_octets.saturating_sub(header.len());
@@ -279,7 +294,7 @@ impl Scanner {
         (node.body_start, node.lines) = (node.header_end, lines);
         node.content = Content::parse(&header, digest, &mut self.parameters);
         if let Some(envelope) = &mut node.envelope {
-            **envelope = Envelope::parse(&header);
+            **envelope = Envelope::parse_within(&header, &mut self.addresses);
         }
         node.kind = kind_of(&node.content);
         if node.kind != Kind::Leaf && (node.depth >= self.limits.depth || !room) {
@@ -288,17 +303,19 @@ impl Scanner {
         }
         match node.kind {
             Kind::Leaf => {
-                if let Some(sink) = TextSink::of(&node.content).and_then(|sink| self.sink.replace(sink)) {
-                    sink.finish(text);
+                if index == 0 {
+                    node.content.make_plain();
                 }
+                self.sink = TextSink::of(&node.content);
             }
             Kind::Multipart => {
                 if let Some(boundary) = node.content.parameter(b"boundary") {
-                    let delimiter = boundary.get(..MAX_DELIMITER).unwrap_or(boundary).to_vec();
-                    self.boundaries.push(Boundary { delimiter, owner: index });
+                    self.boundaries.push(boundary, index);
                 }
             }
             Kind::Message => {
+                node.content.media_type.make_ascii_lowercase();
+                node.content.subtype.make_ascii_lowercase();
                 self.open(index, Some(Box::default()));
                 if let Some(child) = self.nodes.last_mut() {
                     child.header_start = at;
@@ -307,20 +324,33 @@ impl Scanner {
         }
         if index == 0 {
             self.top_header = header;
+        } else {
+            self.inner_headers.push_str(&header_text(&header));
         }
     }
 
     /// Closes the current part and those around it, up to `owner` or to the message itself.
-    fn close_to(&mut self, owner: Option<usize>, end: u64, lines: u64, text: &mut Vec<u8>) {
+    fn close_to(&mut self, owner: Option<usize>, close: Close, text: &mut Vec<u8>) {
         self.settle_head(text);
         if let Some(sink) = self.sink.take() {
             sink.finish(text);
         }
+        let Close { mut end, mut lines, in_header } = close;
+        let mut innermost = true;
         let mut next = Some(self.current);
         while let Some(index) = next.filter(|_| next != owner) {
             let Some(node) = self.nodes.get_mut(index) else { return };
+            // Nothing of an inner message is there: its part counts as the innermost.
+            let absent = node.header_start > end;
+            // Where the boundary follows a line of the header, only the part itself loses the line end to the boundary:
+            // the parts around it keep it.
+            let takes_header = innermost && !absent && (in_header || node.body_start > end);
             node.close(end, lines);
             next = node.parent;
+            innermost &= absent;
+            if takes_header {
+                (end, lines) = (self.line.start, self.lines);
+            }
         }
     }
 
@@ -345,32 +375,18 @@ impl Scanner {
     }
 }
 
-/// How the content of a part is to be read. An inner message that is encoded is not looked into: RFC 2046 section 5.2.1
-/// forbids it, and its octets are no message.
+/// How the content of a part is to be read. An inner message is looked into whatever its encoding: RFC 2046 section 5.2.1
+/// forbids any that would change its octets, and RFC 9051 has no other form to show it in.
 fn kind_of(content: &Content) -> Kind {
     if content.is_type(b"multipart") {
         return Kind::Multipart;
     }
     let message = content.is_type(b"message") && (content.is_subtype(b"rfc822") || content.is_subtype(b"global"));
-    let encoded = [b"base64".as_slice(), b"quoted-printable"].iter().any(|e| content.encoding.eq_ignore_ascii_case(e));
-    if message && !encoded { Kind::Message } else { Kind::Leaf }
+    if message { Kind::Message } else { Kind::Leaf }
 }
-
-/// The boundary whose delimiter the line starts with, and whether it closes its multipart.
-fn find_boundary(boundaries: &[Boundary], line: &[u8]) -> Option<(usize, bool)> {
-    let line = line.strip_prefix(b"--")?;
-    let mut best: Option<(usize, usize)> = None;
-    for (index, boundary) in boundaries.iter().enumerate().rev() {
-        let length = boundary.delimiter.len();
-        if line.starts_with(&boundary.delimiter) && best.is_none_or(|(_, longest)| length > longest) {
-            best = Some((index, length));
-        }
-    }
-    best.map(|(index, length)| (index, line.get(length..).is_some_and(|rest| rest.starts_with(b"--"))))
-}
-
-/// Octets of a boundary that are compared: RFC 2046 section 5.1.1 allows 70.
-const MAX_DELIMITER: usize = 80;
 
 /// Header octets kept of all parts together, as a multiple of the limit for one header block.
-const HEADER_BLOCKS: usize = 8;
+const HEADER_BLOCKS: usize = 4;
+
+#[cfg(test)]
+mod tests;

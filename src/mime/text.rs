@@ -1,5 +1,6 @@
 //! The search text of one part: its transfer encoding undone, its charset made UTF-8, its case folded; in pieces.
 
+use super::INNER_HEADERS_FOLLOW;
 use super::casefold::fold_into;
 use super::charset::Charset;
 use super::content::Content;
@@ -46,7 +47,10 @@ impl TextSink {
     fn give_out(&mut self, last: bool, out: &mut Vec<u8>) {
         self.charset.decode(&self.octets, last, &mut self.decoded);
         fold_into(&self.decoded, &mut self.folded);
-        out.extend_from_slice(self.folded.as_bytes());
+        // NUL has its own meaning in the search text.
+        for run in self.folded.as_bytes().split(|&b| b == INNER_HEADERS_FOLLOW) {
+            out.extend_from_slice(run);
+        }
         self.octets.clear();
         self.decoded.clear();
         self.folded.clear();
@@ -55,3 +59,31 @@ impl TextSink {
 
 /// Octets decoded at once, so that the buffers stay small whatever is fed.
 const PIECE: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(header: &str, body: &[u8]) -> Option<String> {
+        let mut out = Vec::new();
+        let mut sink = TextSink::of(&Content::parse(header.as_bytes(), false, &mut 10))?;
+        for byte in body {
+            sink.write(&[*byte], &mut out);
+        }
+        sink.finish(&mut out);
+        String::from_utf8(out).ok()
+    }
+
+    #[test]
+    fn decoded_and_folded() {
+        let base64 = "Content-Type: text/html; charset=iso-8859-1\r\nContent-Transfer-Encoding: base64\r\n";
+        assert_eq!(text(base64, b"PEI+\r\nyQ==\r\n").as_deref(), Some("<b>e\u{301}\n"));
+        let quoted = "Content-Type: text/plain; charset=UTF-8\r\nContent-Transfer-Encoding: Quoted-Printable\r\n";
+        assert_eq!(text(quoted, b"=C3=\r\n=89A\0B").as_deref(), Some("e\u{301}ab\n"));
+        assert_eq!(
+            text("Content-Type: message/delivery-status\r\n", b"Action: Failed").as_deref(),
+            Some("action: failed\n")
+        );
+        assert_eq!(text("Content-Type: image/png\r\n", b"x"), None);
+    }
+}

@@ -35,12 +35,13 @@ impl Node {
         self.kind == Kind::Multipart && self.content.is_subtype(b"digest")
     }
 
-    /// Ends the part. The line end before a boundary belongs to the boundary, even that of the header's blank line.
+    /// Ends the part. The line end before a boundary belongs to the boundary, even that of the header's blank line; an
+    /// inner message of which nothing is there may begin after it.
     pub(super) fn close(&mut self, end: u64, lines: u64) {
-        let end = end.max(self.header_start);
         self.body_end = end;
-        self.body_start = self.body_start.min(end);
-        self.header_end = self.header_end.min(end);
+        for offset in [&mut self.header_start, &mut self.header_end, &mut self.body_start] {
+            *offset = (*offset).min(end);
+        }
         self.lines = lines.saturating_sub(self.lines);
     }
 }
@@ -100,7 +101,7 @@ impl Built {
 
 /// An empty text part at this place.
 fn empty_part(at: u64) -> Part {
-    let content = Content::parse(b"", false, &mut 0);
+    let content = Content::default_text();
     Part {
         media_type: content.media_type,
         subtype: content.subtype,

@@ -128,15 +128,12 @@ impl Txn<'_> {
         Ok(mailbox)
     }
 
-    /// Deletes a mailbox that has no children.
+    /// Deletes a mailbox; mailboxes below it stay (RFC 3501 section 6.3.4).
     pub(super) fn delete_mailbox(&mut self, user: UserId, name: &MailboxName) -> Result<()> {
         if name.is_inbox() {
             return Err(Error::Refused("INBOX cannot be deleted"));
         }
         let mailbox = self.mailbox_id(user, name)?.ok_or(Error::NoMailbox)?;
-        if self.mailbox_names(user)?.iter().any(|(other, _)| other.is_below(name)) {
-            return Err(Error::Refused("the mailbox has mailboxes below it"));
-        }
         let mut bodies = Vec::new();
         for number in self.block_numbers(mailbox, &all_uids())? {
             bodies.extend(self.block(mailbox, number)?.messages.iter().map(|m| m.body));

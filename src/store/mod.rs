@@ -239,7 +239,7 @@ impl Store {
         self.write(move |txn| txn.create_mailbox(user, &name, special_use)).await
     }
 
-    /// Deletes a mailbox that has no children (INBOX and one with children: Refused).
+    /// Deletes a mailbox; those below it stay (INBOX: Refused).
     pub async fn delete_mailbox(&self, user: UserId, name: &MailboxName) -> Result<()> {
         let name = name.clone();
         self.write(move |txn| txn.delete_mailbox(user, &name)).await

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::schema::BLOCK_SHIFT;
 use super::types::Counts;
@@ -42,6 +43,8 @@ pub struct Snapshot {
     pub blocks: Vec<Arc<Block>>,
     /// Number of messages before each block.
     pub starts: Vec<u32>,
+    /// When this version was made known: the commit, for versions that the writer made.
+    pub committed_at: Instant,
 }
 
 /// What happened to a mailbox between two versions.
@@ -79,7 +82,7 @@ impl Snapshot {
                 start
             })
             .collect();
-        Self { mailbox, uid_validity, counts, keywords, blocks, starts }
+        Self { mailbox, uid_validity, counts, keywords, blocks, starts, committed_at: Instant::now() }
     }
 
     /// The next version: `changed` blocks by number replaced, or removed where `None`.

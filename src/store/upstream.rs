@@ -33,7 +33,7 @@ impl Txn<'_> {
             .tables
             .hash
             .get(&message.body.row.hash)?
-            .map_or(message.body.id(), |id| crate::mail::BodyId(id.value()));
+            .map_or_else(|| message.body.id(), |id| crate::mail::BodyId(id.value()));
         let row = UidlRow {
             state,
             body,

@@ -1,5 +1,9 @@
 //! Commands as values: what the parser makes of a complete command, one variant a command.
 
+mod search;
+
+pub use search::{SearchArgs, SearchKey, SearchReturn};
+
 use crate::mail::{FlagList, FlagOp, InternalDate, MailboxName, ModSeq, SequenceSet, SpecialUse};
 use crate::secret::Secret;
 
@@ -22,7 +26,7 @@ pub enum Command {
     /// `LOGOUT`
     Logout,
     /// `ID` (RFC 2971): field-value pairs; `None` for NIL.
-    Id(Option<Vec<(Vec<u8>, Option<Vec<u8>>)>>),
+    Id(Option<Vec<IdPair>>),
     /// `STARTTLS`
     StartTls,
     /// `AUTHENTICATE`, with the initial response of SASL-IR decoded; `=` is `Some(empty)`.
@@ -86,6 +90,9 @@ pub enum Command {
     /// `MOVE` and `UID MOVE` (RFC 6851)
     Move(CopyArgs),
 }
+
+/// A field and its value in ID (RFC 2971 section 3.3); the value may be NIL.
+pub type IdPair = (Vec<u8>, Option<Vec<u8>>);
 
 /// A mailbox name as a client named it: decoded from modified UTF-7 (or UTF-8), valid or not. A name that cannot
 /// exist is no syntax error: SELECT of it answers NO.
@@ -268,58 +275,4 @@ pub enum SectionText {
     Text,
     /// `MIME` (only with a path)
     Mime,
-}
-
-/// Arguments of SEARCH.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SearchArgs {
-    /// UID SEARCH.
-    pub uid: bool,
-    /// CHARSET in upper case, if given. Strings are raw bytes: the session checks and converts.
-    pub charset: Option<String>,
-    /// The keys, all of which must match.
-    pub key: SearchKey,
-}
-
-/// A search key (RFC 9051 section 6.4.4, RFC 3501 for NEW, OLD and RECENT, RFC 7162 for MODSEQ).
-#[derive(Clone, Debug, PartialEq)]
-pub enum SearchKey {
-    /// All keys of a list; an empty list is ALL.
-    And(Vec<SearchKey>),
-    /// `OR`
-    Or(Box<SearchKey>, Box<SearchKey>),
-    /// `NOT`
-    Not(Box<SearchKey>),
-    /// Sequence numbers.
-    Seq(SequenceSet),
-    /// `UID`
-    Uid(SequenceSet),
-    /// A flag or keyword is set: ANSWERED, DELETED, DRAFT, FLAGGED, SEEN, KEYWORD and their UN- forms as `Not`.
-    Flag(FlagList),
-    /// `RECENT`; NEW is And(Recent, Not(Seen)), OLD is Not(Recent).
-    Recent,
-    /// `BEFORE`, days since 1970-01-01.
-    Before(i32),
-    /// `ON`
-    On(i32),
-    /// `SINCE`
-    Since(i32),
-    /// `SENTBEFORE`
-    SentBefore(i32),
-    /// `SENTON`
-    SentOn(i32),
-    /// `SENTSINCE`
-    SentSince(i32),
-    /// `LARGER`
-    Larger(u64),
-    /// `SMALLER`
-    Smaller(u64),
-    /// `HEADER name string`; BCC, CC, FROM, SUBJECT and TO as well.
-    Header(Vec<u8>, Vec<u8>),
-    /// `BODY`
-    Body(Vec<u8>),
-    /// `TEXT`
-    Text(Vec<u8>),
-    /// `MODSEQ n` (the entry name and type are read and ignored).
-    ModSeq(ModSeq),
 }

@@ -65,7 +65,7 @@ async fn a_failed_operation_of_a_batch_is_undone_alone() {
         store
             .write(move |_| {
                 assert!(begun.try_send(()).is_ok());
-                drop(held.recv());
+                let _ = held.recv();
                 Ok(())
             })
             .await

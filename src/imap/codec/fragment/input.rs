@@ -23,6 +23,15 @@ impl Input {
         self.used = 0;
     }
 
+    /// Gives memory back when nothing is left: an idle session must be small.
+    pub(super) fn release(&mut self) {
+        const KEPT: usize = 4096;
+        if self.is_empty() {
+            self.clear();
+            self.bytes.shrink_to(KEPT);
+        }
+    }
+
     /// Takes at most `most` octets of the line that is being read, without its LF.
     pub(super) fn take_line(&mut self, most: usize) -> &[u8] {
         let start = self.used;

@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::MAX_ID_PAIRS;
 use super::input::{Input, Parsed};
 use crate::imap::codec::command::Command;
 use crate::secret::Secret;
@@ -19,7 +20,8 @@ pub(super) fn id(input: &mut Input<'_>) -> Parsed<Command> {
         input.sp()?;
         Ok((field, input.nstring()?.map(|value| value.into_owned())))
     };
-    Ok(Command::Id(Some(input.list(true, pair)?)))
+    let pairs = input.list(true, pair)?;
+    if pairs.len() > MAX_ID_PAIRS { Err("too many ID fields") } else { Ok(Command::Id(Some(pairs))) }
 }
 
 /// `authenticate = "AUTHENTICATE" SP auth-type [SP initial-resp] *(CRLF base64)`, `auth-type = atom`,

@@ -1,5 +1,6 @@
 //! FETCH.
 
+use super::MAX_FETCH_ITEMS;
 use super::input::{Input, Parsed};
 use super::section::{partial, section};
 use super::set::{mod_seq, sequence_set};
@@ -13,9 +14,12 @@ pub(super) fn fetch(input: &mut Input<'_>, uid: bool) -> Parsed<FetchArgs> {
     let set = sequence_set(input)?;
     input.sp()?;
     let asked = if input.peek() == Some(b'(') { input.list(false, fetch_att)? } else { macro_or_att(input)? };
-    let mut items = Vec::with_capacity(asked.len());
+    let mut items = Vec::new();
     for item in asked {
         if !items.contains(&item) {
+            if items.len() >= MAX_FETCH_ITEMS {
+                return Err("too many FETCH items");
+            }
             items.push(item);
         }
     }

@@ -1,7 +1,7 @@
 //! Flags as STORE and APPEND list them.
 
 use super::input::{Input, Parsed};
-use crate::mail::{FlagList, Flags, Keyword};
+use crate::mail::{FlagList, Flags, Keyword, MAX_KEYWORDS};
 
 /// `flag-list = "(" [flag *(SP flag)] ")"`
 pub(super) fn flag_list(input: &mut Input<'_>) -> Parsed<FlagList> {
@@ -29,6 +29,9 @@ fn flag(input: &mut Input<'_>, list: &mut FlagList) -> Parsed<()> {
     if !input.eat(b'\\') {
         let keyword = keyword(input)?;
         if !list.keywords.contains(&keyword) {
+            if list.keywords.len() >= MAX_KEYWORDS {
+                return Err("too many keywords");
+            }
             list.keywords.push(keyword);
         }
         return Ok(());

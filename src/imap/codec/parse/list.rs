@@ -1,5 +1,6 @@
 //! LIST with its extensions (RFC 5258, RFC 5819, RFC 6154) and LSUB.
 
+use super::MAX_PATTERNS;
 use super::input::{Input, Parsed};
 use super::mailbox::{decode, status_items};
 use crate::imap::codec::chars;
@@ -23,6 +24,9 @@ pub(super) fn list(input: &mut Input<'_>) -> Parsed<ListArgs> {
     } else {
         vec![list_mailbox(input)?]
     };
+    if patterns.len() > MAX_PATTERNS {
+        return Err("too many patterns");
+    }
     set_names(&mut args, &reference, patterns, input.utf8);
     if input.has_argument() {
         input.sp()?;
@@ -50,7 +54,8 @@ fn list_mailbox(input: &mut Input<'_>) -> Parsed<Vec<u8>> {
 /// Decodes reference and patterns. A wrongly encoded one is left out: no mailbox can match it.
 fn set_names(args: &mut ListArgs, reference: &[u8], patterns: Vec<Vec<u8>>, utf8: bool) {
     if let Some(reference) = decode(reference, utf8) {
-        args.reference = reference;
+        // `mailbox = "INBOX" / astring`: INBOX in any case.
+        args.reference = if reference.eq_ignore_ascii_case("INBOX") { "INBOX".to_owned() } else { reference };
         args.patterns = patterns.iter().filter_map(|pattern| decode(pattern, utf8)).collect();
     }
 }

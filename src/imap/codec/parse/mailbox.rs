@@ -31,10 +31,11 @@ pub(super) fn select(input: &mut Input<'_>) -> Parsed<SelectArgs> {
     let mut condstore = false;
     if input.has_argument() {
         input.sp()?;
-        input.list(false, |input| match input.word().eq_ignore_ascii_case(b"CONDSTORE") {
-            true => Ok(condstore = true),
-            false => Err("unknown parameter of SELECT"),
-        })?;
+        let known = input.list(false, |input| Ok(input.word().eq_ignore_ascii_case(b"CONDSTORE")))?;
+        if known.contains(&false) {
+            return Err("unknown parameter of SELECT");
+        }
+        condstore = true;
     }
     Ok(SelectArgs { mailbox, condstore })
 }

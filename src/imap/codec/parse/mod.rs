@@ -1,6 +1,6 @@
 //! Stage two of the codec: a complete command to a value. One function a rule of the grammar, with the ABNF beside it
 //! (RFC 9051 section 9; RFC 3501 section 9 where it says more; the extensions named). Lenient only where real
-//! clients need it, and then it says so. Must never panic, nor recurse deeper than [`MAX_DEPTH`].
+//! clients need it, and then it says so. Must never panic, nor recurse deeper than a limit of its own.
 
 mod append;
 mod auth;
@@ -23,6 +23,15 @@ use input::{Input, Parsed};
 
 /// The deepest nesting of search keys.
 const MAX_DEPTH: usize = 32;
+
+/// Most different items of one FETCH: finding duplicates among them is quadratic, and each costs an answer.
+const MAX_FETCH_ITEMS: usize = 1_000;
+
+/// Most patterns of one LIST: each is matched with every mailbox.
+const MAX_PATTERNS: usize = 256;
+
+/// Most fields of ID (RFC 2971 section 3.3).
+const MAX_ID_PAIRS: usize = 30;
 
 /// Why a command could not be read; answered `BAD` with the tag if there is one.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use super::date::date;
 use super::flags::keyword;
 use super::input::{Input, Parsed};
 use super::set::{mod_seq, sequence_set};
-use crate::imap::codec::command::{SearchArgs, SearchKey};
+use crate::imap::codec::command::{SearchArgs, SearchKey, SearchReturn};
 use crate::mail::{FlagList, Flags};
 
 /// `search = "SEARCH" [search-return-opts] SP search-program`
@@ -13,8 +13,10 @@ use crate::mail::{FlagList, Flags};
 /// `search-program = ["CHARSET" SP charset SP] search-key *(SP search-key)`, `charset = atom / quoted`
 pub(super) fn search(input: &mut Input<'_>, uid: bool) -> Parsed<SearchArgs> {
     input.sp()?;
+    let mut returns = None;
     if input.eat_word(b"RETURN ") {
-        return Err("SEARCH RETURN is not supported");
+        returns = Some(return_options(input)?);
+        input.sp()?;
     }
     let mut charset = None;
     if input.eat_word(b"CHARSET ") {
@@ -26,7 +28,27 @@ pub(super) fn search(input: &mut Input<'_>, uid: bool) -> Parsed<SearchArgs> {
         input.sp()?;
         keys.push(search_key(input, 0)?);
     }
-    Ok(SearchArgs { uid, charset, key: all_of(keys) })
+    Ok(SearchArgs { uid, returns, charset, key: all_of(keys) })
+}
+
+/// `search-return-opts = SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"`
+///
+/// `search-return-opt = "MIN" / "MAX" / "ALL" / "COUNT" / "SAVE"`; none means ALL (RFC 9051 section 6.4.4).
+fn return_options(input: &mut Input<'_>) -> Parsed<SearchReturn> {
+    let mut returns = SearchReturn::default();
+    let options = input.list(true, |input| {
+        match input.word().to_ascii_uppercase().as_slice() {
+            b"MIN" => returns.min = true,
+            b"MAX" => returns.max = true,
+            b"ALL" => returns.all = true,
+            b"COUNT" => returns.count = true,
+            b"SAVE" => returns.save = true,
+            _ => return Err("unknown RETURN option of SEARCH"),
+        }
+        Ok(())
+    })?;
+    returns.all |= options.is_empty();
+    Ok(returns)
 }
 
 /// One key as it is, several as a list.

@@ -6,7 +6,8 @@ use super::*;
 use crate::imap::codec::command::*;
 use crate::imap::codec::fragment::{Event, Fragmenter, Limits};
 use crate::mail::{
-    FlagList, FlagOp, Flags, InternalDate, Keyword, MailboxName, ModSeq, SequenceSet, SetNumber, SpecialUse,
+    FlagList, FlagOp, Flags, InternalDate, Keyword, MAX_KEYWORDS, MailboxName, ModSeq, SequenceSet, SetNumber,
+    SpecialUse,
 };
 use crate::secret::Secret;
 

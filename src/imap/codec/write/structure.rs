@@ -3,9 +3,6 @@
 use super::{nil, nstring, number, string};
 use crate::mime::{Address, Body, Envelope, Part};
 
-/// What stands for the children of a multipart that has none, since the grammar wants one: an empty text part.
-const EMPTY_BODY: &[u8] = b"(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0";
-
 /// `envelope = "(" env-date SP env-subject SP env-from SP env-sender SP env-reply-to SP env-to SP env-cc SP env-bcc SP
 /// env-in-reply-to SP env-message-id ")"`
 pub fn envelope(out: &mut Vec<u8>, envelope: &Envelope) {
@@ -45,8 +42,7 @@ fn multipart(out: &mut Vec<u8>, part: &Part, children: &[Part], extended: bool) 
         body_structure(out, child, extended);
     }
     if children.is_empty() {
-        out.extend_from_slice(EMPTY_BODY);
-        out.extend_from_slice(if extended { b" NIL NIL NIL NIL)" } else { b")" });
+        empty_body(out, extended);
     }
     out.push(b' ');
     string(out, &part.subtype);
@@ -55,6 +51,12 @@ fn multipart(out: &mut Vec<u8>, part: &Part, children: &[Part], extended: bool) 
         parameters(out, &part.parameters, false);
         extension(out, part);
     }
+}
+
+/// An empty text part, where the grammar wants a body and there is none.
+fn empty_body(out: &mut Vec<u8>, extended: bool) {
+    out.extend_from_slice(b"(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0");
+    out.extend_from_slice(if extended { b" NIL NIL NIL NIL)" } else { b")" });
 }
 
 /// `body-type-1part = (body-type-basic / body-type-msg / body-type-text) [SP body-ext-1part]`
@@ -78,13 +80,22 @@ fn single_part(out: &mut Vec<u8>, part: &Part, body: &Body, extended: bool) {
     string(out, if part.encoding.is_empty() { b"7bit" } else { &part.encoding });
     out.push(b' ');
     number(out, part.body_span.end.saturating_sub(part.body_span.start));
+    // A message/rfc822 whose content is not read (encoded, or too deep) still has envelope and body: empty ones.
+    let unread = matches!(body, Body::Leaf)
+        && part.media_type.eq_ignore_ascii_case(b"message")
+        && part.subtype.eq_ignore_ascii_case(b"rfc822");
     if let Body::Message(inner, root) = body {
         out.push(b' ');
         envelope(out, inner);
         out.push(b' ');
         body_structure(out, root, extended);
+    } else if unread {
+        out.push(b' ');
+        envelope(out, &Envelope::default());
+        out.push(b' ');
+        empty_body(out, extended);
     }
-    if text || matches!(body, Body::Message(..)) {
+    if text || unread || matches!(body, Body::Message(..)) {
         out.push(b' ');
         number(out, part.lines);
     }

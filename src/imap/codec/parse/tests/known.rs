@@ -190,7 +190,7 @@ fn fetch() {
 fn search() {
     use SearchKey::*;
     let key = |text: &str| match command(&format!("SEARCH {text}")) {
-        Command::Search(SearchArgs { uid: false, charset: None, key }) => key,
+        Command::Search(SearchArgs { uid: false, returns: None, charset: None, key }) => key,
         other => panic!("{text}: {other:?}"),
     };
     let flag = |f| Flag(flags(f, &[]));
@@ -232,7 +232,21 @@ fn search() {
     );
     assert_eq!(key("MODSEQ 620162338"), ModSeq(crate::mail::ModSeq(620_162_338)));
     assert_eq!(key("MODSEQ \"/flags/\\\\draft\" all 0"), ModSeq(crate::mail::ModSeq(0)));
-    let utf8 = SearchArgs { uid: true, charset: Some("UTF-8".into()), key: Text("\u{e9}".into()) };
+    let utf8 = SearchArgs { uid: true, returns: None, charset: Some("UTF-8".into()), key: Text("\u{e9}".into()) };
     assert_eq!(command("UID SEARCH CHARSET utf-8 TEXT {2}\r\n\u{e9}"), Command::Search(utf8.clone()));
     assert_eq!(command("UID SEARCH CHARSET \"UTF-8\" TEXT \"\u{e9}\" "), Command::Search(utf8));
+}
+
+#[test]
+fn rule_35_search_return_options() {
+    let returns = |text: &str| match command(&format!("SEARCH RETURN {text} ALL")) {
+        Command::Search(SearchArgs { returns, .. }) => returns,
+        other => panic!("{text}: {other:?}"),
+    };
+    assert_eq!(returns("()"), Some(SearchReturn { all: true, ..SearchReturn::default() }));
+    assert_eq!(returns("(SAVE)"), Some(SearchReturn { save: true, ..SearchReturn::default() }));
+    let all = SearchReturn { min: true, max: true, all: true, count: true, save: true };
+    assert_eq!(returns("(min MAX all COUNT Save)"), Some(all));
+    let charset = command("UID SEARCH RETURN (MIN) CHARSET UTF-8 ALL");
+    assert!(matches!(charset, Command::Search(SearchArgs { charset: Some(_), returns: Some(_), uid: true, .. })));
 }

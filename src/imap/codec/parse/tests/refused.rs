@@ -112,6 +112,10 @@ fn malformed_arguments() {
         "SEARCH",
         "SEARCH FOO",
         "SEARCH ()",
+        "SEARCH RETURN",
+        "SEARCH RETURN ()",
+        "SEARCH RETURN (FOO) ALL",
+        "SEARCH RETURN () CHARSET UTF-8",
         "SEARCH CHARSET UTF-8",
         "SEARCH NOT",
         "SEARCH OR SEEN",
@@ -168,6 +172,24 @@ fn nesting_at_the_limit_and_one_past_it() {
         assert_eq!(refusal(&text.1), "search keys nested too deeply");
     }
     refusal(&format!("SEARCH {}", "(".repeat(60_000)));
+}
+
+#[test]
+fn numbers_of_things_at_the_limit_and_one_past_it() {
+    let list = |n: usize, item: fn(usize) -> String| (0..n).map(item).collect::<Vec<_>>().join(" ");
+    let keywords = |n| format!("STORE 1 FLAGS ({})", list(n, |i| format!("k{i}")));
+    let items = |n| format!("FETCH 1 ({})", list(n, |i| format!("BODY[{}]", i + 1)));
+    let patterns = |n| format!("LIST \"\" ({})", list(n, |i| format!("p{i}")));
+    let pairs = |n| format!("ID ({})", list(n, |i| format!("\"f{i}\" NIL")));
+    for (limit, text, message) in [
+        (MAX_KEYWORDS, &keywords as &dyn Fn(usize) -> String, "too many keywords"),
+        (MAX_FETCH_ITEMS, &items, "too many FETCH items"),
+        (MAX_PATTERNS, &patterns, "too many patterns"),
+        (MAX_ID_PAIRS, &pairs, "too many ID fields"),
+    ] {
+        command(&text(limit));
+        assert_eq!(refusal(&text(limit + 1)), message);
+    }
 }
 
 #[test]

@@ -1,18 +1,19 @@
 //! What the scanner makes of the corpus against what Dovecot answers: byte ranges of every section, ENVELOPE, BODY and
 //! BODYSTRUCTURE.
 
-mod corpus;
-
 use std::fmt::Write;
 use std::ops::Range;
 
-use corpus::{Case, Value};
 use serde_json::Value as Json;
 use tributary::imap::codec::write;
 use tributary::mime::{Limits, PartTable, Scanner, Structure, Want, filter_header};
 
-/// What has been reached, so that it cannot be lost.
-const FLOOR: Score = Score { ranges: 676, body_structure: 669, body: 671, envelope: 691, all: 653 };
+use crate::answer::{self, Value};
+use crate::messages::{self, Case};
+
+/// What has been reached, so that it cannot be lost. Three messages differ on purpose: one nests deeper than our limit, one
+/// has a message/global (RFC 9051 shows it as a message), one has garbage in a list of addresses, after which we go on.
+const FLOOR: Score = Score { ranges: 697, body_structure: 697, body: 697, envelope: 698, all: 696 };
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Score {
@@ -25,15 +26,15 @@ struct Score {
 
 #[test]
 fn sections_and_structures_are_those_of_dovecot() {
-    let Some(path) = corpus::find() else { return };
-    let cases = corpus::load(&path);
+    let Some(path) = messages::find() else { return };
+    let cases = messages::load(&path);
     let mut score = Score::default();
     let mut report = String::new();
     for (index, case) in cases.iter().enumerate() {
         let structure = scan(&case.message, index as u64);
         let mut faults = String::new();
         score.ranges += usize::from(ranges_match(case, &structure, &mut faults));
-        let text = |name: &str| Value::parse(&corpus::latin1(case.expected[name].as_str().expect("text")));
+        let text = |name: &str| Value::parse(&answer::latin1(case.expected[name].as_str().expect("text")));
         let mut rendered = Vec::new();
         write::envelope(&mut rendered, &structure.envelope);
         score.envelope += same("envelope", &text("envelope"), &rendered, &mut faults);
@@ -125,7 +126,7 @@ fn compare(name: &str, expected: &Json, got: &[u8], faults: &mut String) {
     write::replace_nul(&mut got);
     if expected["size"] != got.len() {
         let _ = writeln!(faults, "  {name}: {} octets, not {}", got.len(), expected["size"]);
-    } else if expected["sha256"] != corpus::sha256(&got) {
+    } else if expected["sha256"] != answer::sha256(&got) {
         let _ = writeln!(faults, "  {name}: other octets");
     }
 }

@@ -1,0 +1,205 @@
+//! The running service: builds every part from the configuration, and owns the order in which they start and stop.
+//!
+//! Start: descriptors, store, users and certificate, listeners, then who serves them. Stop: no new connections, pollers to a
+//! safe point, `* BYE` to the sessions, HTTP, and the store last, so that nothing is told to a client that is not durable (I1).
+
+mod listen;
+mod logging;
+mod wiring;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+pub use logging::init_logging;
+
+use crate::auth::Users;
+use crate::config::Config;
+use crate::http::{self, Component, Readiness};
+use crate::imap;
+use crate::metrics::{self, Registry};
+use crate::poll::{self, Poller};
+use crate::shutdown::Shutdown;
+use crate::status;
+use crate::store::Store;
+use crate::tls;
+
+/// From the signal to the end, all parts together.
+const STOP_TIME: Duration = Duration::from_secs(10);
+
+/// For sessions and pollers to come to an end; the rest of [`STOP_TIME`] belongs to HTTP and the store.
+const DRAIN_TIME: Duration = Duration::from_secs(6);
+
+/// For running HTTP requests.
+const HTTP_TIME: Duration = Duration::from_secs(1);
+
+/// Builds the service.
+pub struct App;
+
+/// Where the service listens, with the real ports.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Addresses {
+    /// IMAP with STARTTLS.
+    pub imap: Vec<SocketAddr>,
+    /// IMAP with TLS from the start.
+    pub imaps: Vec<SocketAddr>,
+    /// HTTP.
+    pub http: Vec<SocketAddr>,
+}
+
+/// A service that has started.
+pub struct Running {
+    /// Where it listens.
+    pub addresses: Addresses,
+    /// Of its certificate.
+    pub fingerprint: tls::Fingerprint,
+    readiness: Readiness,
+    /// IMAP listeners with their sessions, and the pollers.
+    work: Shutdown,
+    http: Shutdown,
+    store: Store,
+}
+
+/// What takes time or blocks at the start.
+struct Base {
+    registry: Registry,
+    store: Store,
+    users: Users,
+    tls: tls::Loaded,
+}
+
+struct Listeners {
+    imap: Vec<TcpListener>,
+    imaps: Vec<TcpListener>,
+    http: Vec<TcpListener>,
+}
+
+impl App {
+    /// Starts every part; returns once all listeners are bound. On an error nothing is left running.
+    pub async fn start(config: Config) -> anyhow::Result<Running> {
+        metrics::count_panics();
+        raise_descriptors(&config);
+        let config = Arc::new(config);
+        let base = {
+            let config = Arc::clone(&config);
+            tokio::task::spawn_blocking(move || Base::open(&config)).await.context("opening the store")??
+        };
+        match Listeners::bind(&config).await {
+            Ok(listeners) => Running::start(&config, base, listeners),
+            Err(e) => {
+                base.store.close().await?;
+                Err(e)
+            }
+        }
+    }
+}
+
+impl Base {
+    fn open(config: &Config) -> anyhow::Result<Self> {
+        let registry = Registry::new()?;
+        // First what fails by configuration, then the store, which would have to be closed again.
+        let users = Users::new(wiring::auth(config), &registry)?;
+        let tls = tls::load(&wiring::tls(config))?;
+        let data_dir = &config.data_dir;
+        let in_data_dir = || format!("data_dir {}", data_dir.display());
+        let store = Store::open(&wiring::store(config)).with_context(in_data_dir)?;
+        store.metrics().register(registry.as_prometheus())?;
+        Ok(Self { registry, store, users, tls })
+    }
+}
+
+impl Listeners {
+    async fn bind(config: &Config) -> anyhow::Result<Self> {
+        Ok(Self {
+            imap: listen::all(&config.imap.listen, "imap.listen").await?,
+            imaps: listen::all(&config.imap.listen_tls, "imap.listen_tls").await?,
+            http: listen::all(&config.http.listen, "http.listen").await?,
+        })
+    }
+}
+
+impl Running {
+    fn start(config: &Config, base: Base, listeners: Listeners) -> anyhow::Result<Self> {
+        let Base { registry, store, users, tls } = base;
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            data_dir = %config.data_dir.display(),
+            certificate = %tls.certificate.display(),
+            fingerprint = %tls.fingerprint,
+            "starting"
+        );
+        let (work, http) = (Shutdown::new(), Shutdown::new());
+        let readiness = Readiness::new();
+        readiness.ready(Component::Store);
+        let (status, accounts) = watch::channel(status::Accounts::default());
+        let poll_metrics = poll::Metrics::register(registry.as_prometheus())?;
+        let poller = Poller::new(wiring::poll(config), store.clone(), &poll_metrics, status);
+        let nudged = poller.clone();
+        let server = imap::Server::new(imap::Deps {
+            settings: wiring::imap(config),
+            store: store.clone(),
+            users: Arc::new(users),
+            tls: tls.config,
+            metrics: imap::Metrics::register(&registry)?,
+            nudge: Arc::new(move |user| nudged.nudge(user)),
+        });
+        let mut addresses = Addresses::default();
+        for (listeners, implicit_tls, bound) in
+            [(listeners.imap, false, &mut addresses.imap), (listeners.imaps, true, &mut addresses.imaps)]
+        {
+            let service = if implicit_tls { "imaps" } else { "imap" };
+            for listener in listeners {
+                bound.push(listen::announce(&listener, service)?);
+                work.spawn(Arc::clone(&server).run(listener, implicit_tls, work.token()));
+            }
+        }
+        readiness.ready(Component::Imap);
+        let polling = work.token();
+        work.spawn(async move { poller.run(polling).await });
+        let deps = http::Deps { registry, readiness: readiness.clone(), accounts };
+        let router = http::router(deps);
+        for listener in listeners.http {
+            addresses.http.push(listen::announce(&listener, "http")?);
+            http.spawn(http::serve(listener, router.clone(), http.token()));
+        }
+        readiness.ready(Component::Http);
+        Ok(Self { addresses, fingerprint: tls.fingerprint, readiness, work, http, store })
+    }
+
+    /// Stops every part in order, within ten seconds. The error says what did not end in time.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.readiness.stopping();
+        self.work.stop();
+        let drained = self.work.wait(DRAIN_TIME).await;
+        self.http.stop();
+        let answered = self.http.wait(HTTP_TIME).await;
+        let rest = STOP_TIME.saturating_sub(DRAIN_TIME + HTTP_TIME);
+        tokio::time::timeout(rest, self.store.close())
+            .await
+            .context("the store was not closed in time; it recovers at the next start")?
+            .context("closing the store")?;
+        if !answered {
+            tracing::debug!("HTTP requests were cut off");
+        }
+        ensure!(drained, "some sessions or polls did not end in time and were cut off; the store is closed");
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+/// Every connection needs a descriptor, and the usual soft limit is 1024.
+fn raise_descriptors(config: &Config) {
+    // Beside the connections: upstream connections, HTTP, the store, the log.
+    let wanted = config.limits.imap.connections.saturating_add(1024);
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) if limit < wanted => {
+            tracing::warn!(limit, wanted, "few file descriptors: fewer connections than configured will fit");
+        }
+        Ok(limit) => tracing::debug!(limit, "file descriptors"),
+        Err(e) => tracing::warn!(error = %e, "cannot raise the limit of file descriptors"),
+    }
+}

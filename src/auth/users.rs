@@ -1,0 +1,318 @@
+//! The users and the one question asked of them: is this their password?
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Semaphore, TryAcquireError};
+
+use super::metrics::Metrics;
+use super::password::{self, Digest, HashError, Key};
+use super::throttle::{self, Throttle};
+use crate::metrics::Registry;
+use crate::secret::Secret;
+
+/// Who may log in and how checks are bounded.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The users; names are distinct.
+    pub users: Vec<UserSettings>,
+    /// Checks that may wait for their turn; beyond it an attempt is answered [`Denied::Busy`].
+    pub queue: usize,
+    /// Checks of one address that may wait or run.
+    pub queue_per_address: usize,
+    /// Successes remembered, and for how long.
+    pub cache_entries: usize,
+    /// How long a success is remembered.
+    pub cache_time: Duration,
+    /// Slowing guessers down.
+    pub throttle: throttle::Settings,
+}
+
+/// One user.
+#[derive(Clone, Debug)]
+pub struct UserSettings {
+    /// Compared exactly.
+    pub name: String,
+    /// What to check against.
+    pub password: Password,
+}
+
+/// How a user's password is known.
+#[derive(Clone, Debug)]
+pub enum Password {
+    /// An argon2id hash line.
+    Hash(String),
+    /// The password itself.
+    Plain(Secret),
+}
+
+/// A user who has proved to be one.
+#[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct User {
+    /// The configured name.
+    pub name: String,
+}
+
+/// Why a login is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// Wrong user or password: NO [AUTHENTICATIONFAILED].
+    #[error("wrong user name or password")]
+    WrongCredentials,
+    /// Too many checks are waiting, nothing was checked: NO [UNAVAILABLE].
+    #[error("too many logins at once, try again")]
+    Busy,
+}
+
+/// argon2 checks that run at once: each takes tens of milliseconds of a core and 19 MiB or more.
+const CHECKS_AT_ONCE: usize = 2;
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            users: Vec::new(),
+            queue: 256,
+            queue_per_address: 32,
+            cache_entries: 4096,
+            cache_time: Duration::from_secs(3600),
+            throttle: throttle::Settings::default(),
+        }
+    }
+}
+
+/// All users, shared by every connection.
+pub struct Users {
+    settings: Limits,
+    by_name: HashMap<String, (Arc<User>, Password)>,
+    key: Key,
+    /// Checked when there is nothing to check, so that it takes as long.
+    decoy: String,
+    /// One permit a running check.
+    running: Arc<Semaphore>,
+    /// One permit a check that runs or waits.
+    waiting: Semaphore,
+    state: Mutex<State>,
+    metrics: Metrics,
+}
+
+struct Limits {
+    queue_per_address: usize,
+    cache_entries: usize,
+    cache_time: Duration,
+}
+
+struct State {
+    /// Successes and when they expire.
+    cache: HashMap<Digest, (Arc<User>, Instant)>,
+    throttle: Throttle,
+    /// Checks that wait or run, by address.
+    pending: HashMap<IpAddr, usize>,
+}
+
+/// Why [`Users`] cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A user's hash cannot be checked.
+    #[error("user {user}: {source}")]
+    Hash {
+        /// Whose.
+        user: String,
+        /// Why.
+        source: HashError,
+    },
+    /// Registering the metrics failed.
+    #[error(transparent)]
+    Metrics(#[from] crate::metrics::Error),
+}
+
+impl Users {
+    /// Takes the users; takes one hash computation (tens of milliseconds).
+    pub fn new(settings: Settings, registry: &Registry) -> Result<Self, Error> {
+        let hash_of = |user: &UserSettings| match &user.password {
+            Password::Hash(line) => Some((user.name.clone(), line.clone())),
+            Password::Plain(_) => None,
+        };
+        for (user, line) in settings.users.iter().filter_map(hash_of) {
+            password::check_hash(&line).map_err(|source| Error::Hash { user, source })?;
+        }
+        let model = settings.users.iter().find_map(hash_of);
+        let decoy = password::decoy(model.as_ref().map(|(_, line)| line.as_str()))
+            .map_err(|source| Error::Hash { user: "(none)".to_owned(), source })?;
+        let by_name = settings
+            .users
+            .into_iter()
+            .map(|user| (user.name.clone(), (Arc::new(User { name: user.name }), user.password)))
+            .collect();
+        Ok(Self {
+            settings: Limits {
+                queue_per_address: settings.queue_per_address.max(1),
+                cache_entries: settings.cache_entries,
+                cache_time: settings.cache_time,
+            },
+            by_name,
+            key: Key::random(),
+            decoy,
+            running: Arc::new(Semaphore::new(CHECKS_AT_ONCE)),
+            waiting: Semaphore::new(settings.queue.saturating_add(CHECKS_AT_ONCE)),
+            state: Mutex::new(State {
+                cache: HashMap::new(),
+                throttle: Throttle::new(settings.throttle),
+                pending: HashMap::new(),
+            }),
+            metrics: Metrics::register(registry)?,
+        })
+    }
+
+    /// Whether this is the password of this user. The answer is late when the address failed often before.
+    pub async fn verify(&self, user: &str, password: &Secret, from: IpAddr) -> Result<Arc<User>, Denied> {
+        let answer = self.answer(user, password, from).await;
+        match &answer {
+            Ok(_) => self.metrics.ok.inc(),
+            Err(Denied::WrongCredentials) => {
+                self.metrics.failed.inc();
+                // A name that nobody has may be a password typed into the wrong field.
+                let user = self.by_name.get_key_value(user).map_or("(unknown)", |(name, _)| name.as_str());
+                tracing::info!(user, address = %from, "authentication failed");
+            }
+            Err(Denied::Busy) => self.metrics.busy.inc(),
+        }
+        answer
+    }
+
+    async fn answer(&self, user: &str, password: &Secret, from: IpAddr) -> Result<Arc<User>, Denied> {
+        let _pending = Pending::enter(self, from)?;
+        // Delayed before the check and whatever its outcome: else no quick answer would mean a wrong guess.
+        let delay = self.state().throttle.delay(from, Instant::now());
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        let digest = self.key.digest(user, password);
+        if let Some(user) = self.remembered(&digest) {
+            return Ok(user);
+        }
+        let _turn = self.waiting.try_acquire().map_err(|_: TryAcquireError| Denied::Busy)?;
+        let permit = Arc::clone(&self.running).acquire_owned().await.map_err(|_| Denied::Busy)?;
+        // The same pair may have been checked while this one waited: a client that opens ten connections costs one hash.
+        if let Some(user) = self.remembered(&digest) {
+            return Ok(user);
+        }
+        let known = self.by_name.get(user);
+        let check = Check::of(known, &self.decoy, &self.key, &digest);
+        let password = password.clone();
+        // The permit goes along: a caller who gives up does not stop the hash it started.
+        let right = tokio::task::spawn_blocking(move || {
+            let right = check.run(&password);
+            drop(permit);
+            right
+        });
+        let right = right.await.map_err(|_| Denied::Busy)?;
+        match known.filter(|_| right) {
+            Some((user, _)) => {
+                self.remember(digest, user);
+                Ok(Arc::clone(user))
+            }
+            None => {
+                self.state().throttle.failed(from, digest.short(), Instant::now());
+                Err(Denied::WrongCredentials)
+            }
+        }
+    }
+
+    fn remembered(&self, digest: &Digest) -> Option<Arc<User>> {
+        let state = self.state();
+        let (user, expires) = state.cache.get(digest)?;
+        (Instant::now() < *expires).then(|| Arc::clone(user))
+    }
+
+    fn remember(&self, digest: Digest, user: &Arc<User>) {
+        let Limits { cache_entries, cache_time, .. } = self.settings;
+        if cache_entries == 0 || cache_time.is_zero() {
+            return;
+        }
+        let now = Instant::now();
+        let mut state = self.state();
+        if state.cache.len() >= cache_entries && !state.cache.contains_key(&digest) {
+            state.cache.retain(|_, (_, expires)| now < *expires);
+            if state.cache.len() >= cache_entries {
+                let oldest = state.cache.iter().min_by_key(|(_, (_, expires))| *expires).map(|(digest, _)| *digest);
+                oldest.and_then(|oldest| state.cache.remove(&oldest));
+            }
+        }
+        state.cache.insert(digest, (Arc::clone(user), now + cache_time));
+    }
+
+    /// No code panics while it holds this lock half changed, so a poisoned one is as good.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Users {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Users").field("users", &self.by_name.len()).finish_non_exhaustive()
+    }
+}
+
+/// What is computed off the async threads; always one argon2 run unless a plain password is right.
+struct Check {
+    line: String,
+    plain_is_right: bool,
+    hash_counts: bool,
+}
+
+impl Check {
+    fn of(known: Option<&(Arc<User>, Password)>, decoy: &str, key: &Key, attempted: &Digest) -> Self {
+        match known {
+            Some((_, Password::Hash(line))) => Self { line: line.clone(), plain_is_right: false, hash_counts: true },
+            // A wrong plain password costs a run too, or it could be told from an unknown user.
+            Some((user, Password::Plain(secret))) => Self {
+                line: decoy.to_owned(),
+                plain_is_right: !secret.expose().is_empty() && key.digest(&user.name, secret) == *attempted,
+                hash_counts: false,
+            },
+            None => Self { line: decoy.to_owned(), plain_is_right: false, hash_counts: false },
+        }
+    }
+
+    fn run(&self, password: &Secret) -> bool {
+        self.plain_is_right || (password::matches(&self.line, password) && self.hash_counts)
+    }
+}
+
+/// Counts a check of an address while it waits or runs.
+struct Pending<'a> {
+    users: &'a Users,
+    network: IpAddr,
+}
+
+impl<'a> Pending<'a> {
+    fn enter(users: &'a Users, from: IpAddr) -> Result<Self, Denied> {
+        let network = throttle::network(from);
+        let mut state = users.state();
+        let count = state.pending.entry(network).or_default();
+        if *count >= users.settings.queue_per_address {
+            return Err(Denied::Busy);
+        }
+        *count += 1;
+        Ok(Self { users, network })
+    }
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        let mut state = self.users.state();
+        if let Some(count) = state.pending.get_mut(&self.network) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                state.pending.remove(&self.network);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

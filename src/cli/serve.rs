@@ -1,0 +1,25 @@
+//! `tributary serve`.
+
+use std::path::Path;
+
+use anyhow::Context;
+
+use crate::app::{self, App};
+use crate::config;
+use crate::shutdown::StopSignals;
+
+/// Runs until a signal stops it.
+pub(super) fn run(file: &Path) -> anyhow::Result<()> {
+    let loaded = config::load(file)?;
+    app::init_logging(&loaded.config.log)?;
+    for warning in &loaded.warnings {
+        tracing::warn!(file = %file.display(), "{warning}");
+    }
+    super::block_on(async {
+        let mut signals = StopSignals::new().context("cannot listen for signals")?;
+        let running = App::start(loaded.config).await?;
+        let signal = signals.recv().await;
+        tracing::info!(signal, "stopping");
+        running.stop().await
+    })
+}

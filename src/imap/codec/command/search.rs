@@ -1,0 +1,74 @@
+//! SEARCH as a value.
+
+use crate::mail::{FlagList, ModSeq, SequenceSet};
+
+/// Arguments of SEARCH.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SearchArgs {
+    /// UID SEARCH.
+    pub uid: bool,
+    /// `RETURN (...)` (RFC 4731): the answer is ESEARCH. Without it a rev1 session answers SEARCH.
+    pub returns: Option<SearchReturn>,
+    /// CHARSET in upper case, if given. Strings are raw bytes: the session checks and converts.
+    pub charset: Option<String>,
+    /// The keys, all of which must match.
+    pub key: SearchKey,
+}
+
+/// What an ESEARCH answer is to hold (RFC 9051 section 6.4.4). `RETURN ()` asks for `all`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SearchReturn {
+    /// `MIN`: the lowest number found.
+    pub min: bool,
+    /// `MAX`: the highest number found.
+    pub max: bool,
+    /// `ALL`: every number found.
+    pub all: bool,
+    /// `COUNT`: how many were found.
+    pub count: bool,
+    /// `SAVE`: the result becomes `$` (RFC 5182).
+    pub save: bool,
+}
+
+/// A search key (RFC 9051 section 6.4.4, RFC 3501 for NEW, OLD and RECENT, RFC 7162 for MODSEQ).
+#[derive(Clone, Debug, PartialEq)]
+pub enum SearchKey {
+    /// All keys of a list; an empty list is ALL.
+    And(Vec<Self>),
+    /// `OR`
+    Or(Box<Self>, Box<Self>),
+    /// `NOT`
+    Not(Box<Self>),
+    /// Sequence numbers.
+    Seq(SequenceSet),
+    /// `UID`
+    Uid(SequenceSet),
+    /// A flag or keyword is set: ANSWERED, DELETED, DRAFT, FLAGGED, SEEN, KEYWORD and their UN- forms as `Not`.
+    Flag(FlagList),
+    /// `RECENT`; NEW is And(Recent, Not(Seen)), OLD is Not(Recent).
+    Recent,
+    /// `BEFORE`, days since 1970-01-01.
+    Before(i32),
+    /// `ON`
+    On(i32),
+    /// `SINCE`
+    Since(i32),
+    /// `SENTBEFORE`
+    SentBefore(i32),
+    /// `SENTON`
+    SentOn(i32),
+    /// `SENTSINCE`
+    SentSince(i32),
+    /// `LARGER`
+    Larger(u64),
+    /// `SMALLER`
+    Smaller(u64),
+    /// `HEADER name string`; BCC, CC, FROM, SUBJECT and TO as well.
+    Header(Vec<u8>, Vec<u8>),
+    /// `BODY`
+    Body(Vec<u8>),
+    /// `TEXT`
+    Text(Vec<u8>),
+    /// `MODSEQ n` (the entry name and type are read and ignored).
+    ModSeq(ModSeq),
+}

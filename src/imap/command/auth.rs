@@ -1,0 +1,115 @@
+//! STARTTLS, LOGIN and AUTHENTICATE PLAIN (RFC 9051 section 6.2, RFC 4616, RFC 4959).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use tokio::time::Instant;
+
+use super::any;
+use crate::imap::conn::{Conn, ReadError};
+use crate::imap::error::{CommandError, CommandResult, Done};
+use crate::imap::session::{Login, Session, State};
+use crate::secret::Secret;
+
+/// `SERVER UNAVAILABLE` is never told apart from a wrong password here: both say that login did not succeed.
+const DENIED: CommandError = CommandError::No(Some("AUTHENTICATIONFAILED"), "Wrong user name or password");
+const CLEARTEXT: CommandError = CommandError::No(Some("PRIVACYREQUIRED"), "Start TLS first");
+
+pub(in crate::imap) fn start_tls(session: &Session) -> CommandResult {
+    if session.tls {
+        return Err(CommandError::Bad("TLS is active already"));
+    }
+    Done::text("Begin TLS negotiation now")
+}
+
+pub(in crate::imap) async fn login(
+    session: &mut Session,
+    conn: &mut Conn,
+    user: &[u8],
+    password: Secret,
+) -> CommandResult {
+    if !session.may_log_in() {
+        return Err(CLEARTEXT);
+    }
+    admit(session, conn, user, &password).await
+}
+
+pub(in crate::imap) async fn authenticate(
+    session: &mut Session,
+    conn: &mut Conn,
+    mechanism: &str,
+    initial: Option<Vec<u8>>,
+) -> CommandResult {
+    if mechanism != "PLAIN" {
+        return Err(CommandError::No(Some("CANNOT"), "Unsupported authentication mechanism"));
+    }
+    if !session.may_log_in() {
+        return Err(CLEARTEXT);
+    }
+    let response = match initial {
+        Some(initial) => initial,
+        None => challenge(session, conn).await?,
+    };
+    let (user, password) = plain(&response).ok_or(CommandError::Bad("Malformed PLAIN response"))?;
+    admit(session, conn, &user, &password).await
+}
+
+/// The empty challenge of PLAIN and the client's answer. `*` cancels (RFC 9051 section 6.2.2).
+async fn challenge(session: &Session, conn: &mut Conn) -> Result<Vec<u8>, CommandError> {
+    conn.output.push("+ \r\n");
+    conn.output.flush().await?;
+    let deadline = Instant::now() + session.deps.settings.login_timeout;
+    let line = match conn.next_line(Some(deadline)).await {
+        Ok(Some(line)) => line,
+        Ok(None) => return Err(CommandError::Bad("The response is too long")),
+        Err(ReadError::TimedOut) => return Err(CommandError::Bye("Idle for too long")),
+        Err(ReadError::Closed) => return Err(CommandError::Io(std::io::ErrorKind::UnexpectedEof.into())),
+        Err(ReadError::Io(error)) => return Err(error.into()),
+    };
+    if line == b"*" {
+        return Err(CommandError::Bad("Authentication cancelled"));
+    }
+    STANDARD.decode(line.trim_ascii()).map_err(|_| CommandError::Bad("The response is not base64"))
+}
+
+/// RFC 4616: `[authzid] NUL authcid NUL passwd`. Acting for another user is not offered.
+fn plain(response: &[u8]) -> Option<(Vec<u8>, Secret)> {
+    let mut parts = response.split(|b| *b == 0);
+    let (authzid, authcid, password) = (parts.next()?, parts.next()?, parts.next()?);
+    let fits = parts.next().is_none() && (authzid.is_empty() || authzid == authcid);
+    let password = std::str::from_utf8(password).ok()?;
+    fits.then(|| (authcid.to_vec(), Secret::new(password)))
+}
+
+async fn admit(session: &mut Session, conn: &mut Conn, user: &[u8], password: &Secret) -> CommandResult {
+    let name = std::str::from_utf8(user).map_err(|_| DENIED)?;
+    let deps = std::sync::Arc::clone(&session.deps);
+    let Ok(user) = deps.users.verify(name, password, session.peer.ip()).await else {
+        tracing::info!(peer = %session.peer, session = session.id, "login refused");
+        return Err(DENIED);
+    };
+    let id = deps.store.ensure_user(&user.name).await?;
+    let membership = session.registry.join(session.id, &user.name, session.peer.ip());
+    tracing::info!(user = %user.name, peer = %session.peer, session = session.id, tls = session.tls, "login");
+    let login = Login { user, id, _membership: membership };
+    session.transition(|_| (State::Authenticated(login), ()));
+    session.bad_commands = 0;
+    conn.input.set_limits(deps.settings.fragment_limits(true));
+    // RFC 9051 section 6.2.3: the capabilities differ now; the code saves the client a round trip.
+    Ok(Done { code: Some(format!("CAPABILITY {}", any::capabilities(session))), text: Some("Logged in") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_takes_three_fields_and_no_other_identity() {
+        let ok = |r: &[u8]| plain(r).map(|(user, password)| (user, password.expose().to_owned()));
+        assert_eq!(ok(b"\0alice\0secret"), Some((b"alice".to_vec(), "secret".into())));
+        assert_eq!(ok(b"alice\0alice\0"), Some((b"alice".to_vec(), String::new())));
+        assert_eq!(ok(b"bob\0alice\0secret"), None);
+        assert_eq!(ok(b"\0alice"), None);
+        assert_eq!(ok(b"\0alice\0a\0b"), None);
+        assert_eq!(ok(b"\0alice\0\xff"), None);
+    }
+}

@@ -1,0 +1,30 @@
+//! EXPUNGE, UID EXPUNGE and CLOSE (RFC 9051 sections 6.4.3 and 6.4.1, RFC 4315, RFC 7162 section 3.1).
+
+use crate::imap::conn::Output;
+use crate::imap::error::{CommandError, CommandResult, Done};
+use crate::imap::session::{SelectedCx, Session};
+use crate::mail::SequenceSet;
+
+pub(in crate::imap) async fn expunge(
+    cx: &mut SelectedCx<'_>,
+    set: Option<&SequenceSet>,
+    out: &mut Output,
+) -> CommandResult {
+    if cx.mailbox.read_only {
+        return Err(CommandError::No(Some("READ-ONLY"), "The mailbox is open read-only"));
+    }
+    let only = set.map(|set| cx.resolve(set, true)).transpose()?;
+    cx.store.expunge(cx.mailbox.id, only).await?;
+    cx.announce(out, true).await?;
+    Ok(cx.highest_mod_seq())
+}
+
+/// CLOSE expunges in silence, and nothing at all after EXAMINE.
+pub(in crate::imap) async fn close(session: &mut Session) -> CommandResult {
+    let Some(cx) = session.selected() else { return Err(CommandError::Bad("Select a mailbox first")) };
+    if !cx.mailbox.read_only {
+        cx.store.expunge(cx.mailbox.id, None).await?;
+    }
+    session.unselect();
+    Done::ok()
+}

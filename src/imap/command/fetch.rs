@@ -1,0 +1,169 @@
+//! FETCH and UID FETCH (RFC 9051 section 6.4.5, RFC 3501 for the RFC822 items, RFC 7162 section 3.1.4).
+//!
+//! This file decides what to send; `fetch_render` turns stored rows into bytes on a blocking thread.
+
+use std::sync::Arc;
+
+use super::fetch_render::{Job, Plan, Renderer};
+use crate::imap::codec::command::{FetchArgs, FetchItem};
+use crate::imap::conn::Output;
+use crate::imap::error::{CommandError, CommandResult, Done};
+use crate::imap::session::{SelectedCx, fetch_flags};
+use crate::mail::{FlagList, FlagOp, Flags, UidSet};
+use crate::store::FlagChange;
+
+/// Messages rendered from one list of jobs: bounds the memory of a FETCH of a whole mailbox.
+const BATCH: usize = 512;
+
+pub(in crate::imap) async fn fetch(cx: &mut SelectedCx<'_>, args: FetchArgs, out: &mut Output) -> CommandResult {
+    cx.features.condstore |= args.changed_since.is_some() || args.items.contains(&FetchItem::ModSeq);
+    let uids = cx.resolve(&args.set, args.uid)?;
+    let seen = match args.items.iter().any(sets_seen) && !cx.mailbox.read_only {
+        true => mark_seen(cx, &uids, args.uid, out).await?,
+        false => UidSet::default(),
+    };
+    let plan = Arc::new(Plan {
+        items: items(&args, cx.features.condstore && !seen.is_empty()),
+        implied_flags: !args.items.contains(&FetchItem::Flags),
+        keywords: Arc::clone(&cx.mailbox.view.snapshot().keywords),
+    });
+    let mut rest = uids;
+    let mut missed = Missed::default();
+    while !rest.is_empty() {
+        let (jobs, later) = next_jobs(cx, &args, &rest, &seen);
+        rest = later;
+        run(cx, &plan, jobs, out, &mut missed).await?;
+    }
+    missed.outcome()
+}
+
+/// What could not be had.
+#[derive(Default)]
+struct Missed {
+    /// Of messages that are expunged.
+    ghosts: bool,
+    /// Of messages that should be there.
+    damaged: bool,
+}
+
+impl Missed {
+    /// RFC 2180 section 4.1: a message expunged meanwhile is said to be so, never shown as empty.
+    fn outcome(self) -> CommandResult {
+        match self {
+            Self { damaged: true, .. } => Err(CommandError::No(Some("SERVERBUG"), "Some messages could not be read")),
+            Self { ghosts: true, .. } => Err(CommandError::expunge_issued()),
+            _ => Done::ok(),
+        }
+    }
+}
+
+/// The next messages to render, and the UIDs that remain after them.
+fn next_jobs(cx: &SelectedCx<'_>, args: &FetchArgs, uids: &UidSet, seen: &UidSet) -> (Vec<Job>, UidSet) {
+    let mut entries = cx.mailbox.view.entries(uids);
+    let mut jobs = Vec::with_capacity(BATCH.min(64));
+    for entry in entries.by_ref() {
+        if args.changed_since.is_some_and(|since| entry.message.mod_seq <= since) {
+            continue;
+        }
+        let uid = entry.message.uid;
+        jobs.push(Job {
+            seq: entry.seq,
+            message: entry.message.clone(),
+            recent: cx.mailbox.recent.contains_uid(uid),
+            show_flags: seen.contains_uid(uid),
+            ghost: entry.ghost,
+        });
+        if jobs.len() == BATCH {
+            let after = uid.value().saturating_add(1);
+            return (jobs, uids.intersection(&std::iter::once((after, u32::MAX)).collect()));
+        }
+    }
+    (jobs, UidSet::default())
+}
+
+async fn run(
+    cx: &SelectedCx<'_>,
+    plan: &Arc<Plan>,
+    jobs: Vec<Job>,
+    out: &mut Output,
+    missed: &mut Missed,
+) -> Result<(), CommandError> {
+    if !plan.reads_store() {
+        for job in &jobs {
+            plan.render_row(job, out.buf());
+            out.relieve().await?;
+        }
+        return Ok(());
+    }
+    let mut renderer = Renderer::new(Arc::clone(plan), jobs);
+    loop {
+        let buf = std::mem::take(out.buf());
+        let (back, buf) = cx.store.read(move |reader| renderer.step(reader, buf)).await?;
+        renderer = back;
+        *out.buf() = buf;
+        missed.ghosts |= renderer.missed_ghosts;
+        missed.damaged |= renderer.missed_living;
+        if renderer.broken {
+            return Err(CommandError::Bye("A message became unreadable while it was sent"));
+        }
+        if renderer.is_done() {
+            return Ok(());
+        }
+        out.relieve().await?;
+    }
+}
+
+/// IMAP-RULES 17: which items set `\Seen`.
+fn sets_seen(item: &FetchItem) -> bool {
+    match item {
+        FetchItem::Rfc822 | FetchItem::Rfc822Text => true,
+        FetchItem::Section { peek, .. } => !peek,
+        _ => false,
+    }
+}
+
+/// Sets `\Seen` on the messages of `uids` that lack it, and returns those it was set on. What else changed
+/// meanwhile is announced at once.
+async fn mark_seen(
+    cx: &mut SelectedCx<'_>,
+    uids: &UidSet,
+    with_uid: bool,
+    out: &mut Output,
+) -> Result<UidSet, CommandError> {
+    let view = &cx.mailbox.view;
+    let unseen = view.entries(uids).filter(|e| !e.ghost && !e.message.flags.contains(Flags::SEEN));
+    let unseen: UidSet = unseen.map(|e| e.message.uid).collect();
+    if unseen.is_empty() {
+        return Ok(unseen);
+    }
+    let list = FlagList { flags: Flags::SEEN, keywords: Vec::new() };
+    let change = FlagChange { op: FlagOp::Add, list, unchanged_since: None };
+    cx.store.set_flags(cx.mailbox.id, unseen.clone(), change).await?;
+    let delta = cx.sync(out, false).await?;
+    for uid in delta.changed.iter().filter(|uid| !unseen.contains_uid(**uid)) {
+        fetch_flags(cx.mailbox, *cx.features, out, uid.value(), with_uid);
+    }
+    Ok(unseen)
+}
+
+/// The items in the order they are sent: UID first, then the small ones, bodies last (IMAP-RULES 37).
+fn items(args: &FetchArgs, mod_seq: bool) -> Vec<FetchItem> {
+    let mut items = args.items.clone();
+    if args.uid && !items.contains(&FetchItem::Uid) {
+        items.push(FetchItem::Uid);
+    }
+    if (args.changed_since.is_some() || mod_seq) && !items.contains(&FetchItem::ModSeq) {
+        items.push(FetchItem::ModSeq);
+    }
+    items.sort_by_key(|item| match item {
+        FetchItem::Uid => 0,
+        FetchItem::Flags => 1,
+        FetchItem::InternalDate => 2,
+        FetchItem::Size => 3,
+        FetchItem::ModSeq => 4,
+        FetchItem::Envelope => 5,
+        FetchItem::Body | FetchItem::BodyStructure => 6,
+        FetchItem::Rfc822 | FetchItem::Rfc822Header | FetchItem::Rfc822Text | FetchItem::Section { .. } => 7,
+    });
+    items
+}

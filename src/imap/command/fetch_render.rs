@@ -1,0 +1,376 @@
+//! From stored rows to FETCH responses. Runs on a blocking thread in steps of bounded size, so that neither memory
+//! nor a read transaction grows with a message or a mailbox.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::imap::codec::command::{FetchItem, Section, SectionText};
+use crate::imap::codec::write;
+use crate::imap::session::{mod_seq_item, write_flags};
+use crate::mail::{Keyword, Message};
+use crate::mime::{PartTable, Want, filter_header};
+use crate::store::{self, BodyCursor, Reader, RecordRef};
+
+/// One step ends when this much has been rendered.
+const STEP: usize = 256 << 10;
+/// The longest header block read into memory for HEADER.FIELDS (DESIGN 2.8).
+const MAX_HEADER: u64 = 1 << 20;
+
+/// What to send of each message.
+pub(super) struct Plan {
+    /// In the order they are sent.
+    pub(super) items: Vec<FetchItem>,
+    /// FLAGS is not among the items, but shown where the command itself set `\Seen`.
+    pub(super) implied_flags: bool,
+    pub(super) keywords: Arc<Vec<Keyword>>,
+}
+
+/// One message to send.
+pub(super) struct Job {
+    pub(super) seq: u32,
+    pub(super) message: Message,
+    pub(super) recent: bool,
+    /// The command set `\Seen`: the client must be told.
+    pub(super) show_flags: bool,
+    pub(super) ghost: bool,
+}
+
+/// Renders jobs one after the other; between two steps it stands anywhere, even within a literal.
+pub(super) struct Renderer {
+    plan: Arc<Plan>,
+    jobs: Vec<Job>,
+    job: usize,
+    /// The next item of the present job; 0: its line has not begun.
+    item: usize,
+    begun: bool,
+    literal: Option<BodyCursor>,
+    /// Expunged messages whose bytes are gone.
+    pub(super) missed_ghosts: bool,
+    /// Messages that should be readable and are not.
+    pub(super) missed_living: bool,
+    /// The octets that a literal promised cannot be read: the connection cannot go on.
+    pub(super) broken: bool,
+}
+
+impl Plan {
+    /// Whether an item needs more than the row.
+    pub(super) fn reads_store(&self) -> bool {
+        self.items.iter().any(|item| !is_small(item))
+    }
+
+    /// A whole response of small items.
+    pub(super) fn render_row(&self, job: &Job, out: &mut Vec<u8>) {
+        begin(out, job);
+        let mut first = true;
+        for item in &self.items {
+            separate(out, &mut first);
+            self.small(item, job, out);
+        }
+        self.implied(job, out, &mut first);
+        out.extend_from_slice(b")\r\n");
+    }
+
+    fn implied(&self, job: &Job, out: &mut Vec<u8>, first: &mut bool) {
+        if self.implied_flags && job.show_flags {
+            separate(out, first);
+            self.small(&FetchItem::Flags, job, out);
+        }
+    }
+
+    fn small(&self, item: &FetchItem, job: &Job, out: &mut Vec<u8>) {
+        match item {
+            FetchItem::Uid => {
+                out.extend_from_slice(b"UID ");
+                write::number(out, job.message.uid.value().into());
+            }
+            FetchItem::Flags => {
+                out.extend_from_slice(b"FLAGS ");
+                write_flags(out, &job.message, &self.keywords, job.recent);
+            }
+            FetchItem::InternalDate => {
+                out.extend_from_slice(b"INTERNALDATE ");
+                write::date_time(out, &job.message.internal_date);
+            }
+            FetchItem::Size => {
+                out.extend_from_slice(b"RFC822.SIZE ");
+                write::number(out, job.message.size.into());
+            }
+            FetchItem::ModSeq => mod_seq_item(out, &job.message),
+            _ => {}
+        }
+    }
+}
+
+fn is_small(item: &FetchItem) -> bool {
+    matches!(item, FetchItem::Uid | FetchItem::Flags | FetchItem::InternalDate | FetchItem::Size | FetchItem::ModSeq)
+}
+
+fn begin(out: &mut Vec<u8>, job: &Job) {
+    out.extend_from_slice(b"* ");
+    write::number(out, job.seq.into());
+    out.extend_from_slice(b" FETCH (");
+}
+
+fn separate(out: &mut Vec<u8>, first: &mut bool) {
+    if !std::mem::take(first) {
+        out.push(b' ');
+    }
+}
+
+impl Renderer {
+    pub(super) fn new(plan: Arc<Plan>, jobs: Vec<Job>) -> Self {
+        Self {
+            plan,
+            jobs,
+            job: 0,
+            item: 0,
+            begun: false,
+            literal: None,
+            missed_ghosts: false,
+            missed_living: false,
+            broken: false,
+        }
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.job >= self.jobs.len()
+    }
+
+    /// Renders until `out` holds [`STEP`] octets or all is done; gives both back.
+    pub(super) fn step(mut self, reader: &Reader, mut out: Vec<u8>) -> store::Result<(Self, Vec<u8>)> {
+        while out.len() < STEP && !self.broken && !self.is_done() {
+            if self.literal.is_some() {
+                self.continue_literal(reader, &mut out)?;
+            } else {
+                self.continue_job(reader, &mut out)?;
+            }
+        }
+        Ok((self, out))
+    }
+
+    fn continue_literal(&mut self, reader: &Reader, out: &mut Vec<u8>) -> store::Result<()> {
+        let Some(cursor) = &mut self.literal else { return Ok(()) };
+        let before = out.len();
+        let readable = reader.read_body(cursor, out, STEP.saturating_sub(before).max(1))?;
+        // NUL never leaves in a literal (RFC 9051 section 4.3): it goes out as 0x80, as Dovecot does.
+        write::replace_nul(out.get_mut(before..).unwrap_or_default());
+        if cursor.is_done() {
+            self.literal = None;
+        } else if !readable || out.len() == before {
+            self.broken = true;
+        }
+        Ok(())
+    }
+
+    /// Renders items of the present job until a literal has to be streamed or the job ends.
+    fn continue_job(&mut self, reader: &Reader, out: &mut Vec<u8>) -> store::Result<()> {
+        let Some(job) = self.jobs.get(self.job) else { return Ok(()) };
+        let Some(record) = reader.record(job.message.body)? else {
+            self.missed_ghosts |= job.ghost;
+            self.missed_living |= !job.ghost;
+            self.job += 1;
+            return Ok(());
+        };
+        let plan = Arc::clone(&self.plan);
+        if !self.begun {
+            begin(out, job);
+            self.begun = true;
+        }
+        let mut first = self.item == 0;
+        while let Some(item) = plan.items.get(self.item) {
+            separate(out, &mut first);
+            self.item += 1;
+            if is_small(item) {
+                plan.small(item, job, out);
+            } else if let Some(cursor) = large(item, job, &record, reader, out)? {
+                self.literal = Some(cursor);
+                return Ok(());
+            }
+        }
+        plan.implied(job, out, &mut first);
+        out.extend_from_slice(b")\r\n");
+        (self.job, self.item, self.begun) = (self.job + 1, 0, false);
+        Ok(())
+    }
+}
+
+/// Renders an item that needs the record or the body. A cursor is returned when octets of the body follow.
+fn large(
+    item: &FetchItem,
+    job: &Job,
+    record: &RecordRef<'_>,
+    reader: &Reader,
+    out: &mut Vec<u8>,
+) -> store::Result<Option<BodyCursor>> {
+    let top = |text| Section { path: Vec::new(), text };
+    match item {
+        FetchItem::Envelope => named(out, "ENVELOPE ", record.envelope()),
+        FetchItem::Body => named(out, "BODY ", record.body()),
+        FetchItem::BodyStructure => named(out, "BODYSTRUCTURE ", record.body_structure()),
+        FetchItem::Rfc822 => return section(&top(SectionText::Whole), None, "RFC822", job, record, reader, out),
+        FetchItem::Rfc822Header => {
+            return section(&top(SectionText::Header), None, "RFC822.HEADER", job, record, reader, out);
+        }
+        FetchItem::Rfc822Text => {
+            return section(&top(SectionText::Text), None, "RFC822.TEXT", job, record, reader, out);
+        }
+        FetchItem::Section { section: wanted, partial, .. } => {
+            return section(wanted, *partial, &label(wanted, *partial), job, record, reader, out);
+        }
+        _ => {}
+    }
+    Ok(None)
+}
+
+fn named(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(value);
+}
+
+fn section(
+    wanted: &Section,
+    partial: Option<(u64, u64)>,
+    name: &str,
+    job: &Job,
+    record: &RecordRef<'_>,
+    reader: &Reader,
+    out: &mut Vec<u8>,
+) -> store::Result<Option<BodyCursor>> {
+    out.extend_from_slice(name.as_bytes());
+    out.push(b' ');
+    let want = match &wanted.text {
+        SectionText::Whole => Want::Whole,
+        SectionText::Text => Want::Text,
+        SectionText::Mime => Want::Mime,
+        SectionText::Header | SectionText::HeaderFields(_) | SectionText::HeaderFieldsNot(_) => Want::Header,
+    };
+    let span = match (wanted.path.is_empty(), want) {
+        (true, Want::Whole) => Some(0..u64::from(job.message.size)),
+        _ => PartTable::from_bytes(record.parts()).section(&wanted.path, want),
+    };
+    let Some(span) = span else {
+        // As Dovecot does: a part that is not there is empty.
+        out.extend_from_slice(b"\"\"");
+        return Ok(None);
+    };
+    let (names, keep) = match &wanted.text {
+        SectionText::HeaderFields(names) => (names, true),
+        SectionText::HeaderFieldsNot(names) => (names, false),
+        _ => return Ok(stream(clip(span, partial), job, out)),
+    };
+    let header = header(wanted, span, job, record, reader)?;
+    let fields = filter_header(&header, names, keep);
+    let range = clip(0..fields.len() as u64, partial);
+    let shown = fields.get(range.start as usize..range.end as usize).unwrap_or_default();
+    if shown.is_empty() {
+        out.extend_from_slice(b"\"\"");
+    } else {
+        write::literal(out, shown);
+    }
+    Ok(None)
+}
+
+/// The header block that `span` covers; the top one stands in the record.
+fn header(
+    wanted: &Section,
+    span: Range<u64>,
+    job: &Job,
+    record: &RecordRef<'_>,
+    reader: &Reader,
+) -> store::Result<Vec<u8>> {
+    if wanted.path.is_empty() && !record.header().is_empty() {
+        return Ok(record.header().to_vec());
+    }
+    let mut header = Vec::new();
+    let mut cursor = BodyCursor::new(job.message.body, span.start..span.end.min(span.start + MAX_HEADER));
+    while !cursor.is_done() {
+        let before = header.len();
+        if !reader.read_body(&mut cursor, &mut header, STEP)? || header.len() == before {
+            break;
+        }
+    }
+    Ok(header)
+}
+
+/// Announces a literal of the octets in `span`; empty is `""`, never `{0}`, which stalls an Apple Mail.
+fn stream(span: Range<u64>, job: &Job, out: &mut Vec<u8>) -> Option<BodyCursor> {
+    if span.is_empty() {
+        out.extend_from_slice(b"\"\"");
+        return None;
+    }
+    out.push(b'{');
+    write::number(out, span.end - span.start);
+    out.extend_from_slice(b"}\r\n");
+    Some(BodyCursor::new(job.message.body, span))
+}
+
+/// The octets of `span` that `<offset.count>` asks for (RFC 9051 section 6.4.5).
+fn clip(span: Range<u64>, partial: Option<(u64, u64)>) -> Range<u64> {
+    let Some((offset, count)) = partial else { return span };
+    let start = span.start.saturating_add(offset).min(span.end);
+    start..start.saturating_add(count).min(span.end)
+}
+
+/// `BODY[section]<offset>` as the response names it.
+fn label(section: &Section, partial: Option<(u64, u64)>) -> String {
+    let mut name = String::from("BODY[");
+    let path: Vec<String> = section.path.iter().map(u32::to_string).collect();
+    name.push_str(&path.join("."));
+    let (word, fields) = match &section.text {
+        SectionText::Whole => ("", None),
+        SectionText::Header => ("HEADER", None),
+        SectionText::HeaderFields(names) => ("HEADER.FIELDS", Some(names)),
+        SectionText::HeaderFieldsNot(names) => ("HEADER.FIELDS.NOT", Some(names)),
+        SectionText::Text => ("TEXT", None),
+        SectionText::Mime => ("MIME", None),
+    };
+    if !path.is_empty() && !word.is_empty() {
+        name.push('.');
+    }
+    name.push_str(word);
+    if let Some(names) = fields {
+        let mut list = Vec::new();
+        for (index, field) in names.iter().enumerate() {
+            list.extend_from_slice(if index > 0 { b" " } else { b"" });
+            write_field_name(&mut list, field);
+        }
+        name.push_str(&format!(" ({})", String::from_utf8_lossy(&list)));
+    }
+    name.push(']');
+    if let Some((offset, _)) = partial {
+        name.push_str(&format!("<{offset}>"));
+    }
+    name
+}
+
+/// A header field name as `astring`: echoed as it came where it is an atom.
+fn write_field_name(out: &mut Vec<u8>, name: &[u8]) {
+    if !name.is_empty() && name.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b)) {
+        out.extend_from_slice(name);
+    } else {
+        write::string(out, name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partial_ranges_stay_within_the_section() {
+        assert_eq!(clip(10..30, None), 10..30);
+        assert_eq!(clip(10..30, Some((5, 5))), 15..20);
+        assert_eq!(clip(10..30, Some((5, 500))), 15..30);
+        assert_eq!(clip(10..30, Some((20, 1))), 30..30);
+        assert_eq!(clip(10..30, Some((u64::MAX, u64::MAX))), 30..30);
+    }
+
+    #[test]
+    fn labels_echo_the_section() {
+        let section = |path: &[u32], text| Section { path: path.to_vec(), text };
+        let fields = SectionText::HeaderFields(vec![b"From".to_vec(), b"X-A".to_vec()]);
+        assert_eq!(label(&section(&[], SectionText::Whole), None), "BODY[]");
+        assert_eq!(label(&section(&[1, 2], SectionText::Mime), Some((0, 9))), "BODY[1.2.MIME]<0>");
+        assert_eq!(label(&section(&[], fields), None), "BODY[HEADER.FIELDS (From X-A)]");
+    }
+}

@@ -1,0 +1,97 @@
+//! IDLE (RFC 2177). A hint from the store wakes the session, which then says what changed since its view: what
+//! happens between the last response and the continuation is not lost (IMAP-RULES 40).
+
+use std::future::pending;
+
+use tokio::time::{Instant, sleep_until};
+
+use crate::imap::conn::{Conn, ReadError};
+use crate::imap::error::{CommandError, CommandResult, Done};
+use crate::imap::server::Deps;
+use crate::imap::session::{Session, State};
+
+/// What ended a wait.
+enum Wake {
+    Line(Result<Option<Vec<u8>>, ReadError>),
+    Changed,
+    Keepalive,
+    End(&'static str),
+}
+
+pub(in crate::imap) async fn idle(session: &mut Session, conn: &mut Conn) -> CommandResult {
+    let deps = std::sync::Arc::clone(&session.deps);
+    if let Some(cx) = session.selected().filter(|cx| cx.mailbox.name.is_inbox()) {
+        (deps.nudge)(&cx.login.user.name);
+    }
+    let _counted = Counted::new(&deps);
+    session.registry.touch(&session.handle, true);
+    conn.output.line("+ idling");
+    loop {
+        update(session, conn).await?;
+        conn.output.flush().await?;
+        match wait(session, conn, &deps).await {
+            Wake::Line(line) => return done(line),
+            Wake::Changed => {}
+            Wake::Keepalive => conn.output.line("* OK Still here"),
+            Wake::End(why) => return Err(CommandError::Bye(why)),
+        }
+    }
+}
+
+async fn update(session: &mut Session, conn: &mut Conn) -> Result<(), CommandError> {
+    let metrics = session.deps.metrics.clone();
+    let Some(mut cx) = session.selected() else { return Ok(()) };
+    let before = cx.mailbox.view.len();
+    cx.announce(&mut conn.output, true).await?;
+    if cx.mailbox.view.len() > before {
+        conn.output.flush().await?;
+        metrics.pushed(cx.mailbox.view.snapshot().committed_at.elapsed());
+    }
+    Ok(())
+}
+
+async fn wait(session: &mut Session, conn: &mut Conn, deps: &Deps) -> Wake {
+    let keepalive = Instant::now() + deps.settings.keepalive;
+    let (shutdown, evicted) = (session.shutdown.clone(), session.handle.evicted.clone());
+    let changed = async {
+        match &mut session.state {
+            State::Selected(_, mailbox) => mailbox.watch.changed().await,
+            _ => pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        () = shutdown.cancelled() => Wake::End("The server is stopping"),
+        () = evicted.cancelled() => Wake::End("Another device of yours needed this connection"),
+        () = changed => Wake::Changed,
+        line = conn.next_line(None) => Wake::Line(line),
+        () = sleep_until(keepalive) => Wake::Keepalive,
+    }
+}
+
+/// DONE in any case (RFC 2177); anything else is a client that has lost its place.
+fn done(line: Result<Option<Vec<u8>>, ReadError>) -> CommandResult {
+    match line {
+        Ok(Some(line)) if line.trim_ascii().eq_ignore_ascii_case(b"DONE") => Done::text("IDLE completed"),
+        Ok(_) => Err(CommandError::Bad("Expected DONE")),
+        Err(ReadError::TimedOut) => Err(CommandError::Bye("Idle for too long")),
+        Err(ReadError::Closed) => Err(CommandError::Io(std::io::ErrorKind::UnexpectedEof.into())),
+        Err(ReadError::Io(error)) => Err(error.into()),
+    }
+}
+
+/// Keeps the gauge of idle sessions right however IDLE ends.
+struct Counted<'d>(&'d Deps);
+
+impl<'d> Counted<'d> {
+    fn new(deps: &'d Deps) -> Self {
+        deps.metrics.idle.inc();
+        Self(deps)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.metrics.idle.dec();
+    }
+}

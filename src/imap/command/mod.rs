@@ -1,0 +1,19 @@
+//! The command handlers, one file a family. A handler writes untagged responses and returns how the tagged one
+//! ends; it never writes a tagged line and never touches the socket.
+
+pub(super) mod any;
+pub(super) mod append;
+pub(super) mod auth;
+pub(super) mod copy_move;
+pub(super) mod enable;
+pub(super) mod expunge;
+pub(super) mod fetch;
+mod fetch_render;
+pub(super) mod idle;
+pub(super) mod list;
+pub(super) mod mailbox;
+pub(super) mod search;
+mod search_match;
+pub(super) mod select;
+pub(super) mod status;
+pub(super) mod store;

@@ -1,0 +1,74 @@
+//! SELECT and EXAMINE (RFC 9051 sections 6.3.2 and 6.3.3, RFC 3501, RFC 7162 section 3.1.2).
+
+use crate::imap::codec::command::SelectArgs;
+use crate::imap::conn::Output;
+use crate::imap::error::{CommandError, CommandResult, Done};
+use crate::imap::session::{MailboxView, SelectedMailbox, Session, flags_lines};
+use crate::mail::{Flags, UidSet};
+use crate::store::Snapshot;
+
+/// A failed SELECT leaves nothing selected; `[CLOSED]` says that the responses after it are of the new mailbox.
+pub(in crate::imap) async fn select(
+    session: &mut Session,
+    out: &mut Output,
+    args: &SelectArgs,
+    read_only: bool,
+) -> CommandResult {
+    if session.unselect() {
+        out.line("* OK [CLOSED] Previous mailbox closed");
+    }
+    let Some(cx) = session.authenticated() else { return Err(CommandError::Bad("Log in first")) };
+    let mailbox = cx.mailbox(&args.mailbox).await?;
+    cx.features.condstore |= args.condstore;
+    let watch = cx.store.watch(mailbox.id).await?;
+    let snapshot = watch.current().ok_or(CommandError::No(Some("NONEXISTENT"), "No such mailbox"))?;
+    let recent = recent(&snapshot, |uid_next| {
+        if read_only { snapshot.counts.recent_from } else { cx.store.claim_recent(mailbox.id, uid_next) }
+    });
+    let user = cx.login.user.name.clone();
+    let mut selected = SelectedMailbox {
+        id: mailbox.id,
+        name: mailbox.name,
+        read_only,
+        recent,
+        view: MailboxView::new(snapshot),
+        watch,
+        keywords_told: 0,
+    };
+    describe(&mut selected, out);
+    if selected.name.is_inbox() {
+        (session.deps.nudge)(&user);
+    }
+    session.select(selected);
+    Done::code(if read_only { "READ-ONLY" } else { "READ-WRITE" }.to_owned())
+}
+
+fn describe(selected: &mut SelectedMailbox, out: &mut Output) {
+    flags_lines(selected, out);
+    let snapshot = selected.view.snapshot();
+    out.push(format!("* {} EXISTS\r\n* {} RECENT\r\n", snapshot.len(), selected.recent.len()));
+    if let Some(seq) = first_unseen(snapshot) {
+        out.push(format!("* OK [UNSEEN {seq}] First unseen message\r\n"));
+    }
+    out.push(format!("* OK [UIDVALIDITY {}] UIDs valid\r\n", snapshot.uid_validity.value()));
+    out.push(format!("* OK [UIDNEXT {}] Predicted next UID\r\n", snapshot.counts.uid_next));
+    out.push(format!("* OK [HIGHESTMODSEQ {}] Highest mod-sequence\r\n", snapshot.counts.highest_mod_seq.0));
+}
+
+fn first_unseen(snapshot: &Snapshot) -> Option<usize> {
+    if snapshot.counts.unseen == 0 {
+        return None;
+    }
+    snapshot.iter().position(|m| !m.flags.contains(Flags::SEEN)).map(|index| index + 1)
+}
+
+/// The UIDs this session shows as `\Recent`; EXAMINE looks without taking (RFC 3501 section 2.3.2).
+fn recent(snapshot: &Snapshot, from: impl FnOnce(u32) -> u32) -> UidSet {
+    let uid_next = snapshot.counts.uid_next;
+    let from = from(uid_next);
+    if from >= uid_next {
+        return UidSet::default();
+    }
+    let first = crate::mail::Uid::new(from).map_or(0, |uid| snapshot.position(uid).unwrap_or_else(|at| at));
+    snapshot.iter_range(first..usize::MAX).map(|m| m.uid).collect()
+}

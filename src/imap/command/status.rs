@@ -1,0 +1,60 @@
+//! STATUS (RFC 9051 section 6.3.11, RFC 3501 for RECENT, RFC 7162, RFC 8438).
+
+use crate::imap::codec::command::{Name, StatusItem};
+use crate::imap::codec::write;
+use crate::imap::conn::Output;
+use crate::imap::error::{CommandError, CommandResult, Done};
+use crate::imap::session::Authenticated;
+use crate::mail::Uid;
+use crate::store::Mailbox;
+
+pub(in crate::imap) async fn status(
+    cx: &mut Authenticated<'_>,
+    name: &Name,
+    items: &[StatusItem],
+    out: &mut Output,
+) -> CommandResult {
+    let mailbox = cx.mailbox(name).await?;
+    line(cx, &mailbox, items, out).await?;
+    Done::ok()
+}
+
+/// One `* STATUS` line; asking for HIGHESTMODSEQ enables CONDSTORE (RFC 7162 section 3.1).
+pub(in crate::imap) async fn line(
+    cx: &mut Authenticated<'_>,
+    mailbox: &Mailbox,
+    items: &[StatusItem],
+    out: &mut Output,
+) -> Result<(), CommandError> {
+    out.push("* STATUS ");
+    write::mailbox(out.buf(), mailbox.name.as_str(), cx.features.utf8);
+    out.push(" (");
+    let counts = &mailbox.counts;
+    for (index, item) in items.iter().enumerate() {
+        let (word, value) = match item {
+            StatusItem::Messages => ("MESSAGES", u64::from(counts.exists)),
+            StatusItem::Recent => ("RECENT", recent(cx, mailbox).await?),
+            StatusItem::UidNext => ("UIDNEXT", u64::from(counts.uid_next)),
+            StatusItem::UidValidity => ("UIDVALIDITY", u64::from(mailbox.uid_validity.value())),
+            StatusItem::Unseen => ("UNSEEN", u64::from(counts.unseen)),
+            StatusItem::Deleted => ("DELETED", u64::from(counts.deleted)),
+            StatusItem::Size => ("SIZE", counts.size),
+            StatusItem::HighestModSeq => {
+                cx.features.condstore = true;
+                ("HIGHESTMODSEQ", counts.highest_mod_seq.0)
+            }
+        };
+        out.push(if index > 0 { " " } else { "" });
+        out.push(format!("{word} {value}"));
+    }
+    out.push(")\r\n");
+    Ok(())
+}
+
+async fn recent(cx: &Authenticated<'_>, mailbox: &Mailbox) -> Result<u64, CommandError> {
+    let counts = &mailbox.counts;
+    let Some(from) = Uid::new(counts.recent_from).filter(|uid| uid.value() < counts.uid_next) else { return Ok(0) };
+    let Some(snapshot) = cx.store.watch(mailbox.id).await?.current() else { return Ok(0) };
+    let first = snapshot.position(from).unwrap_or_else(|at| at);
+    Ok((snapshot.len() - first) as u64)
+}

@@ -1,0 +1,188 @@
+//! The only file of the IMAP server that touches a socket: reading with deadlines, writing with back-pressure.
+
+use std::io;
+use std::time::Duration;
+
+use prometheus::IntCounter;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::TlsAcceptor;
+
+use super::codec::fragment::{Event, Fragmenter, Limits};
+
+/// Output collected before it is written, in bytes: large enough for few system calls, small enough for many
+/// sessions.
+const RELIEVE_AT: usize = 64 << 10;
+const READ_SIZE: usize = 16 << 10;
+/// A buffer that grew past this is given back when the session rests.
+const KEEP_CAPACITY: usize = 16 << 10;
+
+/// A byte stream: TCP, TLS over TCP, or memory in tests.
+pub(in crate::imap) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+/// The reading side: bytes to commands.
+pub(in crate::imap) struct Input {
+    fragmenter: Fragmenter,
+    received: IntCounter,
+}
+
+/// The writing side, which also holds the stream. What is written is buffered until `flush` or [`RELIEVE_AT`].
+pub(in crate::imap) struct Output {
+    buf: Vec<u8>,
+    stream: Box<dyn Duplex>,
+    /// How long one write may make no progress before the client is cut.
+    stall: Duration,
+    sent: IntCounter,
+}
+
+/// Why there is no next event.
+#[derive(Debug)]
+pub(in crate::imap) enum ReadError {
+    /// The client closed its side.
+    Closed,
+    /// Nothing complete arrived before the deadline.
+    TimedOut,
+    /// The stream failed.
+    Io(io::Error),
+}
+
+/// A connection: both sides of one stream.
+pub(in crate::imap) struct Conn {
+    pub(in crate::imap) input: Input,
+    pub(in crate::imap) output: Output,
+}
+
+impl Conn {
+    pub(in crate::imap) fn new(
+        stream: Box<dyn Duplex>,
+        limits: Limits,
+        stall: Duration,
+        received: IntCounter,
+        sent: IntCounter,
+    ) -> Self {
+        let input = Input { fragmenter: Fragmenter::new(limits), received };
+        Self { input, output: Output { buf: Vec::new(), stream, stall, sent } }
+    }
+
+    /// The next event of the command stream. Cancel-safe: bytes read are kept.
+    pub(in crate::imap) async fn next_event(&mut self, deadline: Option<Instant>) -> Result<Event, ReadError> {
+        loop {
+            if let Some(event) = self.input.fragmenter.poll() {
+                return Ok(event);
+            }
+            self.fill(deadline).await?;
+        }
+    }
+
+    /// An event for which no reading is needed: what the client has pipelined.
+    pub(in crate::imap) fn ready_event(&mut self) -> Option<Event> {
+        self.input.fragmenter.poll()
+    }
+
+    /// The next raw line: a SASL response, or `DONE`. `Ok(None)` for one over the limit. Cancel-safe.
+    pub(in crate::imap) async fn next_line(&mut self, deadline: Option<Instant>) -> Result<Option<Vec<u8>>, ReadError> {
+        loop {
+            match self.input.fragmenter.poll_line() {
+                Some(Ok(line)) => return Ok(Some(line)),
+                Some(Err(())) => return Ok(None),
+                None => self.fill(deadline).await?,
+            }
+        }
+    }
+
+    async fn fill(&mut self, deadline: Option<Instant>) -> Result<(), ReadError> {
+        let mut buf = [0; READ_SIZE];
+        let read = self.output.stream.read(&mut buf);
+        let n = match deadline {
+            Some(at) => timeout_at(at, read).await.map_err(|_| ReadError::TimedOut)?,
+            None => read.await,
+        };
+        match n.map_err(ReadError::Io)? {
+            0 => Err(ReadError::Closed),
+            n => {
+                self.input.received.inc_by(n as u64);
+                self.input.fragmenter.push(&buf[..n]);
+                Ok(())
+            }
+        }
+    }
+
+    /// Upgrades the stream after the OK of STARTTLS has been flushed. Nothing the client sent before it survives
+    /// (RFC 9051 section 6.2.1; the injection attack of CVE-2011-0411).
+    pub(in crate::imap) async fn start_tls(mut self, acceptor: &TlsAcceptor, within: Duration) -> io::Result<Self> {
+        self.input.fragmenter.clear();
+        let stream =
+            timeout(within, acceptor.accept(self.output.stream)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        self.output.stream = Box::new(stream);
+        Ok(self)
+    }
+}
+
+impl Input {
+    pub(in crate::imap) fn set_limits(&mut self, limits: Limits) {
+        self.fragmenter.set_limits(limits);
+    }
+
+    /// Lets the announced APPEND literal come.
+    pub(in crate::imap) fn accept_stream(&mut self) {
+        self.fragmenter.accept_stream();
+    }
+
+    /// Refuses the announced APPEND literal.
+    pub(in crate::imap) fn refuse(&mut self) {
+        self.fragmenter.refuse();
+    }
+}
+
+impl Output {
+    /// The buffer, for the codec to append to.
+    pub(in crate::imap) fn buf(&mut self) -> &mut Vec<u8> {
+        &mut self.buf
+    }
+
+    /// Appends text as it stands.
+    pub(in crate::imap) fn push(&mut self, text: impl AsRef<[u8]>) {
+        self.buf.extend_from_slice(text.as_ref());
+    }
+
+    /// Appends a whole line.
+    pub(in crate::imap) fn line(&mut self, line: impl AsRef<[u8]>) {
+        self.push(line);
+        self.push("\r\n");
+    }
+
+    /// Writes out what has been collected once it is much. Handlers call it between responses.
+    pub(in crate::imap) async fn relieve(&mut self) -> io::Result<()> {
+        if self.buf.len() >= RELIEVE_AT { self.write_out().await } else { Ok(()) }
+    }
+
+    /// Writes out all that has been collected.
+    pub(in crate::imap) async fn flush(&mut self) -> io::Result<()> {
+        self.write_out().await?;
+        if self.buf.capacity() > KEEP_CAPACITY {
+            self.buf.shrink_to(KEEP_CAPACITY);
+        }
+        timeout(self.stall, self.stream.flush()).await.map_err(|_| io::ErrorKind::TimedOut)?
+    }
+
+    async fn write_out(&mut self) -> io::Result<()> {
+        let mut rest = self.buf.as_slice();
+        while !rest.is_empty() {
+            let n = timeout(self.stall, self.stream.write(rest)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+            if n == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            self.sent.inc_by(n as u64);
+            rest = &rest[n..];
+        }
+        self.buf.clear();
+        Ok(())
+    }
+
+    /// Closes the writing side in order (TLS close_notify, FIN).
+    pub(in crate::imap) async fn shutdown(&mut self) {
+        // The peer may be gone already; there is nothing to do about it.
+        let _ = timeout(self.stall.min(Duration::from_secs(5)), self.stream.shutdown()).await;
+    }
+}

@@ -1,0 +1,184 @@
+//! From a parsed command to its tagged response: state check, handler, pending updates, tagged line. The only
+//! writer of tagged lines.
+
+use std::io;
+use std::time::Instant;
+
+use super::codec::command::{Command, Tagged};
+use super::codec::parse::SyntaxError;
+use super::command::{
+    any, append, auth, copy_move, enable, expunge, fetch, idle, list, mailbox, search, select, status, store,
+};
+use super::conn::Conn;
+use super::error::{CommandError, CommandResult, Condition, Done, Failure};
+use super::session::{Session, State};
+use super::spec::{Allowed, Spec, spec};
+
+/// What the connection does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flow {
+    Continue,
+    StartTls,
+    /// The client said LOGOUT.
+    Logout,
+    /// The client sent too much that is no command.
+    Misbehaved,
+    /// The session cannot go on; BYE has been written.
+    Ended,
+}
+
+/// Runs one command to its tagged response. `Err`: there is nobody left to answer.
+pub(super) async fn execute(session: &mut Session, conn: &mut Conn, tagged: Tagged) -> io::Result<Flow> {
+    let Tagged { tag, command } = tagged;
+    let facts = spec(&command);
+    let started = Instant::now();
+    let flow = match &command {
+        Command::StartTls => Flow::StartTls,
+        Command::Logout => Flow::Logout,
+        _ => Flow::Continue,
+    };
+    let mut result = match refusal(facts, session) {
+        None => run(session, conn, command).await,
+        Some(refused) => Err(refused),
+    };
+    if !matches!(result, Err(CommandError::Io(_) | CommandError::Bye(_))) && flow == Flow::Continue {
+        result = updates(session, conn, facts).await.and(result);
+    }
+    let (condition, flow) = match result {
+        Ok(done) => {
+            tagged_ok(conn, &tag, facts, &done);
+            (Condition::Ok, flow)
+        }
+        Err(error) => {
+            let failure = error.failure()?;
+            let flow = if failure.condition == Condition::Bye { Flow::Ended } else { Flow::Continue };
+            tagged_failure(conn, &tag, &failure);
+            (failure.condition, flow)
+        }
+    };
+    session.deps.metrics.observe(facts.name, condition, started.elapsed());
+    Ok(flow)
+}
+
+/// Answers what could not be parsed; too many of them end the connection.
+pub(super) fn syntax_error(session: &mut Session, conn: &mut Conn, error: &SyntaxError) -> io::Result<Flow> {
+    session.upload = None;
+    session.bad_commands += 1;
+    let failure = Failure { condition: Condition::Bad, code: None, text: error.message };
+    tagged_failure(conn, error.tag.as_deref().unwrap_or(b"*"), &failure);
+    session.deps.metrics.observe("invalid", Condition::Bad, std::time::Duration::ZERO);
+    let settings = &session.deps.settings;
+    let limit = match session.state {
+        State::NotAuthenticated => settings.bad_commands_before_login,
+        _ => settings.bad_commands,
+    };
+    Ok(if session.bad_commands >= limit { Flow::Misbehaved } else { Flow::Continue })
+}
+
+/// Writes the tagged answer to a command that never reached a handler (an APPEND refused before its literal).
+pub(super) fn refuse(conn: &mut Conn, tag: &[u8], error: CommandError) -> io::Result<Flow> {
+    let failure = error.failure()?;
+    tagged_failure(conn, tag, &failure);
+    Ok(if failure.condition == Condition::Bye { Flow::Ended } else { Flow::Continue })
+}
+
+/// Why the present state does not allow the command.
+pub(super) fn refusal(facts: Spec, session: &Session) -> Option<CommandError> {
+    let fits = match facts.allowed {
+        Allowed::Any => true,
+        Allowed::NotAuthenticated => matches!(session.state, State::NotAuthenticated),
+        Allowed::Authenticated => matches!(session.state, State::Authenticated(_) | State::Selected(..)),
+        Allowed::Selected => matches!(session.state, State::Selected(..)),
+    };
+    (!fits).then_some(match (facts.allowed, &session.state) {
+        (Allowed::NotAuthenticated, _) => CommandError::Bad("Already logged in"),
+        (_, State::NotAuthenticated) => CommandError::Bad("Log in first"),
+        _ => CommandError::Bad("Select a mailbox first"),
+    })
+}
+
+async fn run(session: &mut Session, conn: &mut Conn, command: Command) -> CommandResult {
+    match command {
+        Command::Capability => any::capability(session, &mut conn.output),
+        Command::Noop => any::noop(session),
+        Command::Logout => any::logout(&mut conn.output),
+        Command::Id(fields) => any::id(session, fields.as_deref(), &mut conn.output),
+        Command::StartTls => auth::start_tls(session),
+        Command::Login { user, password } => auth::login(session, conn, &user, password).await,
+        Command::Authenticate { mechanism, initial } => auth::authenticate(session, conn, &mechanism, initial).await,
+        Command::Select(args) => select::select(session, &mut conn.output, &args, false).await,
+        Command::Examine(args) => select::select(session, &mut conn.output, &args, true).await,
+        Command::Idle => idle::idle(session, conn).await,
+        Command::Append(args) => append::append(session, args).await,
+        Command::Delete(name) => mailbox::delete(session, &mut conn.output, &name).await,
+        Command::Close => expunge::close(session).await,
+        Command::Unselect => {
+            session.unselect();
+            Done::ok()
+        }
+        other => run_authenticated(session, conn, other).await,
+    }
+}
+
+async fn run_authenticated(session: &mut Session, conn: &mut Conn, command: Command) -> CommandResult {
+    let out = &mut conn.output;
+    let Some(mut cx) = session.authenticated() else { return Err(CommandError::Bad("Log in first")) };
+    match command {
+        Command::Enable(names) => enable::enable(&mut cx, &names, out),
+        Command::Create(name, special_use) => mailbox::create(&cx, &name, special_use).await,
+        Command::Rename(from, to) => mailbox::rename(&cx, &from, &to).await,
+        Command::Subscribe(name) => mailbox::subscribe(&cx, &name, true).await,
+        Command::Unsubscribe(name) => mailbox::subscribe(&cx, &name, false).await,
+        Command::List(args) => list::list(&mut cx, &args, out).await,
+        Command::Lsub(args) => list::lsub(&cx, &args, out).await,
+        Command::Namespace => list::namespace(out),
+        Command::Status(name, items) => status::status(&mut cx, &name, &items, out).await,
+        other => run_selected(session, conn, other).await,
+    }
+}
+
+async fn run_selected(session: &mut Session, conn: &mut Conn, command: Command) -> CommandResult {
+    let out = &mut conn.output;
+    let Some(mut cx) = session.selected() else { return Err(CommandError::Bad("Select a mailbox first")) };
+    match command {
+        Command::Check => Done::ok(),
+        Command::Expunge(set) => expunge::expunge(&mut cx, set.as_ref(), out).await,
+        Command::Search(args) => search::search(&mut cx, args, out).await,
+        Command::Fetch(args) => fetch::fetch(&mut cx, args, out).await,
+        Command::Store(args) => store::store(&mut cx, &args, out).await,
+        Command::Copy(args) => copy_move::copy(&mut cx, &args).await,
+        Command::Move(args) => copy_move::move_messages(&mut cx, &args, out).await,
+        _ => Err(CommandError::Bad("Unknown command")),
+    }
+}
+
+/// Everything that happened to the selected mailbox goes out before the tagged line.
+async fn updates(session: &mut Session, conn: &mut Conn, facts: Spec) -> Result<(), CommandError> {
+    match session.selected() {
+        Some(mut cx) => cx.announce(&mut conn.output, facts.may_expunge).await,
+        None => Ok(()),
+    }
+}
+
+fn tagged_ok(conn: &mut Conn, tag: &[u8], facts: Spec, done: &Done) {
+    let out = &mut conn.output;
+    out.push(tag);
+    out.push(" OK ");
+    if let Some(code) = &done.code {
+        out.push(format!("[{code}] "));
+    }
+    match done.text {
+        Some(text) => out.line(text),
+        None => out.line(format!("{} completed", facts.name.to_ascii_uppercase().replace('_', " "))),
+    }
+}
+
+fn tagged_failure(conn: &mut Conn, tag: &[u8], failure: &Failure) {
+    let out = &mut conn.output;
+    out.push(if failure.condition == Condition::Bye { b"*" } else { tag });
+    out.push(format!(" {} ", failure.condition.word()));
+    if let Some(code) = failure.code {
+        out.push(format!("[{code}] "));
+    }
+    out.line(failure.text);
+}

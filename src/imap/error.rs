@@ -1,0 +1,131 @@
+//! How a command can fail, and the one place that maps it to the wire.
+
+use std::io;
+
+use crate::store;
+
+/// Why a command did not succeed.
+#[derive(Debug)]
+pub(in crate::imap) enum CommandError {
+    /// The client broke the protocol: `BAD`.
+    Bad(&'static str),
+    /// The command cannot be done: `NO`, with a response code or none.
+    No(Option<&'static str>, &'static str),
+    /// The session must end: `BYE`.
+    Bye(&'static str),
+    /// The store failed; the client sees a fixed sentence, the log the detail.
+    Store(store::Error),
+    /// The peer is gone or does not read.
+    Io(io::Error),
+}
+
+/// What a handler answers: the end of the tagged line.
+#[derive(Debug, Default)]
+pub(in crate::imap) struct Done {
+    /// Response code without its brackets.
+    pub(in crate::imap) code: Option<String>,
+    /// Text after it; the dispatcher has a default.
+    pub(in crate::imap) text: Option<&'static str>,
+}
+
+pub(in crate::imap) type CommandResult = Result<Done, CommandError>;
+
+impl Done {
+    pub(in crate::imap) fn ok() -> CommandResult {
+        Ok(Self::default())
+    }
+
+    pub(in crate::imap) fn code(code: String) -> CommandResult {
+        Ok(Self { code: Some(code), text: None })
+    }
+
+    pub(in crate::imap) fn text(text: &'static str) -> CommandResult {
+        Ok(Self { code: None, text: Some(text) })
+    }
+}
+
+/// The tagged (or BYE) answer to a failed command.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::imap) struct Failure {
+    pub(in crate::imap) condition: Condition,
+    pub(in crate::imap) code: Option<&'static str>,
+    pub(in crate::imap) text: &'static str,
+}
+
+/// How a command ended: a metric label as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::imap) enum Condition {
+    Ok,
+    No,
+    Bad,
+    Bye,
+}
+
+impl Condition {
+    pub(in crate::imap) const ALL: [Self; 4] = [Self::Ok, Self::No, Self::Bad, Self::Bye];
+
+    pub(in crate::imap) fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::No => "NO",
+            Self::Bad => "BAD",
+            Self::Bye => "BYE",
+        }
+    }
+
+    pub(in crate::imap) fn label(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::No => "no",
+            Self::Bad => "bad",
+            Self::Bye => "bye",
+        }
+    }
+}
+
+impl CommandError {
+    /// RFC 5530: a message that the command named is gone, and the client has not been told yet.
+    pub(in crate::imap) fn expunge_issued() -> Self {
+        Self::No(Some("EXPUNGEISSUED"), "Some of the messages no longer exist")
+    }
+
+    /// What the client is told; `Err` when there is nobody to tell.
+    pub(in crate::imap) fn failure(self) -> Result<Failure, io::Error> {
+        let (condition, code, text) = match self {
+            Self::Bad(text) => (Condition::Bad, None, text),
+            Self::No(code, text) => (Condition::No, code, text),
+            Self::Bye(text) => (Condition::Bye, None, text),
+            Self::Store(error) => store_failure(&error),
+            Self::Io(error) => return Err(error),
+        };
+        Ok(Failure { condition, code, text })
+    }
+}
+
+/// Store errors as RFC 5530 response codes.
+fn store_failure(error: &store::Error) -> (Condition, Option<&'static str>, &'static str) {
+    match error {
+        store::Error::NoMailbox => (Condition::No, Some("NONEXISTENT"), "No such mailbox"),
+        store::Error::MailboxExists => (Condition::No, Some("ALREADYEXISTS"), "The mailbox exists already"),
+        store::Error::Refused(why) => (Condition::No, Some("CANNOT"), why),
+        store::Error::Limit(why) => (Condition::No, Some("LIMIT"), why),
+        store::Error::NoSpace => (Condition::No, Some("OVERQUOTA"), "The disk is full"),
+        store::Error::Closed => (Condition::Bye, Some("UNAVAILABLE"), "The server is stopping"),
+        other => {
+            tracing::error!(error = %other, "store failure in an IMAP command");
+            (Condition::No, Some("SERVERBUG"), "Internal error, see the server's log")
+        }
+    }
+}
+
+impl From<store::Error> for CommandError {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<io::Error> for CommandError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}

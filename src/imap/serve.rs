@@ -1,0 +1,223 @@
+//! The life of one connection: greeting, commands one after the other, and an orderly end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use super::codec::fragment::Event;
+use super::codec::parse::{self, SyntaxError};
+use super::command::{any, append};
+use super::conn::{Conn, ReadError};
+use super::dispatch::{self, Flow};
+use super::error::CommandError;
+use super::registry::{Handle, Registry};
+use super::server::Deps;
+use super::session::{Features, Session, State};
+
+/// How a session can be told to end, and where it is listed.
+pub(super) struct Ends {
+    pub(super) handle: Handle,
+    pub(super) shutdown: CancellationToken,
+    pub(super) registry: Arc<Registry>,
+}
+
+/// Why a connection ended; the word in the log.
+enum End {
+    Logout,
+    Closed,
+    TimedOut,
+    Evicted,
+    Shutdown,
+    Misbehaved,
+    Ended,
+    Io(io::Error),
+}
+
+/// Serves a connection to its end. Never fails: whatever ends it is logged.
+pub(super) async fn serve(deps: Arc<Deps>, acceptor: TlsAcceptor, conn: Conn, peer: SocketAddr, tls: bool, ends: Ends) {
+    let session = Session {
+        id: ends.handle.id,
+        peer,
+        tls,
+        state: State::NotAuthenticated,
+        features: Features::default(),
+        bad_commands: 0,
+        upload: None,
+        handle: ends.handle.clone(),
+        registry: Arc::clone(&ends.registry),
+        shutdown: ends.shutdown.clone(),
+        deps,
+    };
+    session.deps.metrics.connections.with_label_values(&[session.state.label()]).inc();
+    let mut life = Life { session, conn: Some(conn), acceptor, ends, started: Instant::now() };
+    let end = life.run().await;
+    life.finish(end).await;
+}
+
+struct Life {
+    session: Session,
+    /// `None` only after a failed STARTTLS handshake.
+    conn: Option<Conn>,
+    acceptor: TlsAcceptor,
+    ends: Ends,
+    started: Instant,
+}
+
+impl Life {
+    async fn run(&mut self) -> End {
+        let greeting = format!("* OK [CAPABILITY {}] Tributary ready", any::capabilities(&self.session));
+        let Some(conn) = &mut self.conn else { return End::Ended };
+        conn.output.line(greeting);
+        loop {
+            match self.step().await {
+                Ok(Flow::Continue) => {}
+                Ok(Flow::Logout) => return End::Logout,
+                Ok(Flow::Misbehaved) => return End::Misbehaved,
+                Ok(Flow::Ended) => return End::Ended,
+                Ok(Flow::StartTls) => {
+                    if let Err(error) = self.start_tls().await {
+                        return End::Io(error);
+                    }
+                }
+                Err(end) => return end,
+            }
+        }
+    }
+
+    /// Waits for the next event of the command stream and acts on it.
+    async fn step(&mut self) -> Result<Flow, End> {
+        let event = self.next_event().await?;
+        let Some(conn) = &mut self.conn else { return Err(End::Ended) };
+        let session = &mut self.session;
+        let flow = match event {
+            Event::Command(pieces) => match parse::parse(&pieces, session.features.utf8) {
+                Ok(tagged) => {
+                    self.ends.registry.touch(&self.ends.handle, false);
+                    let flow = dispatch::execute(session, conn, tagged).await;
+                    self.ends.registry.touch(&self.ends.handle, true);
+                    flow
+                }
+                Err(error) => dispatch::syntax_error(session, conn, &error),
+            },
+            Event::Continue => {
+                conn.output.line("+ Ready for literal data");
+                Ok(Flow::Continue)
+            }
+            Event::AppendLiteral { head, size, sync } => append::begin(session, conn, &head, size, sync).await,
+            Event::Data(data) => {
+                if let Some(upload) = &mut session.upload {
+                    upload.write(&data).await;
+                }
+                Ok(Flow::Continue)
+            }
+            Event::DataEnd => {
+                if let Some(upload) = session.upload.take() {
+                    session.upload = Some(upload.end().await);
+                }
+                Ok(Flow::Continue)
+            }
+            Event::TooLarge { tag: Some(tag), append: true, close: false } => {
+                dispatch::refuse(conn, &tag, CommandError::No(Some("TOOBIG"), "The message is too large"))
+            }
+            Event::TooLarge { tag, close, .. } => {
+                let error = SyntaxError { tag, message: "The command is too large" };
+                dispatch::syntax_error(session, conn, &error).map(|f| if close { Flow::Misbehaved } else { f })
+            }
+        };
+        flow.map_err(End::Io)
+    }
+
+    async fn next_event(&mut self) -> Result<Event, End> {
+        let deadline = self.deadline();
+        let Some(conn) = &mut self.conn else { return Err(End::Ended) };
+        if let Some(event) = conn.ready_event() {
+            return Ok(event);
+        }
+        conn.output.flush().await.map_err(End::Io)?;
+        tokio::select! {
+            biased;
+            () = self.ends.shutdown.cancelled() => Err(End::Shutdown),
+            () = self.ends.handle.evicted.cancelled() => Err(End::Evicted),
+            event = conn.next_event(Some(deadline)) => event.map_err(End::from),
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        let settings = &self.session.deps.settings;
+        match self.session.state {
+            _ if self.session.upload.is_some() => Instant::now() + settings.write_stall,
+            State::NotAuthenticated => self.started + settings.login_timeout,
+            _ => Instant::now() + settings.idle_timeout,
+        }
+    }
+
+    async fn start_tls(&mut self) -> io::Result<()> {
+        let Some(mut conn) = self.conn.take() else { return Ok(()) };
+        conn.output.flush().await?;
+        self.conn = Some(conn.start_tls(&self.acceptor, self.session.deps.settings.tls_timeout).await?);
+        self.session.tls = true;
+        Ok(())
+    }
+
+    async fn finish(mut self, end: End) {
+        if let Some(conn) = &mut self.conn {
+            if let Some(bye) = end.bye() {
+                conn.output.line(bye);
+            }
+            // The client may not be there any more; the log line below says how the session ended.
+            let _ = tokio::time::timeout(Duration::from_secs(5), conn.output.flush()).await;
+            conn.output.shutdown().await;
+        }
+        let seconds = self.started.elapsed().as_secs();
+        let (session, peer, reason) = (self.session.id, self.session.peer, end.word());
+        if let End::Io(error) = &end {
+            tracing::debug!(%peer, session, %error, "the IMAP connection broke");
+        }
+        match self.session.authenticated() {
+            Some(cx) => {
+                tracing::info!(user = %cx.login.user.name, %peer, session, reason, seconds, "logout");
+            }
+            None => tracing::debug!(%peer, session, reason, seconds, "IMAP connection ended without login"),
+        }
+    }
+}
+
+impl End {
+    fn bye(&self) -> Option<&'static str> {
+        match self {
+            Self::TimedOut => Some("* BYE Idle for too long"),
+            Self::Evicted => Some("* BYE [UNAVAILABLE] Another device of yours needed this connection"),
+            Self::Shutdown => Some("* BYE [UNAVAILABLE] The server is stopping"),
+            Self::Misbehaved => Some("* BYE Too many or too large bad commands"),
+            Self::Logout | Self::Closed | Self::Ended | Self::Io(_) => None,
+        }
+    }
+
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Logout => "logout",
+            Self::Closed => "closed",
+            Self::TimedOut => "timeout",
+            Self::Evicted => "evicted",
+            Self::Shutdown => "shutdown",
+            Self::Misbehaved => "misbehaved",
+            Self::Ended => "ended",
+            Self::Io(_) => "io",
+        }
+    }
+}
+
+impl From<ReadError> for End {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Closed => Self::Closed,
+            ReadError::TimedOut => Self::TimedOut,
+            ReadError::Io(error) => Self::Io(error),
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! One client's session: its state, what it has enabled, and its view of the selected mailbox.
+
+mod state;
+mod updates;
+mod upload;
+mod view;
+
+pub(super) use state::{Authenticated, Features, Login, SelectedCx, SelectedMailbox, Session, State};
+pub(super) use updates::{FlagEcho, fetch_flags, flag_list, flags_lines, mod_seq_item, write_flags};
+pub(super) use upload::Upload;
+pub(super) use view::{Entry, MailboxView};

@@ -1,0 +1,218 @@
+//! The states of RFC 9051 section 3 as types: a handler that needs a selected mailbox takes one.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::updates::{fetch_flags, sync};
+use super::view::OutOfRange;
+use super::{MailboxView, Upload};
+use crate::auth;
+use crate::imap::codec::command::Name;
+use crate::imap::conn::Output;
+use crate::imap::error::{CommandError, Done};
+use crate::imap::registry::{Handle, Membership, Registry};
+use crate::imap::server::Deps;
+use crate::mail::{MailboxId, MailboxName, SequenceSet, UidSet, UserId};
+use crate::store::{Delta, Mailbox, MailboxWatch, Store};
+
+/// Who is logged in.
+pub(in crate::imap) struct Login {
+    pub(in crate::imap) user: Arc<auth::User>,
+    pub(in crate::imap) id: UserId,
+    /// Keeps the session listed under its user; gone with the session.
+    pub(in crate::imap) _membership: Membership,
+}
+
+/// The selected mailbox of a session.
+pub(in crate::imap) struct SelectedMailbox {
+    pub(in crate::imap) id: MailboxId,
+    pub(in crate::imap) name: MailboxName,
+    /// Opened by EXAMINE.
+    pub(in crate::imap) read_only: bool,
+    pub(in crate::imap) view: MailboxView,
+    pub(in crate::imap) watch: MailboxWatch,
+    /// UIDs this session shows as `\Recent`.
+    pub(in crate::imap) recent: UidSet,
+    /// How many rows of the keyword table the client has been told in FLAGS.
+    pub(in crate::imap) keywords_told: usize,
+}
+
+/// RFC 9051 section 3.
+pub(in crate::imap) enum State {
+    NotAuthenticated,
+    Authenticated(Login),
+    Selected(Login, Box<SelectedMailbox>),
+    Logout,
+}
+
+impl State {
+    /// Metric label.
+    pub(in crate::imap) fn label(&self) -> &'static str {
+        match self {
+            Self::NotAuthenticated | Self::Logout => "not_authenticated",
+            Self::Authenticated(_) => "authenticated",
+            Self::Selected(..) => "selected",
+        }
+    }
+}
+
+/// What the client has switched on for the rest of the session.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::imap) struct Features {
+    /// A CONDSTORE-enabling command was given (RFC 7162 section 3.1).
+    pub(in crate::imap) condstore: bool,
+    /// Mailbox names are UTF-8 on the wire. No command of this version switches it on.
+    pub(in crate::imap) utf8: bool,
+}
+
+/// One client's session.
+pub(in crate::imap) struct Session {
+    pub(in crate::imap) deps: Arc<Deps>,
+    /// For the log: tells sessions of one client apart.
+    pub(in crate::imap) id: u64,
+    pub(in crate::imap) peer: SocketAddr,
+    /// The connection is encrypted.
+    pub(in crate::imap) tls: bool,
+    pub(in crate::imap) state: State,
+    pub(in crate::imap) features: Features,
+    /// Commands that could not be parsed, in the present state of authentication.
+    pub(in crate::imap) bad_commands: u32,
+    /// The message of the APPEND that is being received.
+    pub(in crate::imap) upload: Option<Upload>,
+    /// Where this session can be told to end.
+    pub(in crate::imap) handle: Handle,
+    /// Where it is listed.
+    pub(in crate::imap) registry: Arc<Registry>,
+    /// The server stops.
+    pub(in crate::imap) shutdown: CancellationToken,
+}
+
+/// What a command of the authenticated states works on.
+pub(in crate::imap) struct Authenticated<'s> {
+    pub(in crate::imap) store: &'s Store,
+    pub(in crate::imap) login: &'s Login,
+    pub(in crate::imap) features: &'s mut Features,
+    pub(in crate::imap) deps: &'s Deps,
+}
+
+/// What a command of the selected state works on.
+pub(in crate::imap) struct SelectedCx<'s> {
+    pub(in crate::imap) store: &'s Store,
+    pub(in crate::imap) login: &'s Login,
+    pub(in crate::imap) features: &'s mut Features,
+    pub(in crate::imap) mailbox: &'s mut SelectedMailbox,
+}
+
+impl Session {
+    /// Whether a password may travel here (RFC 9051 section 6.2.3).
+    pub(in crate::imap) fn may_log_in(&self) -> bool {
+        self.tls || self.deps.settings.allow_cleartext_login
+    }
+
+    /// The context of a command that needs a login.
+    pub(in crate::imap) fn authenticated(&mut self) -> Option<Authenticated<'_>> {
+        let (State::Authenticated(login) | State::Selected(login, _)) = &self.state else { return None };
+        Some(Authenticated { store: &self.deps.store, login, features: &mut self.features, deps: &self.deps })
+    }
+
+    /// The context of a command that needs a selected mailbox.
+    pub(in crate::imap) fn selected(&mut self) -> Option<SelectedCx<'_>> {
+        let State::Selected(login, mailbox) = &mut self.state else { return None };
+        Some(SelectedCx { store: &self.deps.store, login, features: &mut self.features, mailbox })
+    }
+
+    /// Leaves the selected state, if it is the present one; says whether it was.
+    pub(in crate::imap) fn unselect(&mut self) -> bool {
+        self.transition(|state| match state {
+            State::Selected(login, _) => (State::Authenticated(login), true),
+            other => (other, false),
+        })
+    }
+
+    /// Enters the selected state.
+    pub(in crate::imap) fn select(&mut self, mailbox: SelectedMailbox) {
+        self.transition(|state| match state {
+            State::Authenticated(login) | State::Selected(login, _) => (State::Selected(login, Box::new(mailbox)), ()),
+            other => (other, ()),
+        });
+    }
+
+    /// Replaces the state and keeps the gauge of connections by state right.
+    pub(in crate::imap) fn transition<T>(&mut self, step: impl FnOnce(State) -> (State, T)) -> T {
+        let gauge = &self.deps.metrics.connections;
+        gauge.with_label_values(&[self.state.label()]).dec();
+        let (next, answer) = step(std::mem::replace(&mut self.state, State::Logout));
+        self.state = next;
+        gauge.with_label_values(&[self.state.label()]).inc();
+        answer
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.deps.metrics.connections.with_label_values(&[self.state.label()]).dec();
+    }
+}
+
+impl Authenticated<'_> {
+    /// The mailbox of this name. The wording never tells "not yours" from "not there" (I10).
+    pub(in crate::imap) async fn mailbox(&self, name: &Name) -> Result<Mailbox, CommandError> {
+        find(self.store, self.login.id, name).await?.ok_or(CommandError::No(Some("NONEXISTENT"), "No such mailbox"))
+    }
+
+    /// The target of APPEND, COPY or MOVE: a missing one may be created and the command tried again.
+    pub(in crate::imap) async fn target(&self, name: &Name) -> Result<Mailbox, CommandError> {
+        target(self.store, self.login.id, name).await
+    }
+}
+
+impl SelectedCx<'_> {
+    /// The UIDs that a set names for this client.
+    pub(in crate::imap) fn resolve(&self, set: &SequenceSet, uid: bool) -> Result<UidSet, CommandError> {
+        let resolved = self.mailbox.view.resolve(set, uid);
+        resolved.map_err(|OutOfRange| CommandError::Bad("A sequence number is out of range"))
+    }
+
+    /// Moves to the newest version and announces arrivals; expunges if `expunge`. The flag changes are returned.
+    pub(in crate::imap) async fn sync(&mut self, out: &mut Output, expunge: bool) -> Result<Delta, CommandError> {
+        let (store, id) = (self.store, self.mailbox.id);
+        sync(self.mailbox, out, expunge, |snapshot| store.claim_recent(id, snapshot.counts.uid_next)).await
+    }
+
+    /// Moves to the newest version and announces everything; expunges only if `expunge`.
+    pub(in crate::imap) async fn announce(&mut self, out: &mut Output, expunge: bool) -> Result<(), CommandError> {
+        for uid in self.sync(out, expunge).await?.changed {
+            fetch_flags(self.mailbox, *self.features, out, uid.value(), false);
+            out.relieve().await?;
+        }
+        Ok(())
+    }
+
+    /// The end of commands that expunge (RFC 7162 section 3.2.7): HIGHESTMODSEQ for those who use it.
+    pub(in crate::imap) fn highest_mod_seq(&self) -> Done {
+        let code = || format!("HIGHESTMODSEQ {}", self.mailbox.view.highest_mod_seq().0);
+        Done { code: self.features.condstore.then(code), text: None }
+    }
+
+    /// The target of COPY or MOVE.
+    pub(in crate::imap) async fn target(&self, name: &Name) -> Result<Mailbox, CommandError> {
+        target(self.store, self.login.id, name).await
+    }
+}
+
+async fn find(store: &Store, user: UserId, name: &Name) -> Result<Option<Mailbox>, CommandError> {
+    match name {
+        Name::Valid(name) => Ok(store.mailbox(user, name).await?),
+        Name::Impossible => Ok(None),
+    }
+}
+
+async fn target(store: &Store, user: UserId, name: &Name) -> Result<Mailbox, CommandError> {
+    match (find(store, user, name).await?, name) {
+        (Some(mailbox), _) => Ok(mailbox),
+        (None, Name::Valid(_)) => Err(CommandError::No(Some("TRYCREATE"), "No such mailbox")),
+        (None, Name::Impossible) => Err(CommandError::No(Some("CANNOT"), "No mailbox can have this name")),
+    }
+}

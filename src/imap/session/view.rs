@@ -1,0 +1,179 @@
+//! What one client knows of its selected mailbox. Pure: no I/O, no clock.
+//!
+//! A view is one immutable version of the mailbox (shared by all its sessions) plus the ghosts: messages that
+//! are expunged there but not yet announced to this client, and so keep their sequence numbers (RFC 9051
+//! section 7.5.1). Sequence numbers turn into UIDs here and nowhere else.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::mail::{Message, ModSeq, Seq, SequenceSet, Uid, UidSet};
+use crate::store::{Delta, Snapshot};
+
+/// The client's picture of the selected mailbox.
+#[derive(Debug)]
+pub(in crate::imap) struct MailboxView {
+    snapshot: Arc<Snapshot>,
+    ghosts: BTreeMap<Uid, Message>,
+    /// The highest mod-sequence that covered everything before the first ghost appeared (IMAP-RULES 21).
+    floor: Option<ModSeq>,
+}
+
+/// A message as the client can name it.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::imap) struct Entry<'v> {
+    /// Its number for this client.
+    pub(in crate::imap) seq: u32,
+    /// The message.
+    pub(in crate::imap) message: &'v Message,
+    /// Expunged, but this client has not been told.
+    pub(in crate::imap) ghost: bool,
+}
+
+/// A sequence number in the set is larger than the number of messages (RFC 9051 section 9 `seq-number`).
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::imap) struct OutOfRange;
+
+impl MailboxView {
+    pub(in crate::imap) fn new(snapshot: Arc<Snapshot>) -> Self {
+        Self { snapshot, ghosts: BTreeMap::new(), floor: None }
+    }
+
+    /// Moves to `next`, a later version of the mailbox. What vanished becomes a ghost; the delta's `changed` and
+    /// `appended` are for the caller to announce.
+    pub(in crate::imap) fn advance(&mut self, next: Arc<Snapshot>) -> Delta {
+        if Arc::ptr_eq(&self.snapshot, &next) {
+            return Delta::default();
+        }
+        let delta = next.diff(&self.snapshot);
+        if !delta.vanished.is_empty() && self.ghosts.is_empty() {
+            self.floor = Some(self.snapshot.counts.highest_mod_seq);
+        }
+        for (low, high) in delta.vanished.ranges() {
+            let from = Uid::new(*low).map_or(0, |uid| self.snapshot.position(uid).unwrap_or_else(|at| at));
+            for message in self.snapshot.iter_range(from..usize::MAX).take_while(|m| m.uid.value() <= *high) {
+                self.ghosts.insert(message.uid, message.clone());
+            }
+        }
+        self.snapshot = next;
+        delta
+    }
+
+    /// Announces the ghosts: their sequence numbers from the highest down (so that none shifts another), and
+    /// their UIDs. They are gone from the view afterwards.
+    pub(in crate::imap) fn bury(&mut self) -> (Vec<u32>, UidSet) {
+        if self.ghosts.is_empty() {
+            return (Vec::new(), UidSet::default());
+        }
+        let seqs = self.ghost_seqs().into_iter().rev().map(|(_, seq)| seq).collect();
+        let uids = self.ghosts.keys().copied().collect();
+        self.ghosts.clear();
+        self.floor = None;
+        (seqs, uids)
+    }
+
+    /// The version of the mailbox that the view stands on.
+    pub(in crate::imap) fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
+    /// How many messages the client knows.
+    pub(in crate::imap) fn len(&self) -> u32 {
+        u32::try_from(self.snapshot.len() + self.ghosts.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The mod-sequence up to which this client has been told everything (RFC 7162, IMAP-RULES 21).
+    pub(in crate::imap) fn highest_mod_seq(&self) -> ModSeq {
+        self.floor.unwrap_or(self.snapshot.counts.highest_mod_seq)
+    }
+
+    /// Whether a message of `uids` is expunged without this client having been told.
+    pub(in crate::imap) fn has_ghost(&self, uids: &UidSet) -> bool {
+        self.ghosts.keys().any(|uid| uids.contains_uid(*uid))
+    }
+
+    /// The message with this number.
+    pub(in crate::imap) fn by_seq(&self, seq: Seq) -> Option<Entry<'_>> {
+        let wanted = seq.value();
+        let mut ghosts_before = 0;
+        for (index, (uid, ghost_seq)) in self.ghost_seqs().into_iter().enumerate() {
+            if ghost_seq == wanted {
+                return self.ghosts.get(&uid).map(|message| Entry { seq: wanted, message, ghost: true });
+            }
+            if ghost_seq > wanted {
+                break;
+            }
+            ghosts_before = index as u32 + 1;
+        }
+        let message = self.snapshot.get((wanted - ghosts_before - 1) as usize)?;
+        Some(Entry { seq: wanted, message, ghost: false })
+    }
+
+    /// The number of a message of the present version.
+    pub(in crate::imap) fn seq_of(&self, uid: Uid) -> Option<u32> {
+        let index = self.snapshot.position(uid).ok()?;
+        Some(index as u32 + self.ghosts.range(..uid).count() as u32 + 1)
+    }
+
+    /// The highest UID the client can name with `*`, 0 when the mailbox is empty.
+    fn highest_uid(&self) -> u32 {
+        let last = self.snapshot.len().checked_sub(1).and_then(|i| self.snapshot.get(i)).map_or(0, |m| m.uid.value());
+        self.ghosts.last_key_value().map_or(last, |(uid, _)| last.max(uid.value()))
+    }
+
+    /// The UIDs that a set names: ranges that cover the named messages and no other message of the view. Sets
+    /// of UIDs may name nothing (IMAP-RULES 4); numbers past the end are an error.
+    pub(in crate::imap) fn resolve(&self, set: &SequenceSet, uid: bool) -> Result<UidSet, OutOfRange> {
+        if uid {
+            return Ok(set.resolve(self.highest_uid()));
+        }
+        let numbers = set.resolve(self.len());
+        let SequenceSet::Ranges(ranges) = set else { return Ok(UidSet::default()) };
+        let names_star_only_of_empty = numbers.is_empty() && !ranges.is_empty();
+        if names_star_only_of_empty || numbers.ranges().last().is_some_and(|(_, high)| *high > self.len()) {
+            return Err(OutOfRange);
+        }
+        Ok(self.uids_of(&numbers))
+    }
+
+    /// The UIDs of sequence numbers; numbers past the end name nothing.
+    pub(in crate::imap) fn uids_of(&self, numbers: &UidSet) -> UidSet {
+        let uid_of = |n: u32| Seq::new(n).and_then(|seq| self.by_seq(seq)).map(|entry| entry.message.uid.value());
+        let bounds = numbers.ranges().iter().filter(|(low, _)| *low <= self.len());
+        bounds.filter_map(|(low, high)| Some((uid_of(*low)?, uid_of((*high).min(self.len()))?))).collect()
+    }
+
+    /// The messages of the view with these UIDs, ascending.
+    pub(in crate::imap) fn entries<'v>(&'v self, uids: &'v UidSet) -> impl Iterator<Item = Entry<'v>> + 'v {
+        uids.ranges().iter().flat_map(|(low, high)| self.range(*low, *high))
+    }
+
+    /// The messages of the view from UID `low` to `high`.
+    fn range(&self, low: u32, high: u32) -> impl Iterator<Item = Entry<'_>> {
+        let first = Uid::new(low.max(1)).unwrap_or(Uid::FIRST);
+        let index = self.snapshot.position(first).unwrap_or_else(|at| at);
+        let last = Uid::new(high).unwrap_or(first).max(first);
+        let mut living = self.snapshot.iter_range(index..usize::MAX).take_while(move |m| m.uid <= last).peekable();
+        let mut ghosts = self.ghosts.range(first..=last).map(|(_, m)| m).peekable();
+        let mut seq = index as u32 + self.ghosts.range(..first).count() as u32;
+        std::iter::from_fn(move || {
+            let ghost = match (living.peek(), ghosts.peek()) {
+                (Some(a), Some(b)) => b.uid < a.uid,
+                (None, Some(_)) => true,
+                (_, None) => false,
+            };
+            let message = if ghost { ghosts.next()? } else { living.next()? };
+            seq += 1;
+            Some(Entry { seq, message, ghost })
+        })
+    }
+
+    /// Each ghost with its sequence number, ascending.
+    fn ghost_seqs(&self) -> Vec<(Uid, u32)> {
+        let seq = |(n, uid): (usize, &Uid)| {
+            let before = self.snapshot.position(*uid).unwrap_or_else(|at| at);
+            (*uid, (before + n + 1) as u32)
+        };
+        self.ghosts.keys().enumerate().map(seq).collect()
+    }
+}

@@ -1,0 +1,122 @@
+//! The facts about each command, in one exhaustive match: its name, the states that allow it, and whether
+//! expunges may be announced while it is answered.
+
+use super::codec::command::Command;
+
+/// When a command is allowed (RFC 9051 section 6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Allowed {
+    /// In every state.
+    Any,
+    /// Only before login.
+    NotAuthenticated,
+    /// After login, whether or not a mailbox is selected.
+    Authenticated,
+    /// With a mailbox selected.
+    Selected,
+}
+
+/// What holds for one command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Spec {
+    /// Metric label and log name.
+    pub(super) name: &'static str,
+    pub(super) allowed: Allowed,
+    /// Whether EXPUNGE may be sent before its tagged response. RFC 9051 section 7.5.1: never while answering
+    /// FETCH, STORE or SEARCH; the UID forms may.
+    pub(super) may_expunge: bool,
+}
+
+/// Every name that [`spec`] gives, and `invalid` for what could not be parsed.
+pub(super) const NAMES: [&str; 37] = [
+    "append",
+    "authenticate",
+    "capability",
+    "check",
+    "close",
+    "copy",
+    "create",
+    "delete",
+    "enable",
+    "examine",
+    "expunge",
+    "fetch",
+    "id",
+    "idle",
+    "invalid",
+    "list",
+    "login",
+    "logout",
+    "lsub",
+    "move",
+    "namespace",
+    "noop",
+    "rename",
+    "search",
+    "select",
+    "starttls",
+    "status",
+    "store",
+    "subscribe",
+    "uid_copy",
+    "uid_expunge",
+    "uid_fetch",
+    "uid_move",
+    "uid_search",
+    "uid_store",
+    "unselect",
+    "unsubscribe",
+];
+
+const fn any(name: &'static str) -> Spec {
+    Spec { name, allowed: Allowed::Any, may_expunge: true }
+}
+
+const fn before_login(name: &'static str) -> Spec {
+    Spec { name, allowed: Allowed::NotAuthenticated, may_expunge: true }
+}
+
+const fn authenticated(name: &'static str) -> Spec {
+    Spec { name, allowed: Allowed::Authenticated, may_expunge: true }
+}
+
+const fn selected(name: &'static str, may_expunge: bool) -> Spec {
+    Spec { name, allowed: Allowed::Selected, may_expunge }
+}
+
+/// The facts about `command`.
+pub(super) const fn spec(command: &Command) -> Spec {
+    match command {
+        Command::Capability => any("capability"),
+        Command::Noop => any("noop"),
+        Command::Logout => any("logout"),
+        Command::Id(_) => any("id"),
+        Command::StartTls => before_login("starttls"),
+        Command::Authenticate { .. } => before_login("authenticate"),
+        Command::Login { .. } => before_login("login"),
+        Command::Enable(_) => authenticated("enable"),
+        Command::Select(_) => authenticated("select"),
+        Command::Examine(_) => authenticated("examine"),
+        Command::Create(..) => authenticated("create"),
+        Command::Delete(_) => authenticated("delete"),
+        Command::Rename(..) => authenticated("rename"),
+        Command::Subscribe(_) => authenticated("subscribe"),
+        Command::Unsubscribe(_) => authenticated("unsubscribe"),
+        Command::List(_) => authenticated("list"),
+        Command::Lsub(_) => authenticated("lsub"),
+        Command::Namespace => authenticated("namespace"),
+        Command::Status(..) => authenticated("status"),
+        Command::Append(_) => authenticated("append"),
+        Command::Idle => authenticated("idle"),
+        Command::Check => selected("check", true),
+        Command::Close => selected("close", false),
+        Command::Unselect => selected("unselect", false),
+        Command::Expunge(None) => selected("expunge", true),
+        Command::Expunge(Some(_)) => selected("uid_expunge", true),
+        Command::Search(a) => selected(if a.uid { "uid_search" } else { "search" }, a.uid),
+        Command::Fetch(a) => selected(if a.uid { "uid_fetch" } else { "fetch" }, a.uid),
+        Command::Store(a) => selected(if a.uid { "uid_store" } else { "store" }, a.uid),
+        Command::Copy(a) => selected(if a.uid { "uid_copy" } else { "copy" }, true),
+        Command::Move(a) => selected(if a.uid { "uid_move" } else { "move" }, true),
+    }
+}

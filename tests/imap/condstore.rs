@@ -1,0 +1,91 @@
+//! CONDSTORE (RFC 7162).
+
+use crate::harness::{Client, MESSAGE, TestServer};
+
+async fn highest(client: &mut Client, mailbox: &str) -> u64 {
+    let line = client.ok(&format!("STATUS {mailbox} (HIGHESTMODSEQ)")).await.remove(0);
+    line.trim_end_matches(')').rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn rule_19_highestmodseq_is_there_from_the_start() {
+    let mut c = TestServer::start().await.login().await;
+    assert!(highest(&mut c, "INBOX").await >= 1);
+    let lines = c.ok("SELECT INBOX (CONDSTORE)").await;
+    assert!(lines.iter().any(|l| l.starts_with("* OK [HIGHESTMODSEQ ")), "{lines:?}");
+}
+
+#[tokio::test]
+async fn rule_20_every_change_raises_it_and_no_change_does_not() {
+    let server = TestServer::start().await;
+    server.fill(2).await;
+    let mut c = server.selected("INBOX").await;
+    let start = highest(&mut c, "INBOX").await;
+    c.ok("STORE 1 +FLAGS (\\Seen)").await;
+    let changed = highest(&mut c, "INBOX").await;
+    assert!(changed > start);
+    c.ok("STORE 1 +FLAGS (\\Seen)").await;
+    assert_eq!(highest(&mut c, "INBOX").await, changed);
+    c.ok("FETCH 2 BODY[]").await;
+    let read = highest(&mut c, "INBOX").await;
+    assert!(read > changed);
+    c.ok("STORE 2 +FLAGS.SILENT (\\Deleted)").await;
+    let deleted = highest(&mut c, "INBOX").await;
+    c.expect("EXPUNGE", "OK [HIGHESTMODSEQ *] *").await;
+    assert!(highest(&mut c, "INBOX").await > deleted);
+}
+
+#[tokio::test]
+async fn rule_22_modseq_in_every_fetch_after_enabling() {
+    let server = TestServer::start().await;
+    server.fill(1).await;
+    let (mut a, mut b) = (server.selected("INBOX").await, server.selected("INBOX").await);
+    a.ok("FETCH 1 (MODSEQ)").await;
+    b.ok("STORE 1 +FLAGS (\\Seen)").await;
+    let line = a.ok("NOOP").await.remove(0);
+    assert!(line.starts_with("* 1 FETCH (FLAGS (\\Seen \\Recent) MODSEQ ("), "{line}");
+}
+
+#[tokio::test]
+async fn rule_24_unchangedsince_is_per_message() {
+    let server = TestServer::start().await;
+    server.fill(3).await;
+    let mut c = server.selected("INBOX").await;
+    let start = highest(&mut c, "INBOX").await;
+    c.ok("STORE 2 +FLAGS (\\Flagged)").await;
+    let lines = c.expect(&format!("STORE 1:3 (UNCHANGEDSINCE {start}) +FLAGS (\\Seen)"), "OK [MODIFIED 2] *").await;
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    c.expect("UID STORE 1,3 (UNCHANGEDSINCE 0) +FLAGS (\\Draft)", "OK [MODIFIED 1,3] *").await;
+    assert_eq!(c.ok("SEARCH DRAFT").await, ["* SEARCH"]);
+}
+
+#[tokio::test]
+async fn changedsince_and_search_modseq() {
+    let server = TestServer::start().await;
+    server.fill(3).await;
+    let mut c = server.selected("INBOX").await;
+    let start = highest(&mut c, "INBOX").await;
+    assert!(c.ok(&format!("FETCH 1:* (FLAGS) (CHANGEDSINCE {start})")).await.is_empty());
+    c.ok("STORE 2 +FLAGS (\\Flagged)").await;
+    let now = highest(&mut c, "INBOX").await;
+    let lines = c.ok(&format!("UID FETCH 1:* (FLAGS) (CHANGEDSINCE {start})")).await;
+    assert_eq!(lines, [format!("* 2 FETCH (UID 2 FLAGS (\\Flagged \\Recent) MODSEQ ({now}))")]);
+    // Rule 29: the MODSEQ of a SEARCH is the highest found; none without a result.
+    assert_eq!(c.ok(&format!("SEARCH MODSEQ {now}")).await, [format!("* SEARCH 2 (MODSEQ {now})")]);
+    assert_eq!(c.ok(&format!("SEARCH MODSEQ {}", now + 1)).await, ["* SEARCH"]);
+}
+
+/// Rule 21: what a client is told never covers an expunge that is held back from it.
+#[tokio::test]
+async fn rule_21_held_back_expunges_hold_the_mod_sequence() {
+    let server = TestServer::start().await;
+    server.fill(3).await;
+    let (mut a, mut b) = (server.selected("INBOX").await, server.selected("INBOX").await);
+    a.ok("ENABLE CONDSTORE").await;
+    b.ok("STORE 1 +FLAGS.SILENT (\\Deleted)").await;
+    a.ok("NOOP").await;
+    b.ok("EXPUNGE").await;
+    assert!(!a.ok("FETCH 2 (UID)").await.concat().contains("EXPUNGE"));
+    a.append("Archive", "", MESSAGE).await;
+    assert!(a.ok("NOOP").await.is_empty(), "APPEND may announce the expunge");
+}

@@ -1,0 +1,218 @@
+//! An IMAP server over a real store on loopback, and clients that speak in transcripts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tributary::auth::{self, Password, UserSettings, Users};
+use tributary::imap::{Deps, Metrics, Server, Settings};
+use tributary::metrics::Registry;
+use tributary::secret::Secret;
+use tributary::store::{self, Store};
+use tributary::tls;
+
+/// The limit of every wait.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A message of two lines.
+pub const MESSAGE: &str = "From: Ann <ann@example.org>\r\nTo: bob@example.org\r\nSubject: Greetings\r\n\
+     Date: Mon, 7 Feb 1994 21:52:25 -0800\r\nMessage-ID: <1@example.org>\r\n\r\nHello Bob\r\nfrom Ann\r\n";
+
+pub struct TestServer {
+    pub address: std::net::SocketAddr,
+    running: Arc<Running>,
+}
+
+/// The server stops when neither it nor a client is used any more.
+struct Running {
+    shutdown: CancellationToken,
+    _dir: tempfile::TempDir,
+}
+
+impl TestServer {
+    pub async fn start() -> Self {
+        Self::with(Settings { allow_cleartext_login: true, ..Settings::default() }).await
+    }
+
+    pub async fn with(settings: Settings) -> Self {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let settings_of_store = store::Settings {
+            data_dir: dir.path().to_owned(),
+            cache_bytes: 16 << 20,
+            gc_grace: Duration::from_secs(3600),
+        };
+        let store =
+            tokio::task::spawn_blocking(move || Store::open(&settings_of_store)).await.expect("task").expect("store");
+        let registry = Registry::new().expect("registry");
+        let user = |name: &str| UserSettings { name: name.into(), password: Password::Plain(Secret::new("secret")) };
+        let users = auth::Settings { users: vec![user("alice"), user("bob")], ..auth::Settings::default() };
+        let tls = tls::load(&tls::Settings::SelfSigned { directory: dir.path().join("tls") }).expect("tls");
+        let deps = Deps {
+            settings,
+            store,
+            users: Arc::new(Users::new(users, &registry).expect("users")),
+            tls: tls.config,
+            metrics: Metrics::register(&registry).expect("metrics"),
+            nudge: Arc::new(|_| {}),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+        let address = listener.local_addr().expect("address");
+        let shutdown = CancellationToken::new();
+        tokio::spawn(Server::new(deps).run(listener, false, shutdown.clone()));
+        Self { address, running: Arc::new(Running { shutdown, _dir: dir }) }
+    }
+
+    pub async fn connect(&self) -> Client {
+        let stream = TcpStream::connect(self.address).await.expect("connect");
+        let mut client = Client { stream: BufReader::new(stream), tag: 0, _running: Arc::clone(&self.running) };
+        client.s("* OK *").await;
+        client
+    }
+
+    pub async fn login(&self) -> Client {
+        let mut client = self.connect().await;
+        client.ok("LOGIN alice secret").await;
+        client
+    }
+
+    pub async fn selected(&self, mailbox: &str) -> Client {
+        let mut client = self.login().await;
+        client.ok(&format!("SELECT {mailbox}")).await;
+        client
+    }
+
+    /// Appends the same message `count` times to INBOX.
+    pub async fn fill(&self, count: usize) {
+        let mut client = self.login().await;
+        for _ in 0..count {
+            client.append("INBOX", "", MESSAGE).await;
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+pub struct Client {
+    stream: BufReader<TcpStream>,
+    tag: u32,
+    _running: Arc<Running>,
+}
+
+impl Client {
+    /// Sends bytes as they are.
+    pub async fn raw(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.get_mut().write_all(bytes.as_ref()).await.expect("send");
+    }
+
+    /// Sends a line.
+    pub async fn c(&mut self, line: &str) {
+        self.raw(format!("{line}\r\n")).await;
+    }
+
+    /// The next response: a line with its literals in place; `None` at the end of the stream.
+    pub async fn response(&mut self) -> Option<String> {
+        let mut whole = Vec::new();
+        loop {
+            let read = self.stream.read_until(b'\n', &mut whole);
+            let n = timeout(DEADLINE, read).await.expect("a response in time").unwrap_or(0);
+            if n == 0 {
+                return None;
+            }
+            let Some(size) = literal_size(&whole) else { break };
+            let mut literal = vec![0; size];
+            timeout(DEADLINE, self.stream.read_exact(&mut literal)).await.expect("in time").expect("literal");
+            whole.extend_from_slice(&literal);
+        }
+        let text = String::from_utf8_lossy(&whole).into_owned();
+        Some(text.strip_suffix("\r\n").expect("lines end in CRLF").to_owned())
+    }
+
+    /// The next response, which must match; `*` at the end of the pattern matches anything.
+    pub async fn s(&mut self, pattern: &str) -> String {
+        let line = self.response().await.unwrap_or_else(|| panic!("end of stream instead of {pattern}"));
+        assert!(matches(pattern, &line), "wanted {pattern}\n   got {line}");
+        line
+    }
+
+    /// The end of the stream.
+    pub async fn end(&mut self) {
+        assert_eq!(self.response().await, None);
+    }
+
+    /// Runs a command and returns its untagged responses and the tagged one without its tag.
+    pub async fn run(&mut self, command: &str) -> (Vec<String>, String) {
+        self.tag += 1;
+        let tag = format!("t{}", self.tag);
+        self.c(&format!("{tag} {command}")).await;
+        self.finish(&tag).await
+    }
+
+    pub async fn finish(&mut self, tag: &str) -> (Vec<String>, String) {
+        let mut untagged = Vec::new();
+        loop {
+            let line = self.response().await.expect("a tagged response");
+            match line.strip_prefix(tag) {
+                Some(rest) => return (untagged, rest.trim_start().to_owned()),
+                None => untagged.push(line),
+            }
+        }
+    }
+
+    /// Runs a command that must succeed; its untagged responses.
+    pub async fn ok(&mut self, command: &str) -> Vec<String> {
+        let (untagged, tagged) = self.run(command).await;
+        assert!(tagged.starts_with("OK"), "{command}: {tagged}");
+        untagged
+    }
+
+    /// Runs a command whose tagged response must match; its untagged responses.
+    pub async fn expect(&mut self, command: &str, pattern: &str) -> Vec<String> {
+        let (untagged, tagged) = self.run(command).await;
+        assert!(matches(pattern, &tagged), "{command}\nwanted {pattern}\n   got {tagged}");
+        untagged
+    }
+
+    /// APPEND with a synchronising literal; the tagged response.
+    pub async fn append(&mut self, mailbox: &str, arguments: &str, message: &str) -> String {
+        self.tag += 1;
+        let tag = format!("t{}", self.tag);
+        let space = if arguments.is_empty() { "" } else { " " };
+        self.c(&format!("{tag} APPEND {mailbox} {arguments}{space}{{{}}}", message.len())).await;
+        self.s("+ *").await;
+        self.raw(format!("{message}\r\n")).await;
+        let (_, tagged) = self.finish(&tag).await;
+        assert!(tagged.starts_with("OK"), "{tagged}");
+        tagged
+    }
+}
+
+fn literal_size(line: &[u8]) -> Option<usize> {
+    let line = line.strip_suffix(b"}\r\n")?;
+    let open = line.iter().rposition(|b| *b == b'{')?;
+    std::str::from_utf8(&line[open + 1..]).ok()?.parse().ok()
+}
+
+/// `*` matches anything, but for the one that marks an untagged response.
+fn matches(pattern: &str, line: &str) -> bool {
+    if let Some(untagged) = pattern.strip_prefix("* ") {
+        return line.strip_prefix("* ").is_some_and(|line| glob(untagged, line));
+    }
+    glob(pattern, line)
+}
+
+fn glob(pattern: &str, line: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == line,
+        Some((start, rest)) => line.strip_prefix(start).is_some_and(|line| {
+            let mut ends = line.char_indices().map(|(at, _)| at).chain([line.len()]);
+            rest.is_empty() || ends.any(|at| glob(rest, &line[at..]))
+        }),
+    }
+}

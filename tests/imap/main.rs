@@ -1,0 +1,15 @@
+//! The IMAP server, spoken to over sockets: transcripts with one and several clients.
+//!
+//! Tests named `rule_NN_...` prove the rule of that number in IMAP-RULES, the list of what servers get wrong.
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
+
+mod condstore;
+mod fetch;
+mod flags;
+mod harness;
+mod idle;
+mod login;
+mod mailboxes;
+mod messages;
+mod protocol;
+mod search;

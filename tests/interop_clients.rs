@@ -1,0 +1,55 @@
+//! Real clients against the service: imaplib, IMAPClient, curl, mbsync and neomutt.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod support;
+
+use serde_json::json;
+use support::server::Server;
+use support::{config, have, scratch, script};
+
+fn tour(name: &str) {
+    let dir = scratch();
+    let server = Server::start(dir.path(), &config::yaml(dir.path(), &[]));
+    let home = dir.path().join("scratch");
+    std::fs::create_dir(&home).unwrap();
+    let argument = json!({
+        "host": "127.0.0.1", "imap": server.address("imap").port(), "imaps": server.address("imaps").port(),
+        "user": config::USER, "password": config::PASSWORD, "scratch": home,
+    });
+    script::run(name, &argument);
+    assert!(server.stop().success(), "the service ends cleanly on SIGTERM");
+}
+
+#[test]
+fn imaplib() {
+    tour("imaplib_tour");
+}
+
+#[test]
+fn imapclient_two_devices_and_idle() {
+    if script::have_module("imapclient") {
+        tour("imapclient_tour");
+    }
+}
+
+#[test]
+fn curl() {
+    if have(&["curl"]) {
+        tour("curl_tour");
+    }
+}
+
+#[test]
+fn mbsync_two_way_with_two_devices() {
+    if have(&["mbsync"]) {
+        tour("mbsync_tour");
+    }
+}
+
+#[test]
+fn neomutt_by_keys() {
+    if have(&["neomutt"]) {
+        tour("neomutt_batch");
+    }
+}
