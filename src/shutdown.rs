@@ -73,6 +73,22 @@ impl StopSignals {
     }
 }
 
+/// SIGHUP, by which an operator asks to read files again. Listened to, it no longer ends the process.
+#[derive(Debug)]
+pub struct Hangups(tokio::signal::unix::Signal);
+
+impl Hangups {
+    /// Starts to listen.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self(signal(SignalKind::hangup())?))
+    }
+
+    /// Completes with the next one. Cancel-safe.
+    pub async fn recv(&mut self) {
+        self.0.recv().await;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,10 +10,12 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig};
 
 /// ALPN protocol id of IMAP (RFC 7301, IANA registry). A client that offers no ALPN at all is served too.
@@ -75,12 +77,34 @@ pub enum Error {
 /// What the listeners need.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// For every TLS listener and STARTTLS.
+    /// For every TLS listener and STARTTLS; shows new connections what [`Loaded::reload`] read last.
     pub config: Arc<ServerConfig>,
     /// Of the leaf certificate.
     pub fingerprint: Fingerprint,
     /// Where it came from.
     pub certificate: PathBuf,
+    private_key: PathBuf,
+    shown: Arc<Shown>,
+}
+
+impl Loaded {
+    /// Reads the files again, as after a renewal; on an error the certificate in use stays. Blocking.
+    pub fn reload(&mut self) -> Result<(), Error> {
+        let (fingerprint, pair) = read_pair(&self.certificate, &self.private_key)?;
+        *self.shown.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(pair);
+        self.fingerprint = fingerprint;
+        Ok(())
+    }
+}
+
+/// The certificate that is shown to clients now.
+#[derive(Debug)]
+struct Shown(RwLock<Arc<CertifiedKey>>);
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
+    }
 }
 
 /// Loads the certificate, or makes the self-signed one. Blocking.
@@ -89,21 +113,28 @@ pub fn load(settings: &Settings) -> Result<Loaded, Error> {
         Settings::Files { certificate, private_key } => (certificate.clone(), private_key.clone()),
         Settings::SelfSigned { directory } => self_signed(directory)?,
     };
-    let chain = certificates(&certificate)?;
-    let key = PrivateKeyDer::from_pem_file(&private_key).map_err(|e| pem_error(&private_key, e, "private key"))?;
-    let Some(leaf) = chain.first() else {
-        return Err(Error::Pem { path: certificate, what: NO_CERTIFICATE.to_owned() });
-    };
-    let fingerprint = Fingerprint::of(leaf);
-    let refused = |source| Error::Refused { path: certificate.clone(), source };
+    let (fingerprint, pair) = read_pair(&certificate, &private_key)?;
+    let shown = Arc::new(Shown(RwLock::new(Arc::new(pair))));
     let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-        .map_err(refused)?
+        .map_err(|source| Error::Refused { path: certificate.clone(), source })?
         .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(refused)?;
+        .with_cert_resolver(Arc::<Shown>::clone(&shown));
     config.alpn_protocols = vec![ALPN_IMAP.to_vec()];
-    Ok(Loaded { config: Arc::new(config), fingerprint, certificate })
+    Ok(Loaded { config: Arc::new(config), fingerprint, certificate, private_key, shown })
+}
+
+/// The chain with its key, which must fit, and the fingerprint of the leaf.
+fn read_pair(certificate: &Path, private_key: &Path) -> Result<(Fingerprint, CertifiedKey), Error> {
+    let chain = certificates(certificate)?;
+    let key = PrivateKeyDer::from_pem_file(private_key).map_err(|e| pem_error(private_key, e, "private key"))?;
+    let Some(leaf) = chain.first() else {
+        return Err(Error::Pem { path: certificate.to_owned(), what: NO_CERTIFICATE.to_owned() });
+    };
+    let fingerprint = Fingerprint::of(leaf);
+    let pair = CertifiedKey::from_der(chain, key, &rustls::crypto::ring::default_provider())
+        .map_err(|source| Error::Refused { path: certificate.to_owned(), source })?;
+    Ok((fingerprint, pair))
 }
 
 /// The certificates of a PEM file; at least one.

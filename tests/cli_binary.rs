@@ -121,6 +121,11 @@ impl Service {
         Self { child, http: addresses["http"].clone(), imap: addresses["imap"].clone(), log }
     }
 
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
     fn get(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(&self.http).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
@@ -159,9 +164,15 @@ fn serve_starts_tells_its_state_and_stops_on_a_signal() {
         imap.read_line(&mut greeting).unwrap();
         assert!(greeting.starts_with("* OK "), "{greeting}");
 
+        service.signal("HUP");
+        let mut line = String::new();
+        while !line.contains("certificate read again") {
+            line.clear();
+            assert_ne!(service.log.read_line(&mut line).unwrap(), 0, "the service ended");
+        }
+
         let begun = Instant::now();
-        let sent = Command::new("kill").args(["-s", signal, &service.child.id().to_string()]).status().unwrap();
-        assert!(sent.success());
+        service.signal(signal);
         let mut farewell = String::new();
         imap.read_to_string(&mut farewell).unwrap();
         assert!(farewell.starts_with("* BYE"), "{farewell}");

@@ -55,8 +55,7 @@ pub struct Addresses {
 pub struct Running {
     /// Where it listens.
     pub addresses: Addresses,
-    /// Of its certificate.
-    pub fingerprint: tls::Fingerprint,
+    tls: tls::Loaded,
     readiness: Readiness,
     /// IMAP listeners with their sessions, and the pollers.
     work: Shutdown,
@@ -143,7 +142,7 @@ impl Running {
             settings: wiring::imap(config),
             store: store.clone(),
             users: Arc::new(users),
-            tls: tls.config,
+            tls: Arc::clone(&tls.config),
             metrics: imap::Metrics::register(&registry)?,
             nudge: Arc::new(move |user| nudged.nudge(user)),
         });
@@ -167,7 +166,27 @@ impl Running {
             http.spawn(http::serve(listener, router.clone(), http.token()));
         }
         readiness.ready(Component::Http);
-        Ok(Self { addresses, fingerprint: tls.fingerprint, readiness, work, http, store })
+        Ok(Self { addresses, tls, readiness, work, http, store })
+    }
+
+    /// Of the certificate that clients are shown.
+    pub fn fingerprint(&self) -> tls::Fingerprint {
+        self.tls.fingerprint
+    }
+
+    /// Reads the certificate again, as after a renewal; what is wrong with it goes to the log, and the one in use stays.
+    /// Other settings take effect at the next start.
+    pub async fn reload(&mut self) {
+        let mut tls = self.tls.clone();
+        let reloaded = tokio::task::spawn_blocking(move || tls.reload().map(|()| tls)).await;
+        match reloaded {
+            Ok(Ok(tls)) => {
+                tracing::info!(fingerprint = %tls.fingerprint, "certificate read again; other settings need a restart");
+                self.tls = tls;
+            }
+            Ok(Err(e)) => tracing::error!(error = %e, "the certificate stays as it was"),
+            Err(e) => tracing::error!(error = %e, "the certificate stays as it was"),
+        }
     }
 
     /// Stops every part in order, within ten seconds. The error says what did not end in time.

@@ -27,7 +27,9 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the service in the foreground; SIGTERM and SIGINT stop it cleanly
-    #[command(after_help = "Example:\n  tributary serve -c /etc/tributary/tributary.yaml")]
+    #[command(
+        after_help = "SIGHUP reads the certificate again; other settings take effect at the next start.\n\nExample:\n  tributary serve -c /etc/tributary/tributary.yaml"
+    )]
     Serve,
     /// Run the whole product with no set-up: two sample maildrops, user demo, password demo
     #[command(after_help = "Prints where it listens and what to try; new mail keeps arriving. Ctrl-C ends it.\n\n\

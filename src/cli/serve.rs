@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use crate::app::{self, App};
 use crate::config;
-use crate::shutdown::StopSignals;
+use crate::shutdown::{Hangups, StopSignals};
 
 /// Runs until a signal stops it.
 pub(super) fn run(file: &Path) -> anyhow::Result<()> {
@@ -17,8 +17,14 @@ pub(super) fn run(file: &Path) -> anyhow::Result<()> {
     }
     super::block_on(async {
         let mut signals = StopSignals::new().context("cannot listen for signals")?;
-        let running = App::start(loaded.config).await?;
-        let signal = signals.recv().await;
+        let mut hangups = Hangups::new().context("cannot listen for signals")?;
+        let mut running = App::start(loaded.config).await?;
+        let signal = loop {
+            tokio::select! {
+                signal = signals.recv() => break signal,
+                () = hangups.recv() => running.reload().await,
+            }
+        };
         tracing::info!(signal, "stopping");
         running.stop().await
     })

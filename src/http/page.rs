@@ -79,7 +79,7 @@ fn row(page: &mut String, account: &AccountView, now: SystemTime) {
         page,
         "<tr><td>{}<td{class}>{}{error}<td>{}<td>{}<td>{}<td class=\"n\">{}<td class=\"n\">{}</tr>",
         escape(&account.account),
-        words(account.state),
+        words(account),
         when(account.last_attempt, now),
         when(account.last_success, now),
         when(account.next_poll, now),
@@ -138,12 +138,14 @@ mod tests {
         let account = AccountView {
             account: "alice/<isp>".to_owned(),
             state: AccountState::AuthFailed,
+            polling: false,
             last_attempt: Some(now - Duration::from_secs(180)),
             last_success: None,
             next_poll: Some(now + Duration::from_secs(90)),
             last_error: Some("the server said \"no\" & closed".to_owned()),
             listed: Some(7),
             backlog: None,
+            fetched: 0,
         };
         let page = render(&Status { version: "1", ready: true, accounts: vec![account] }, now);
         for needle in [

@@ -67,8 +67,9 @@ async fn serves_every_endpoint() {
     assert_eq!(
         json["accounts"][0],
         serde_json::json!({
-            "account": "alice/isp", "state": "backoff", "last_attempt": "1970-01-01T00:00:00Z", "last_success": "1970-01-01T00:00:00Z",
-            "next_poll": null, "last_error": "cannot connect", "listed": 5, "backlog": 3
+            "account": "alice/isp", "state": "backoff", "polling": false, "last_attempt": "1970-01-01T00:00:00Z",
+            "last_success": "1970-01-01T00:00:00Z", "next_poll": null, "last_error": "cannot connect", "listed": 5,
+            "backlog": 3, "fetched": 0
         })
     );
     assert!(fetch(&server, "/nothing").await.starts_with("HTTP/1.1 404 "));

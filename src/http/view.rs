@@ -14,6 +14,8 @@ pub struct AccountView {
     /// How it is.
     #[serde(serialize_with = "label")]
     pub state: AccountState,
+    /// A poll is running.
+    pub polling: bool,
     /// When the last poll began.
     #[serde(serialize_with = "time")]
     pub last_attempt: Option<SystemTime>,
@@ -29,11 +31,15 @@ pub struct AccountView {
     pub listed: Option<u64>,
     /// Of them, those not fetched yet.
     pub backlog: Option<u64>,
+    /// Messages fetched since the start.
+    pub fetched: u64,
 }
 
 /// The account's state for people.
-pub(super) fn words(state: AccountState) -> &'static str {
-    match state {
+pub(super) fn words(account: &AccountView) -> &'static str {
+    match account.state {
+        _ if account.polling => "polling",
+        AccountState::Ok if account.last_success.is_none() => "not polled yet",
         AccountState::Ok => "ok",
         AccountState::Backoff => "failing, will retry",
         AccountState::AuthFailed => "login refused",
@@ -45,16 +51,19 @@ pub(super) fn words(state: AccountState) -> &'static str {
 impl AccountView {
     /// What the poller says of the account `id`.
     pub(super) fn of(id: &str, status: &AccountStatus) -> Self {
-        let known = status.last_success.is_some();
+        // During the first poll, which may take hours, the listing is what there is to see.
+        let known = status.last_success.is_some() || status.listed > 0;
         Self {
             account: id.to_owned(),
             state: status.state,
+            polling: status.polling,
             last_attempt: status.last_attempt,
             last_success: status.last_success,
             next_poll: status.next_poll,
             last_error: status.last_error.clone(),
             listed: known.then_some(status.listed),
             backlog: known.then_some(status.backlog),
+            fetched: status.fetched,
         }
     }
 }
