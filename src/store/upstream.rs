@@ -10,7 +10,7 @@ use crate::mail::{AccountId, BodyId};
 
 /// The ledger key of a message whose server has no unique-ids. RFC 1939 section 7: a unique-id is of characters 0x21 to
 /// 0x7E, so none starts with this byte.
-fn content_key(hash: &[u8; 32]) -> Vec<u8> {
+pub fn content_key(hash: &[u8; 32]) -> Vec<u8> {
     [&[0], hash.as_slice()].concat()
 }
 
