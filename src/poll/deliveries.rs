@@ -25,9 +25,9 @@ const MAX_OCTETS: u64 = 32 * 1024 * 1024;
 pub(super) struct Known {
     /// Header hash and listed size of rows whose unique-id identifies no listed message: the message may be here under
     /// a unique-id that has become empty or shared.
-    headers: HashSet<([u8; 16], u64)>,
+    pub(super) headers: HashSet<([u8; 16], u64)>,
     /// Keys of messages that were stored by their content.
-    contents: HashSet<Vec<u8>>,
+    pub(super) contents: HashSet<Vec<u8>>,
 }
 
 impl Known {

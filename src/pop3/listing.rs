@@ -84,6 +84,19 @@ impl Listing {
     }
 }
 
+#[cfg(test)]
+impl Listing {
+    /// A listing of these lines of UIDL and LIST.
+    pub(crate) fn of(uidl: &[&str], list: &[&str]) -> Self {
+        let (mut builder, limits) = (ListingBuilder::default(), Limits::default());
+        builder.begin_uidl();
+        builder.begin_list();
+        uidl.iter().for_each(|line| builder.uidl_line(line.as_bytes(), &limits).expect("UIDL"));
+        list.iter().for_each(|line| builder.list_line(line.as_bytes(), &limits).expect("LIST"));
+        builder.finish(&limits).expect("listing").0
+    }
+}
+
 /// Gathers the lines of STAT, UIDL and LIST.
 #[derive(Debug, Default)]
 pub(super) struct ListingBuilder {

@@ -22,6 +22,9 @@ const ZSTD_LEVEL: i32 = 1;
 /// Pieces gathered before they are sent to the writer: small messages need one request in all.
 const PIECES_TO_SEND: usize = 16;
 
+/// Octets taken between two chances to send: bounds memory and the time a runtime thread is kept.
+const MAX_WRITE: usize = 256 * 1024;
+
 /// Ids of bodies that are being written or wait for their message. Never reused.
 #[derive(Debug)]
 pub(super) struct Bodies(Mutex<InFlight>);
@@ -32,11 +35,13 @@ struct InFlight {
     ids: BTreeSet<u64>,
     /// Those of `ids` that nobody will use; the collector removes their pieces.
     discarded: Vec<u64>,
+    /// A commit of meta.redb failed: whether it took bodies over is not known until the file is opened again.
+    is_suspended: bool,
 }
 
 impl Bodies {
     pub(super) const fn new(next: u64) -> Self {
-        Self(Mutex::new(InFlight { next, ids: BTreeSet::new(), discarded: Vec::new() }))
+        Self(Mutex::new(InFlight { next, ids: BTreeSet::new(), discarded: Vec::new(), is_suspended: false }))
     }
 
     fn begin(&self) -> BodyId {
@@ -50,8 +55,8 @@ impl Bodies {
     /// `next_body` and the row `in_flight` for a transaction that takes over `placed`.
     pub(super) fn to_persist(&self, placed: &[BodyId]) -> (u64, Vec<u8>) {
         let state = lock(&self.0);
-        let open = state.ids.iter().filter(|id| !placed.contains(&BodyId(**id)));
-        (state.next, open.flat_map(|id| id.to_le_bytes()).collect())
+        let placed: BTreeSet<u64> = placed.iter().map(|body| body.0).collect();
+        (state.next, state.ids.difference(&placed).flat_map(|id| id.to_le_bytes()).collect())
     }
 
     /// The transaction that took these over is durable.
@@ -80,9 +85,23 @@ impl Bodies {
         Unplaced { next: state.next, in_flight: state.ids.iter().copied().collect() }
     }
 
-    /// Bodies whose pieces are to be removed; to be told [`Self::placed`] when that is done.
+    /// Nothing is given out for removal until [`Self::resume`].
+    pub(super) fn suspend(&self) {
+        lock(&self.0).is_suspended = true;
+    }
+
+    /// The file has been opened again: its rows tell which bodies are in use.
+    pub(super) fn resume(&self) {
+        lock(&self.0).is_suspended = false;
+    }
+
+    /// Bodies whose pieces are to be removed unless a row names them; to be told [`Self::placed`] when that is done.
     pub(super) fn discarded(&self) -> Vec<BodyId> {
-        std::mem::take(&mut lock(&self.0).discarded).into_iter().map(BodyId).collect()
+        let mut state = lock(&self.0);
+        if state.is_suspended {
+            return Vec::new();
+        }
+        std::mem::take(&mut state.discarded).into_iter().map(BodyId).collect()
     }
 }
 
@@ -187,10 +206,13 @@ impl BodyWriter {
 
     /// Adds octets of the message.
     pub async fn write(&mut self, data: &[u8]) -> Result<()> {
-        self.hasher.update(data);
         self.size += data.len() as u64;
-        self.message.write(data)?;
-        self.send_when_due().await
+        for part in data.chunks(MAX_WRITE) {
+            self.hasher.update(part);
+            self.message.write(part)?;
+            self.send_when_due().await?;
+        }
+        Ok(())
     }
 
     /// Adds decoded, case-folded text for SEARCH (UTF-8).
@@ -201,10 +223,13 @@ impl BodyWriter {
         if self.text.is_none() {
             self.text = Some(Cutter::new()?);
         }
-        if let Some(cutter) = &mut self.text {
-            cutter.write(text)?;
+        for part in text.chunks(MAX_WRITE) {
+            if let Some(cutter) = &mut self.text {
+                cutter.write(part)?;
+            }
+            self.send_when_due().await?;
         }
-        self.send_when_due().await
+        Ok(())
     }
 
     /// Completes once every piece is durable in blobs.redb.

@@ -74,14 +74,13 @@ impl Collector {
 
     fn pass(&self) -> Result<usize> {
         let discarded = self.shared.bodies.discarded();
-        let mut removed = discarded.len();
-        for bodies in discarded.chunks(MAX_BODIES) {
-            if let Err(e) = self.remove_pieces(bodies) {
+        let mut removed = match self.discard(&discarded) {
+            Ok(removed) => removed,
+            Err(e) => {
                 self.shared.bodies.discard_again(&discarded);
                 return Err(e);
             }
-            self.shared.bodies.placed(bodies);
-        }
+        };
         loop {
             let bodies = self.due()?;
             if bodies.is_empty() {
@@ -91,6 +90,24 @@ impl Collector {
             self.remove_pieces(&bodies)?;
             self.forget(bodies)?;
         }
+    }
+
+    /// Removes the pieces of bodies that no row names. A row may name one all the same: when a commit is reported as
+    /// failed, what it wrote may still have become durable.
+    fn discard(&self, discarded: &[BodyId]) -> Result<usize> {
+        let reader = Reader::begin(&self.shared)?;
+        let mut unused = Vec::new();
+        for body in discarded {
+            if reader.body_row(*body)?.is_none() {
+                unused.push(*body);
+            }
+        }
+        drop(reader);
+        for bodies in unused.chunks(MAX_BODIES) {
+            self.remove_pieces(bodies)?;
+        }
+        self.shared.bodies.placed(discarded);
+        Ok(unused.len())
     }
 
     /// Some of the bodies that have been dead for longer than the grace period.

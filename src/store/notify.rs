@@ -78,6 +78,7 @@ impl Live {
     }
 
     /// Whether somebody watches the mailbox.
+    #[cfg(test)]
     pub(super) fn is_watched(&self, mailbox: MailboxId) -> bool {
         lock(&self.slots).contains_key(&mailbox)
     }

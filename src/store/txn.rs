@@ -298,11 +298,11 @@ impl<'t> Txn<'t> {
         Ok(())
     }
 
-    /// What changed. After [`Self::flush`].
+    /// What changed, whether or not somebody watches: a watcher may come before the commit. After [`Self::flush`].
     pub(super) fn into_outcome(self) -> Outcome {
         let mut blocks: HashMap<u32, BTreeMap<u32, Option<Arc<Block>>>> = HashMap::new();
         for ((mailbox, number), cached) in self.blocks {
-            if cached.is_dirty && self.shared.live.is_watched(MailboxId(mailbox)) {
+            if cached.is_dirty {
                 let block = (!cached.row.messages.is_empty()).then(|| Arc::new(cached.row));
                 blocks.entry(mailbox).or_default().insert(number, block);
             }

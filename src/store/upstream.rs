@@ -2,11 +2,11 @@
 
 use redb::ReadableTable;
 
-use super::error::Result;
+use super::error::{Error, Result};
 use super::row::UidlRow;
 use super::txn::Txn;
 use super::types::{Delivered, Delivery, LedgerChange, LedgerState};
-use crate::mail::AccountId;
+use crate::mail::{AccountId, BodyId};
 
 /// The ledger key of a message whose server has no unique-ids. RFC 1939 section 7: a unique-id is of characters 0x21 to
 /// 0x7E, so none starts with this byte.
@@ -29,11 +29,8 @@ impl Txn<'_> {
         }
         let appended = self.append(delivery.mailbox, std::slice::from_ref(message))?;
         let state = if delivery.delete_upstream { LedgerState::DeleteWanted } else { LedgerState::Stored };
-        let body = self
-            .tables
-            .hash
-            .get(&message.body.row.hash)?
-            .map_or_else(|| message.body.id(), |id| crate::mail::BodyId(id.value()));
+        let by_hash = self.tables.hash.get(&message.body.row.hash)?.map(|id| BodyId(id.value()));
+        let body = by_hash.ok_or_else(|| Error::Internal("a body just placed has no hash".to_owned()))?;
         let row = UidlRow {
             state,
             body,

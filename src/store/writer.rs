@@ -114,7 +114,11 @@ fn commit_batch(database: &Database, shared: &Shared, mut batch: Vec<Box<dyn Ope
             }
         }
         Err(Failure::Operation) => answer_all(shared, batch, &Error::Internal("an operation failed".to_owned())),
-        Err(Failure::One(e) | Failure::Commit(e)) => answer_all(shared, batch, &e),
+        Err(Failure::One(e)) => answer_all(shared, batch, &e),
+        Err(Failure::Commit(e)) => {
+            shared.bodies.suspend();
+            answer_all(shared, batch, &e);
+        }
     }
 }
 
@@ -145,7 +149,7 @@ impl<E: Into<Error>> From<E> for Failure {
 fn commit(database: &Database, shared: &Shared, batch: &mut [Box<dyn Operation>]) -> Result<Vec<Result<()>>, Failure> {
     let started = Instant::now();
     let mut transaction = database.begin_write()?;
-    transaction.set_quick_repair(true);
+    transaction.set_quick_repair(shared.is_meta_large());
     let (outcomes, changes) = {
         let mut txn = Txn::new(Tables::open(&transaction)?, shared);
         let outcomes = run_all(&mut txn, batch)?;

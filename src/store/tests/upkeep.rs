@@ -164,3 +164,68 @@ async fn opening_refuses_what_would_lose_mail_and_says_what_to_do() {
     store.close().await.expect("close");
     assert!(refusal(f.dir.path()).contains("schema version 2"));
 }
+
+/// Corrupts one thing and checks that the check names it.
+async fn is_found(what: &str, mut corrupt: impl FnMut(&mut Txn<'_>) -> Result<()> + Send + 'static) {
+    let f = fixture().await;
+    for n in 0..3u8 {
+        f.add(&[n]).await;
+    }
+    let account = f.store.ensure_account(f.user, "isp").await.expect("an account");
+    assert_eq!((f.inbox.0, account.0), (1, 1));
+    f.store.set_flags(f.inbox, set(&[(3, 3)]), flags(FlagOp::Add, Flags::DELETED, &[])).await.expect("store");
+    f.store.expunge(f.inbox, None).await.expect("expunge");
+    assert_eq!(f.store.check().expect("check"), Vec::<String>::new());
+    let corrupted = f.store.write(move |txn| {
+        txn.mark_written();
+        corrupt(txn)
+    });
+    corrupted.await.expect("corrupted");
+    let problems = f.store.check().expect("check");
+    assert!(problems.iter().any(|problem| problem.contains(what)), "{what}: {problems:?}");
+}
+
+#[tokio::test]
+async fn the_check_names_what_is_wrong() {
+    let inbox = MailboxId(1);
+    is_found("counters", move |txn| Ok(txn.mailbox_mut(inbox)?.counts.size += 1)).await;
+    is_found("HIGHESTMODSEQ", move |txn| Ok(txn.mailbox_mut(inbox)?.counts.highest_mod_seq.0 += 100)).await;
+    is_found("above HIGHESTMODSEQ", move |txn| Ok(txn.block_mut(inbox, 0, ModSeq(900)).map(drop)?)).await;
+    is_found("UIDNEXT", move |txn| Ok(txn.mailbox_mut(inbox)?.counts.uid_next = 2)).await;
+    is_found("a keyword that the table lacks", move |txn| {
+        txn.block_mut(inbox, 0, ModSeq(1))?.messages[0].keywords.0 = 2;
+        Ok(())
+    })
+    .await;
+    is_found("mod-sequence of UID 1", move |txn| Ok(txn.block_mut(inbox, 0, ModSeq(1))?.messages[0].mod_seq.0 = 900))
+        .await;
+    is_found("account of UID 1", move |txn| {
+        txn.block_mut(inbox, 0, ModSeq(1))?.messages[0].account = Some(AccountId(7));
+        Ok(())
+    })
+    .await;
+    is_found("expunged UIDs are present", move |txn| Ok(txn.block_mut(inbox, 0, ModSeq(1))?.messages[1].uid = uid(3)))
+        .await;
+    is_found("body 1: 1 references, 0 messages", move |txn| {
+        txn.block_mut(inbox, 0, ModSeq(1))?.messages[0].body = crate::mail::BodyId(2);
+        Ok(())
+    })
+    .await;
+    is_found("has no record", |txn| Ok(txn.tables.env.remove(1).map(drop)?)).await;
+    is_found("is missing, but messages have it", |txn| Ok(txn.tables.body.remove(2).map(drop)?)).await;
+    is_found("a hash leads to body 2", |txn| Ok(txn.tables.body.remove(2).map(drop)?)).await;
+    is_found("chunk pieces of body 3, which is not there", |txn| Ok(txn.tables.dead.remove(3).map(drop)?)).await;
+    is_found("not found by its name", |txn| Ok(txn.tables.mailbox_name.remove((1, "Sent")).map(drop)?)).await;
+    is_found("which has another", |txn| Ok(txn.tables.mailbox_name.insert((1, "New"), 99).map(drop)?)).await;
+    is_found("a ledger row of account 5", |txn| {
+        let row = row::UidlRow {
+            state: LedgerState::Stored,
+            body: crate::mail::BodyId(1),
+            listed_size: 0,
+            header_hash: [0; 16],
+            stored_at: 0,
+        };
+        Ok(txn.tables.uidl.insert((5, &b"x"[..]), row.encode().as_slice()).map(drop)?)
+    })
+    .await;
+}

@@ -1,0 +1,13 @@
+//! The poller with the real store, against scripted POP3 servers on loopback.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[path = "poll_accounts/faults.rs"]
+mod faults;
+#[path = "poll_accounts/interop.rs"]
+mod interop;
+#[path = "poll_accounts/mail.rs"]
+mod mail;
+#[path = "poll_accounts/support.rs"]
+mod support;
+#[path = "poll_accounts/tls.rs"]
+mod tls;
