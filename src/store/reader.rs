@@ -51,7 +51,7 @@ fn get_or_open<T>(cell: &OnceCell<T>, open: impl FnOnce() -> Result<T>) -> Resul
 
 impl Reader {
     pub(super) fn begin(shared: &Shared) -> Result<Self> {
-        let (meta_file, blobs_file) = shared.files()?;
+        let (meta_file, blobs_file) = (shared.meta.get()?, shared.blobs.get()?);
         Ok(Self {
             meta: meta_file.begin_read()?,
             env: OnceCell::new(),
