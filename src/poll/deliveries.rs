@@ -20,12 +20,15 @@ const MAX_COUNT: usize = 32;
 /// Octets of messages in flight; one message is always allowed.
 const MAX_OCTETS: u64 = 32 * 1024 * 1024;
 
+/// Unique-ids by header hash and listed size.
+type Missing = HashMap<([u8; 16], u64), Vec<Vec<u8>>>;
+
 /// What the ledger knows of messages whose unique-id does not tell who they are.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     /// Rows whose unique-id identifies no listed message, by header hash and listed size: the message may be here under
     /// a unique-id that is new, empty or shared.
-    pub(super) missing: Mutex<HashMap<([u8; 16], u64), Vec<Vec<u8>>>>,
+    pub(super) missing: Mutex<Missing>,
     /// Keys of messages that were stored by their content.
     pub(super) contents: HashSet<Vec<u8>>,
     /// The server may have given its messages new unique-ids.
@@ -35,7 +38,7 @@ pub(super) struct Known {
 impl Known {
     pub(super) fn new(ledger: &Ledger, listing: &Listing, reset: bool) -> Self {
         let contents = ledger.keys().filter(|id| id.first() == Some(&0)).cloned().collect();
-        let mut missing: HashMap<_, Vec<_>> = HashMap::new();
+        let mut missing = Missing::new();
         if reset || listing.iter().any(|item| item.unique_id.is_none()) {
             let listed: HashSet<&[u8]> = listing.iter().filter_map(|item| item.unique_id).collect();
             for (id, row) in ledger.iter().filter(|(id, _)| is_missing(id, &listed)) {

@@ -213,6 +213,7 @@ impl<'a> Drive<'a> {
         match event {
             Event::StartTls => return Ok(Flow::StartTls),
             Event::Listed(listing) => self.on_listing(&listing).await?,
+            Event::Body { .. } if self.failure.is_some() => {}
             Event::Body { data, .. } => {
                 let written = async { self.intake().await?.write(&data).await }.await;
                 self.note(written);
