@@ -1,16 +1,16 @@
 //! Messages on their way into the store: several at once, so that they share commits while more are being received;
 //! bounded in number and octets, so that a slow store slows the server down.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use tokio::task::JoinSet;
 
 use super::Error;
-use super::plan::{Ledger, Target};
+use super::plan::{Ledger, Target, is_missing};
 use super::source::Destination;
-use crate::ingest::Intake;
+use crate::ingest::{Intake, Prepared};
 use crate::mail::{FlagList, InternalDate};
 use crate::pop3::Listing;
 use crate::store::{self, Delivered, Delivery, LedgerChange, NewMessage, Store};
@@ -20,26 +20,50 @@ const MAX_COUNT: usize = 32;
 /// Octets of messages in flight; one message is always allowed.
 const MAX_OCTETS: u64 = 32 * 1024 * 1024;
 
-/// What the ledger knows of messages that have no unique-id of their own now, or had none once.
+/// Unique-ids by header hash and listed size.
+type Missing = HashMap<([u8; 16], u64), Vec<Vec<u8>>>;
+
+/// What the ledger knows of messages whose unique-id does not tell who they are.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    /// Header hash and listed size of rows whose unique-id identifies no listed message: the message may be here under
-    /// a unique-id that has become empty or shared.
-    pub(super) headers: HashSet<([u8; 16], u64)>,
+    /// Rows whose unique-id identifies no listed message, by header hash and listed size: the message may be here under
+    /// a unique-id that is new, empty or shared.
+    pub(super) missing: Mutex<Missing>,
     /// Keys of messages that were stored by their content.
     pub(super) contents: HashSet<Vec<u8>>,
+    /// The server may have given its messages new unique-ids.
+    reset: bool,
 }
 
 impl Known {
-    pub(super) fn new(ledger: &Ledger, listing: &Listing) -> Self {
-        let is_content = |id: &[u8]| id.first() == Some(&0);
-        let contents = ledger.keys().filter(|id| is_content(id)).cloned().collect();
-        if listing.iter().all(|item| item.unique_id.is_some()) {
-            return Self { headers: HashSet::new(), contents };
+    pub(super) fn new(ledger: &Ledger, listing: &Listing, reset: bool) -> Self {
+        let contents = ledger.keys().filter(|id| id.first() == Some(&0)).cloned().collect();
+        let mut missing = Missing::new();
+        if reset || listing.iter().any(|item| item.unique_id.is_none()) {
+            let listed: HashSet<&[u8]> = listing.iter().filter_map(|item| item.unique_id).collect();
+            for (id, row) in ledger.iter().filter(|(id, _)| is_missing(id, &listed)) {
+                missing.entry((row.header_hash, row.listed_size)).or_default().push(id.clone());
+            }
         }
-        let listed: HashSet<&[u8]> = listing.iter().filter_map(|item| item.unique_id).collect();
-        let unlisted = ledger.iter().filter(|(id, _)| !is_content(id) && !listed.contains(id.as_slice()));
-        Self { headers: unlisted.map(|(_, row)| (row.header_hash, row.listed_size)).collect(), contents }
+        Self { missing: Mutex::new(missing), contents, reset }
+    }
+
+    /// The ledger key that the message has now, if it was stored before under another than its unique-id.
+    fn find(&self, prepared: &Prepared, listed_size: u64, target: &Target) -> Option<(Vec<u8>, Arrival)> {
+        if target.unique_id.is_some() {
+            let content = store::content_key(&prepared.body.hash());
+            if self.contents.contains(&content) {
+                return Some((content, Arrival::KnownContent));
+            }
+            if !self.reset {
+                return None;
+            }
+        }
+        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        let ids = missing.get_mut(&(prepared.header_hash, listed_size))?;
+        // A row that takes a new unique-id stands for no other message; without one it stays what it is.
+        let id = if target.unique_id.is_some() { ids.pop() } else { ids.last().cloned() };
+        Some((id?, Arrival::KnownHeader))
     }
 }
 
@@ -57,8 +81,10 @@ pub(super) enum Arrival {
     Stored,
     /// Stored before, under this unique-id.
     KnownUniqueId,
-    /// Stored before, by what it contains.
+    /// Stored before, under its content.
     KnownContent,
+    /// Stored before, under another unique-id.
+    KnownHeader,
 }
 
 /// The messages in flight.
@@ -121,18 +147,12 @@ async fn deliver(
 ) -> Result<Arrival, store::Error> {
     let prepared = intake.finish().await?;
     let listed_size = target.size.unwrap_or(octets);
-    match &target.unique_id {
-        None if known.headers.contains(&(prepared.header_hash, listed_size)) => return Ok(Arrival::KnownContent),
-        None => {}
-        Some(unique_id) => {
-            let content = store::content_key(&prepared.body.hash());
-            if known.contents.contains(&content) {
-                // From now on its unique-id identifies it.
-                let change = LedgerChange::Adopt { from: content, to: unique_id.clone() };
-                store.change_ledger(destination.account, vec![change]).await?;
-                return Ok(Arrival::KnownContent);
-            }
+    if let Some((from, arrival)) = known.find(&prepared, listed_size, target) {
+        if let Some(unique_id) = &target.unique_id {
+            let change = LedgerChange::Adopt { from, to: unique_id.clone() };
+            store.change_ledger(destination.account, vec![change]).await?;
         }
+        return Ok(arrival);
     }
     let message = NewMessage {
         body: prepared.body,

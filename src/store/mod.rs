@@ -59,6 +59,8 @@ struct Shared {
     bodies: Arc<body::Bodies>,
     /// `recent_from` of mailboxes where memory is ahead of the row.
     recent: Mutex<HashMap<MailboxId, u32>>,
+    /// Users already looked up: every login asks, and must not wait for a commit.
+    users: Mutex<HashMap<String, UserId>>,
     metrics: Metrics,
 }
 
@@ -113,6 +115,7 @@ impl Store {
             live: notify::Live::default(),
             bodies: Arc::new(body::Bodies::new(files.next_body)),
             recent: Mutex::default(),
+            users: Mutex::default(),
             metrics: Metrics::new()?,
         });
         let (meta, meta_requests) = mpsc::channel(writer::QUEUE);
@@ -177,9 +180,18 @@ impl Store {
         F: FnMut(&mut Txn<'_>) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
+        self.queue(run).await?.await
+    }
+
+    /// Puts an operation behind those queued before it. The answer comes when it is durable.
+    async fn queue<T, F>(&self, run: F) -> Result<impl Future<Output = Result<T>> + use<T, F>>
+    where
+        F: FnMut(&mut Txn<'_>) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
         let (operation, answer) = writer::operation(run);
         self.0.meta.send(writer::Request::Run(operation)).await.map_err(|_| Error::Closed)?;
-        answer.await.map_err(|_| Error::Closed)?
+        Ok(async { answer.await.map_err(|_| Error::Closed)? })
     }
 
     /// Runs `f` with a read transaction of both files on a blocking thread.
@@ -194,8 +206,13 @@ impl Store {
 impl Store {
     /// The user of this name, made on first use with INBOX, Archive, Drafts, Junk, Sent and Trash (subscribed).
     pub async fn ensure_user(&self, name: &str) -> Result<UserId> {
-        let name = name.to_owned();
-        self.write(move |txn| txn.ensure_user(&name)).await
+        if let Some(user) = lock(&self.0.shared.users).get(name) {
+            return Ok(*user);
+        }
+        let wanted = name.to_owned();
+        let user = self.write(move |txn| txn.ensure_user(&wanted)).await?;
+        lock(&self.0.shared.users).insert(name.to_owned(), user);
+        Ok(user)
     }
 
     /// The user's account of this name, made on first use.
@@ -308,7 +325,13 @@ impl Store {
 
     /// Stores a message from a maildrop, unless the ledger has it.
     pub async fn deliver(&self, delivery: Delivery) -> Result<Delivered> {
-        self.write(move |txn| txn.deliver(&delivery)).await
+        self.submit(delivery).await?.await
+    }
+
+    /// The same in two steps: queued behind what was submitted before, so that messages get their UIDs in that order;
+    /// the answer comes when the message is durable.
+    pub async fn submit(&self, delivery: Delivery) -> Result<impl Future<Output = Result<Delivered>> + use<>> {
+        self.queue(move |txn| txn.deliver(&delivery)).await
     }
 
     /// Changes the flags of those of `uids` that exist.

@@ -142,6 +142,24 @@ async fn shared_unique_ids_neither_lose_nor_double_mail() {
 }
 
 #[tokio::test]
+async fn new_unique_ids_double_no_mail() {
+    let server = server_with(30).await;
+    let house = House::of(vec![account("a", server.address())]).await;
+    house.poll_ok("u/a").await;
+    server.rename(|id| format!("migrated-{id}"));
+    server.deliver("new", message("new"));
+    let report = house.poll_ok("u/a").await;
+    assert_eq!((report.fetched, report.duplicates), (1, 30), "{report:?}");
+    let report = house.poll_ok("u/a").await;
+    assert_eq!((report.fetched, report.duplicates), (0, 0), "{report:?}");
+    assert_eq!(house.subjects("a").await.len(), 31);
+    let ledger = house.ledger("a").await;
+    assert!(ledger.len() == 31 && ledger.keys().all(|id| id == "new" || id.starts_with("migrated-")), "{ledger:?}");
+    assert_eq!(house.metric("tributary_uidl_resets_total", &["u/a"]), 1.0);
+    house.stop().await;
+}
+
+#[tokio::test]
 async fn wrong_sizes_and_a_refused_message_stop_no_other() {
     let server = plain_server().await;
     (1..6).for_each(|n| server.deliver_listed(&format!("id{n}"), message(&n.to_string()), 1_000_000 * n));
