@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::Error;
@@ -89,30 +90,31 @@ pub(super) enum Arrival {
 
 /// The messages in flight.
 pub(super) struct Deliveries {
-    store: Store,
-    destination: Destination,
-    delete_upstream: bool,
-    known: Arc<Known>,
+    recipient: Recipient,
     tasks: JoinSet<Done>,
+    /// Completes when the message started last has been submitted: UIDs ascend in the order of the maildrop.
+    submitted: Option<oneshot::Receiver<()>>,
     octets: u64,
 }
 
 impl Deliveries {
     pub(super) fn new(store: Store, destination: Destination, delete_upstream: bool) -> Self {
-        Self { store, destination, delete_upstream, known: Arc::default(), tasks: JoinSet::new(), octets: 0 }
+        let recipient = Recipient { store, destination, delete_upstream, known: Arc::default() };
+        Self { recipient, tasks: JoinSet::new(), submitted: None, octets: 0 }
     }
 
     pub(super) fn set_known(&mut self, known: Known) {
-        self.known = Arc::new(known);
+        self.recipient.known = Arc::new(known);
     }
 
     /// Hands a complete message to the store.
     pub(super) fn start(&mut self, intake: Intake, target: Target, octets: u64) {
         self.octets += octets;
-        let (store, destination, known) = (self.store.clone(), self.destination, self.known.clone());
-        let delete_upstream = self.delete_upstream;
+        let recipient = self.recipient.clone();
+        let (submitted, next) = oneshot::channel();
+        let turn = Turn { previous: self.submitted.replace(next), submitted };
         self.tasks.spawn(async move {
-            let outcome = deliver(&store, destination, &known, delete_upstream, intake, &target, octets).await;
+            let outcome = recipient.deliver(intake, &target, octets, turn).await;
             Done { target, octets, outcome }
         });
     }
@@ -136,44 +138,59 @@ impl Deliveries {
     }
 }
 
-async fn deliver(
-    store: &Store,
+/// Where messages go, and what is there.
+#[derive(Clone)]
+struct Recipient {
+    store: Store,
     destination: Destination,
-    known: &Known,
     delete_upstream: bool,
-    intake: Intake,
-    target: &Target,
-    octets: u64,
-) -> Result<Arrival, store::Error> {
-    let prepared = intake.finish().await?;
-    let listed_size = target.size.unwrap_or(octets);
-    if let Some((from, arrival)) = known.find(&prepared, listed_size, target) {
-        if let Some(unique_id) = &target.unique_id {
-            let change = LedgerChange::Adopt { from, to: unique_id.clone() };
-            store.change_ledger(destination.account, vec![change]).await?;
+    known: Arc<Known>,
+}
+
+/// A message's place in the order of its maildrop. Dropped: the next one may go.
+struct Turn {
+    previous: Option<oneshot::Receiver<()>>,
+    submitted: oneshot::Sender<()>,
+}
+
+impl Recipient {
+    async fn deliver(&self, intake: Intake, target: &Target, octets: u64, turn: Turn) -> Result<Arrival, store::Error> {
+        let prepared = intake.finish().await?;
+        if let Some(previous) = turn.previous {
+            // An error says that the previous one was not submitted at all: it is not waited for.
+            let _ = previous.await;
         }
-        return Ok(arrival);
+        let listed_size = target.size.unwrap_or(octets);
+        if let Some((from, arrival)) = self.known.find(&prepared, listed_size, target) {
+            if let Some(unique_id) = &target.unique_id {
+                let change = LedgerChange::Adopt { from, to: unique_id.clone() };
+                self.store.change_ledger(self.destination.account, vec![change]).await?;
+            }
+            return Ok(arrival);
+        }
+        let message = NewMessage {
+            body: prepared.body,
+            flags: FlagList::default(),
+            internal_date: prepared.received.unwrap_or_else(now),
+            account: Some(self.destination.account),
+        };
+        let delivery = Delivery {
+            account: self.destination.account,
+            mailbox: self.destination.mailbox,
+            message,
+            unique_id: target.unique_id.clone(),
+            listed_size,
+            header_hash: prepared.header_hash,
+            delete_upstream: self.delete_upstream,
+        };
+        let durable = self.store.submit(delivery).await?;
+        drop(turn.submitted);
+        Ok(match durable.await? {
+            Delivered::Stored(_) => Arrival::Stored,
+            Delivered::Duplicate if target.unique_id.is_some() => Arrival::KnownUniqueId,
+            Delivered::Duplicate => Arrival::KnownContent,
+        })
     }
-    let message = NewMessage {
-        body: prepared.body,
-        flags: FlagList::default(),
-        internal_date: prepared.received.unwrap_or_else(now),
-        account: Some(destination.account),
-    };
-    let delivery = Delivery {
-        account: destination.account,
-        mailbox: destination.mailbox,
-        message,
-        unique_id: target.unique_id.clone(),
-        listed_size,
-        header_hash: prepared.header_hash,
-        delete_upstream,
-    };
-    Ok(match store.deliver(delivery).await? {
-        Delivered::Stored(_) => Arrival::Stored,
-        Delivered::Duplicate if target.unique_id.is_some() => Arrival::KnownUniqueId,
-        Delivered::Duplicate => Arrival::KnownContent,
-    })
 }
 
 fn now() -> InternalDate {

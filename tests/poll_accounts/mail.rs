@@ -38,6 +38,17 @@ async fn two_accounts_are_fetched_once_also_across_a_restart() {
     house.stop().await;
 }
 
+/// Several messages are on their way into the store at once; a client that sorts by arrival must not see it.
+#[tokio::test]
+async fn uids_ascend_in_the_order_of_the_maildrop() {
+    let server = server_with(300).await;
+    let house = House::of(vec![account("a", server.address())]).await;
+    house.poll_ok("u/a").await;
+    let order: Vec<String> = (1..=300).map(|n| n.to_string()).collect();
+    assert_eq!(house.subjects_by_uid("a").await, order);
+    house.stop().await;
+}
+
 #[tokio::test]
 async fn never_deletes_upstream_only_what_is_durable_here() {
     let server = server_with(5).await;
