@@ -272,6 +272,16 @@ impl BodyCursor {
         Self { stream: Stream::new(body), range, position: 0, hasher, buffer: Vec::new() }
     }
 
+    /// Goes on to another range of the same body, if it does not lie before what has been read: a client that reads a
+    /// large message in pieces does not have it decompressed from the start for each. `false`: take a new cursor.
+    pub fn advance_to(&mut self, body: BodyId, range: &Range<u64>) -> bool {
+        let can = self.stream.body == body && !self.stream.is_ended && range.start >= self.position;
+        if can {
+            self.range = range.clone();
+        }
+        can
+    }
+
     /// Whether all of the range, or of the body, has been read.
     pub fn is_done(&self) -> bool {
         self.stream.is_ended || self.position >= self.range.end || self.range.is_empty()
