@@ -12,10 +12,11 @@ use crate::mail::{Message, Uid, UidSet};
 use crate::store::{FlagChange, Snapshot};
 
 pub(in crate::imap) async fn store(cx: &mut SelectedCx<'_>, args: &StoreArgs, out: &mut Output) -> CommandResult {
+    // RFC 7162 section 3.1: the command enables CONDSTORE also where it fails.
+    cx.features.condstore |= args.unchanged_since.is_some();
     if cx.mailbox.read_only {
         return Err(CommandError::No(Some("READ-ONLY"), "The mailbox is open read-only"));
     }
-    cx.features.condstore |= args.unchanged_since.is_some();
     let uids = cx.resolve(&args.set, args.uid)?;
     let before = Arc::clone(cx.mailbox.view.snapshot());
     let change = FlagChange { op: args.op, list: args.list.clone(), unchanged_since: args.unchanged_since };
