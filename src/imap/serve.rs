@@ -97,6 +97,8 @@ impl Life {
         let flow = match event {
             Event::Command(pieces) => match parse::parse(&pieces, session.features.utf8) {
                 Ok(tagged) => {
+                    // Only nonsense without end is cut, not a client that errs now and then.
+                    session.bad_commands = 0;
                     self.ends.registry.touch(&self.ends.handle, false);
                     let flow = dispatch::execute(session, conn, tagged).await;
                     self.ends.registry.touch(&self.ends.handle, true);
@@ -122,6 +124,7 @@ impl Life {
                 Ok(Flow::Continue)
             }
             Event::TooLarge { tag: Some(tag), append: true, close: false } => {
+                session.upload = None;
                 dispatch::refuse(conn, &tag, CommandError::No(Some("TOOBIG"), "The message is too large"))
             }
             Event::TooLarge { tag, close, .. } => {

@@ -89,3 +89,27 @@ async fn rule_21_held_back_expunges_hold_the_mod_sequence() {
     a.append("Archive", "", MESSAGE).await;
     assert!(a.ok("NOOP").await.is_empty(), "APPEND may announce the expunge");
 }
+
+/// RFC 7162 section 3.1.3: after UNCHANGEDSINCE the MODSEQ of each message that passed is told, `.SILENT` or not.
+#[tokio::test]
+async fn unchangedsince_always_tells_the_mod_sequence() {
+    let server = TestServer::start().await;
+    server.fill(1).await;
+    let mut c = server.selected("INBOX").await;
+    let lines = c.ok("STORE 1 (UNCHANGEDSINCE 999) +FLAGS.SILENT (\\Seen)").await;
+    assert!(lines[0].starts_with("* 1 FETCH (MODSEQ ("), "{lines:?}");
+    assert_eq!(c.ok("STORE 1 (UNCHANGEDSINCE 999) +FLAGS.SILENT (\\Seen)").await, lines);
+    assert!(c.ok("STORE 1 +FLAGS.SILENT (\\Seen)").await.is_empty());
+}
+
+/// RFC 7162 section 3.1: the command enables CONDSTORE, also after EXAMINE, where it is refused.
+#[tokio::test]
+async fn a_refused_unchangedsince_enables_condstore() {
+    let server = TestServer::start().await;
+    server.fill(1).await;
+    let (mut a, mut b) = (server.login().await, server.selected("INBOX").await);
+    a.ok("EXAMINE INBOX").await;
+    a.expect("STORE 1 (UNCHANGEDSINCE 1) +FLAGS (\\Seen)", "NO [READ-ONLY] *").await;
+    b.ok("STORE 1 +FLAGS (\\Seen)").await;
+    assert!(a.ok("NOOP").await[0].contains(" MODSEQ ("));
+}

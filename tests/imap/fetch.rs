@@ -122,3 +122,15 @@ async fn fetch_of_many_messages_in_any_number_of_batches() {
     assert_eq!(lines.len(), 1900);
     assert!(lines[1899].starts_with("* 1999 FETCH (BODY[HEADER.FIELDS (SUBJECT)] {"));
 }
+
+/// A field name may be a literal of any octets; the answer repeats it octet for octet.
+#[tokio::test]
+async fn header_field_names_of_any_octets_are_echoed() {
+    let server = TestServer::start().await;
+    server.fill(1).await;
+    let mut c = server.selected("INBOX").await;
+    c.raw(b"a FETCH 1 BODY.PEEK[HEADER.FIELDS ({2+}\r\n\xff\xfe Subject)]\r\n").await;
+    let line = c.s("* 1 FETCH (BODY[HEADER.FIELDS ({2}\r\n*").await;
+    assert!(line.ends_with(" Subject)] {22}\r\nSubject: Greetings\r\n\r\n)"), "{line}");
+    c.s("a OK *").await;
+}

@@ -90,3 +90,20 @@ async fn rule_04_uid_star_on_an_empty_mailbox_is_ok() {
     assert_eq!(c.ok("UID SEARCH UID 1:*").await, ["* SEARCH"]);
     c.expect("FETCH 1:* (FLAGS)", "BAD *").await;
 }
+
+/// The table of keywords is full with 128: the next is refused, and PERMANENTFLAGS no longer promises more.
+#[tokio::test]
+async fn the_128th_keyword_fits_and_the_129th_does_not() {
+    let (_server, mut a, mut b) = pair(2).await;
+    let names = |range: std::ops::Range<usize>| range.map(|n| format!("k{n}")).collect::<Vec<_>>().join(" ");
+    let lines = a.ok(&format!("STORE 1 FLAGS ({})", names(0..127))).await;
+    assert!(lines[1].contains(" k126 \\*)]"), "{lines:?}");
+    a.expect("STORE 1 +FLAGS (k127 k128)", "NO [LIMIT] *").await;
+    let lines = a.ok("STORE 2 +FLAGS (k127)").await;
+    assert!(lines[1].contains(" k127)]"), "{lines:?}");
+    a.expect("STORE 1 +FLAGS (k128)", "NO [LIMIT] *").await;
+    a.expect("APPEND INBOX (k128) {6+}\r\na: b\r\n", "NO [LIMIT] *").await;
+    a.ok("STORE 1 +FLAGS.SILENT (K127)").await;
+    let lines = b.ok("NOOP").await;
+    assert!(lines[1].contains(" k127)]") && lines[2].ends_with(" k127))"), "{lines:?}");
+}

@@ -46,6 +46,9 @@ async fn authenticate_plain_with_and_without_initial_response() {
     c.c("*").await;
     c.s("a BAD Authentication cancelled").await;
     c.expect("AUTHENTICATE PLAIN =", "BAD *").await;
+    // alice NUL alice, and bob NUL alice: an identity to act for that is one's own, and one that is not.
+    c.expect("AUTHENTICATE PLAIN Ym9iAGFsaWNlAHNlY3JldA==", "NO [AUTHORIZATIONFAILED] *").await;
+    c.expect("AUTHENTICATE PLAIN YWxpY2UAYWxpY2UAd3Jvbmc=", "NO [AUTHENTICATIONFAILED] *").await;
     c.expect("AUTHENTICATE XYZ", "NO [CANNOT] *").await;
     c.expect("LOGIN alice wrong", "NO [AUTHENTICATIONFAILED] *").await;
     c.expect("LOGIN nobody secret", "NO [AUTHENTICATIONFAILED] *").await;

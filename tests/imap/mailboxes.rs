@@ -6,6 +6,9 @@ use crate::harness::{MESSAGE, TestServer};
 async fn rule_31_list_knows_inbox_delimiter_and_special_uses() {
     let mut c = TestServer::start().await.login().await;
     assert_eq!(c.ok("LIST \"\" \"\"").await, ["* LIST (\\Noselect) \"/\" \"\""]);
+    // A pattern that is no modified UTF-7 matches nothing, and is not the empty one.
+    assert!(c.ok("LIST \"\" &").await.is_empty());
+    assert!(c.ok("LSUB \"\" &").await.is_empty());
     let all = [
         "* LIST (\\HasNoChildren) \"/\" INBOX",
         "* LIST (\\HasNoChildren \\Archive) \"/\" Archive",

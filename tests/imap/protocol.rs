@@ -79,3 +79,24 @@ async fn starttls_upgrades_and_forgets_what_came_before() {
     c.raw("a STARTTLS\r\nb NOOP\r\n").await;
     c.s("a OK *").await;
 }
+
+/// A client that errs now and then is not a flood of nonsense: only errors one after the other are counted.
+#[tokio::test]
+async fn bad_commands_between_good_ones_do_not_end_the_session() {
+    let mut c = TestServer::start().await.selected("INBOX").await;
+    for _ in 0..30 {
+        c.expect("FETCH 1 (NONSENSE)", "BAD *").await;
+        c.ok("NOOP").await;
+    }
+}
+
+#[tokio::test]
+async fn spaces_within_parentheses_are_overlooked() {
+    let server = TestServer::start().await;
+    server.fill(1).await;
+    let mut c = server.selected("INBOX").await;
+    c.ok("ID ( \"name\" \"x\" )").await;
+    assert_eq!(c.ok("FETCH 1 ( UID  FLAGS )").await, ["* 1 FETCH (UID 1 FLAGS (\\Recent))"]);
+    c.ok("STORE 1 +FLAGS.SILENT ( )").await;
+    c.expect("FETCH 1 (UID FLAGS", "BAD *").await;
+}

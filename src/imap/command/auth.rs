@@ -50,7 +50,10 @@ pub(in crate::imap) async fn authenticate(
         Some(initial) => initial,
         None => challenge(session, conn).await?,
     };
-    let (user, password) = plain(&response).ok_or(CommandError::Bad("Malformed PLAIN response"))?;
+    let (authzid, user, password) = plain(&response).ok_or(CommandError::Bad("Malformed PLAIN response"))?;
+    if !authzid.is_empty() && authzid != user {
+        return Err(CommandError::No(Some("AUTHORIZATIONFAILED"), "Acting for another user is not offered"));
+    }
     admit(session, conn, &user, &password).await
 }
 
@@ -72,13 +75,12 @@ async fn challenge(session: &Session, conn: &mut Conn) -> Result<Vec<u8>, Comman
     STANDARD.decode(line.trim_ascii()).map_err(|_| CommandError::Bad("The response is not base64"))
 }
 
-/// RFC 4616: `[authzid] NUL authcid NUL passwd`. Acting for another user is not offered.
-fn plain(response: &[u8]) -> Option<(Vec<u8>, Secret)> {
+/// RFC 4616: `[authzid] NUL authcid NUL passwd`.
+fn plain(response: &[u8]) -> Option<(&[u8], Vec<u8>, Secret)> {
     let mut parts = response.split(|b| *b == 0);
     let (authzid, authcid, password) = (parts.next()?, parts.next()?, parts.next()?);
-    let fits = parts.next().is_none() && (authzid.is_empty() || authzid == authcid);
     let password = std::str::from_utf8(password).ok()?;
-    fits.then(|| (authcid.to_vec(), Secret::new(password)))
+    parts.next().is_none().then(|| (authzid, authcid.to_vec(), Secret::new(password)))
 }
 
 async fn admit(session: &mut Session, conn: &mut Conn, user: &[u8], password: &Secret) -> CommandResult {
@@ -107,11 +109,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_takes_three_fields_and_no_other_identity() {
-        let ok = |r: &[u8]| plain(r).map(|(user, password)| (user, password.expose().to_owned()));
-        assert_eq!(ok(b"\0alice\0secret"), Some((b"alice".to_vec(), "secret".into())));
-        assert_eq!(ok(b"alice\0alice\0"), Some((b"alice".to_vec(), String::new())));
-        assert_eq!(ok(b"bob\0alice\0secret"), None);
+    fn plain_takes_three_fields() {
+        let ok = |r: &[u8]| plain(r).map(|(z, user, password)| (z.to_vec(), user, password.expose().to_owned()));
+        let fields = |z: &[u8], user: &[u8], password: &str| Some((z.to_vec(), user.to_vec(), password.to_owned()));
+        assert_eq!(ok(b"\0alice\0secret"), fields(b"", b"alice", "secret"));
+        assert_eq!(ok(b"bob\0alice\0"), fields(b"bob", b"alice", ""));
         assert_eq!(ok(b"\0alice"), None);
         assert_eq!(ok(b"\0alice\0a\0b"), None);
         assert_eq!(ok(b"\0alice\0\xff"), None);

@@ -17,7 +17,9 @@ const BATCH: usize = 512;
 
 pub(in crate::imap) async fn fetch(cx: &mut SelectedCx<'_>, args: FetchArgs, out: &mut Output) -> CommandResult {
     cx.features.condstore |= args.changed_since.is_some() || args.items.contains(&FetchItem::ModSeq);
-    let uids = cx.resolve(&args.set, args.uid)?;
+    // Only what the client knows: mail that arrives while \Seen is set would be shown without it.
+    let known = std::iter::once((1, cx.mailbox.view.highest_uid())).collect();
+    let uids = cx.resolve(&args.set, args.uid)?.intersection(&known);
     let seen = match args.items.iter().any(sets_seen) && !cx.mailbox.read_only {
         true => mark_seen(cx, &uids, args.uid, out).await?,
         false => UidSet::default(),

@@ -217,12 +217,12 @@ fn large(
         FetchItem::Envelope => named(out, "ENVELOPE ", record.envelope()),
         FetchItem::Body => named(out, "BODY ", record.body()),
         FetchItem::BodyStructure => named(out, "BODYSTRUCTURE ", record.body_structure()),
-        FetchItem::Rfc822 => return section(&top(SectionText::Whole), None, "RFC822", job, record, reader, out),
+        FetchItem::Rfc822 => return section(&top(SectionText::Whole), None, b"RFC822", job, record, reader, out),
         FetchItem::Rfc822Header => {
-            return section(&top(SectionText::Header), None, "RFC822.HEADER", job, record, reader, out);
+            return section(&top(SectionText::Header), None, b"RFC822.HEADER", job, record, reader, out);
         }
         FetchItem::Rfc822Text => {
-            return section(&top(SectionText::Text), None, "RFC822.TEXT", job, record, reader, out);
+            return section(&top(SectionText::Text), None, b"RFC822.TEXT", job, record, reader, out);
         }
         FetchItem::Section { section: wanted, partial, .. } => {
             return section(wanted, *partial, &label(wanted, *partial), job, record, reader, out);
@@ -240,13 +240,13 @@ fn named(out: &mut Vec<u8>, name: &str, value: &[u8]) {
 fn section(
     wanted: &Section,
     partial: Option<(u64, u64)>,
-    name: &str,
+    name: &[u8],
     job: &Job,
     record: &RecordRef<'_>,
     reader: &Reader,
     out: &mut Vec<u8>,
 ) -> store::Result<Option<Range<u64>>> {
-    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(name);
     out.push(b' ');
     let want = match &wanted.text {
         SectionText::Whole => Want::Whole,
@@ -321,11 +321,11 @@ fn clip(span: Range<u64>, partial: Option<(u64, u64)>) -> Range<u64> {
     start..start.saturating_add(count).min(span.end)
 }
 
-/// `BODY[section]<offset>` as the response names it.
-fn label(section: &Section, partial: Option<(u64, u64)>) -> String {
-    let mut name = String::from("BODY[");
+/// `BODY[section]<offset>` as the response names it. Octets, not text: a field name may be a literal of any.
+fn label(section: &Section, partial: Option<(u64, u64)>) -> Vec<u8> {
+    let mut name = b"BODY[".to_vec();
     let path: Vec<String> = section.path.iter().map(u32::to_string).collect();
-    name.push_str(&path.join("."));
+    name.extend_from_slice(path.join(".").as_bytes());
     let (word, fields) = match &section.text {
         SectionText::Whole => ("", None),
         SectionText::Header => ("HEADER", None),
@@ -335,20 +335,21 @@ fn label(section: &Section, partial: Option<(u64, u64)>) -> String {
         SectionText::Mime => ("MIME", None),
     };
     if !path.is_empty() && !word.is_empty() {
-        name.push('.');
+        name.push(b'.');
     }
-    name.push_str(word);
+    name.extend_from_slice(word.as_bytes());
     if let Some(names) = fields {
-        let mut list = Vec::new();
         for (index, field) in names.iter().enumerate() {
-            list.extend_from_slice(if index > 0 { b" " } else { b"" });
-            write_field_name(&mut list, field);
+            name.extend_from_slice(if index > 0 { b" " } else { b" (" });
+            write_field_name(&mut name, field);
         }
-        name.push_str(&format!(" ({})", String::from_utf8_lossy(&list)));
+        name.push(b')');
     }
-    name.push(']');
+    name.push(b']');
     if let Some((offset, _)) = partial {
-        name.push_str(&format!("<{offset}>"));
+        name.push(b'<');
+        write::number(&mut name, offset);
+        name.push(b'>');
     }
     name
 }
@@ -379,8 +380,10 @@ mod tests {
     fn labels_echo_the_section() {
         let section = |path: &[u32], text| Section { path: path.to_vec(), text };
         let fields = SectionText::HeaderFields(vec![b"From".to_vec(), b"X-A".to_vec()]);
-        assert_eq!(label(&section(&[], SectionText::Whole), None), "BODY[]");
-        assert_eq!(label(&section(&[1, 2], SectionText::Mime), Some((0, 9))), "BODY[1.2.MIME]<0>");
-        assert_eq!(label(&section(&[], fields), None), "BODY[HEADER.FIELDS (From X-A)]");
+        assert_eq!(label(&section(&[], SectionText::Whole), None), b"BODY[]");
+        assert_eq!(label(&section(&[1, 2], SectionText::Mime), Some((0, 9))), b"BODY[1.2.MIME]<0>");
+        assert_eq!(label(&section(&[], fields), None), b"BODY[HEADER.FIELDS (From X-A)]");
+        let raw = SectionText::HeaderFieldsNot(vec![b"\xff".to_vec()]);
+        assert_eq!(label(&section(&[], raw), None), b"BODY[HEADER.FIELDS.NOT ({1}\r\n\xff)]");
     }
 }

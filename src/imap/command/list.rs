@@ -24,7 +24,7 @@ struct Node {
 
 /// RFC 9051 section 6.3.9. `LIST "" ""` asks for the delimiter alone.
 pub(in crate::imap) async fn list(cx: &mut Authenticated<'_>, args: &ListArgs, out: &mut Output) -> CommandResult {
-    if !args.extended && args.patterns.iter().all(String::is_empty) {
+    if !args.extended && asks_for_delimiter(args) {
         out.line("* LIST (\\Noselect) \"/\" \"\"");
         return Done::ok();
     }
@@ -56,7 +56,7 @@ pub(in crate::imap) async fn list(cx: &mut Authenticated<'_>, args: &ListArgs, o
 
 /// RFC 3501 section 6.3.9: the subscribed names, and for `%` the levels above them.
 pub(in crate::imap) async fn lsub(cx: &Authenticated<'_>, args: &ListArgs, out: &mut Output) -> CommandResult {
-    if args.patterns.iter().all(String::is_empty) {
+    if asks_for_delimiter(args) {
         out.line("* LSUB (\\Noselect) \"/\" \"\"");
         return Done::ok();
     }
@@ -71,6 +71,11 @@ pub(in crate::imap) async fn lsub(cx: &Authenticated<'_>, args: &ListArgs, out: 
         }
     }
     Done::ok()
+}
+
+/// The one empty pattern; a pattern that cannot be decoded has been left out and is none.
+fn asks_for_delimiter(args: &ListArgs) -> bool {
+    args.patterns.first().is_some_and(String::is_empty)
 }
 
 /// RFC 2342: one personal namespace.

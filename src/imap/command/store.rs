@@ -12,27 +12,30 @@ use crate::mail::{Message, Uid, UidSet};
 use crate::store::{FlagChange, Snapshot};
 
 pub(in crate::imap) async fn store(cx: &mut SelectedCx<'_>, args: &StoreArgs, out: &mut Output) -> CommandResult {
+    // RFC 7162 section 3.1: the command enables CONDSTORE also where it fails.
+    cx.features.condstore |= args.unchanged_since.is_some();
     if cx.mailbox.read_only {
         return Err(CommandError::No(Some("READ-ONLY"), "The mailbox is open read-only"));
     }
-    cx.features.condstore |= args.unchanged_since.is_some();
     let uids = cx.resolve(&args.set, args.uid)?;
     let before = Arc::clone(cx.mailbox.view.snapshot());
     let change = FlagChange { op: args.op, list: args.list.clone(), unchanged_since: args.unchanged_since };
     let stored = cx.store.set_flags(cx.mailbox.id, uids.clone(), change).await?;
     let delta = cx.sync(out, args.uid).await?;
     let echo = FlagEcho { uids: &stored.applied, op: args.op, list: &args.list, silent: args.silent, uid: args.uid };
-    answer(cx, &before, delta.changed, &echo, out).await?;
+    answer(cx, &before, delta.changed, &echo, args.unchanged_since.is_some(), out).await?;
     outcome(cx, args, &uids, &stored.modified)
 }
 
 /// The untagged FETCHes: every message named gets one unless the change was silent, and then still one that
-/// another session changed as well (IMAP-RULES 15); with CONDSTORE the new MODSEQ is always sent.
+/// another session changed as well (IMAP-RULES 15); with CONDSTORE the new MODSEQ is always sent, and that of every
+/// message after UNCHANGEDSINCE (`conditional`; RFC 7162 section 3.1.3).
 async fn answer(
     cx: &SelectedCx<'_>,
     before: &Snapshot,
     changed: Vec<Uid>,
     echo: &FlagEcho<'_>,
+    conditional: bool,
     out: &mut Output,
 ) -> Result<(), CommandError> {
     let mut others: HashMap<Uid, bool> = HashMap::new();
@@ -51,7 +54,7 @@ async fn answer(
         let own = echo.explains(old, message, &view.snapshot().keywords);
         if !echo.silent || !own {
             fetch_flags(cx.mailbox, *cx.features, out, message.uid.value(), echo.uid);
-        } else if cx.features.condstore && others.contains_key(&message.uid) {
+        } else if cx.features.condstore && (conditional || others.contains_key(&message.uid)) {
             mod_seq_only(out, seq, message, echo.uid);
         }
         out.relieve().await?;

@@ -7,7 +7,7 @@ use super::{Features, MailboxView, SelectedMailbox};
 use crate::imap::codec::write;
 use crate::imap::conn::Output;
 use crate::imap::error::CommandError;
-use crate::mail::{FlagList, FlagOp, Flags, Keyword, KeywordSet, Message, UidSet};
+use crate::mail::{FlagList, FlagOp, Flags, Keyword, KeywordSet, MAX_KEYWORDS, Message, UidSet};
 use crate::store::{Delta, Snapshot};
 
 /// The flag change that the command being answered made itself.
@@ -125,7 +125,9 @@ pub(in crate::imap) fn flags_lines(mailbox: &mut SelectedMailbox, out: &mut Outp
     if mailbox.read_only {
         out.push("()] Read-only mailbox\r\n");
     } else {
-        flag_list(out.buf(), names().chain(std::iter::once("\\*")));
+        // Without `\*` when the table is full: RFC 9051 section 7.1, PERMANENTFLAGS.
+        let more = (keywords.len() < MAX_KEYWORDS).then_some("\\*");
+        flag_list(out.buf(), names().chain(more));
         out.push("] Flags permitted\r\n");
     }
     mailbox.keywords_told = keywords.len();

@@ -4,7 +4,6 @@
 //! are expunged there but not yet announced to this client, and so keep their sequence numbers (RFC 9051
 //! section 7.5.1). Sequence numbers turn into UIDs here and nowhere else.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::mail::{Message, ModSeq, Seq, SequenceSet, Uid, UidSet};
@@ -14,7 +13,8 @@ use crate::store::{Delta, Snapshot};
 #[derive(Debug)]
 pub(in crate::imap) struct MailboxView {
     snapshot: Arc<Snapshot>,
-    ghosts: BTreeMap<Uid, Message>,
+    /// Ascending by UID. Every look-up is a binary search: a mailbox may lose many messages in one go.
+    ghosts: Vec<Message>,
     /// The highest mod-sequence that covered everything before the first ghost appeared (IMAP-RULES 21).
     floor: Option<ModSeq>,
 }
@@ -36,7 +36,7 @@ pub(in crate::imap) struct OutOfRange;
 
 impl MailboxView {
     pub(in crate::imap) fn new(snapshot: Arc<Snapshot>) -> Self {
-        Self { snapshot, ghosts: BTreeMap::new(), floor: None }
+        Self { snapshot, ghosts: Vec::new(), floor: None }
     }
 
     /// Moves to `next`, a later version of the mailbox. What vanished becomes a ghost; the delta's `changed` and
@@ -51,10 +51,10 @@ impl MailboxView {
         }
         for (low, high) in delta.vanished.ranges() {
             let from = Uid::new(*low).map_or(0, |uid| self.snapshot.position(uid).unwrap_or_else(|at| at));
-            for message in self.snapshot.iter_range(from..usize::MAX).take_while(|m| m.uid.value() <= *high) {
-                self.ghosts.insert(message.uid, message.clone());
-            }
+            let gone = self.snapshot.iter_range(from..usize::MAX).take_while(|m| m.uid.value() <= *high);
+            self.ghosts.extend(gone.cloned());
         }
+        self.ghosts.sort_by_key(|ghost| ghost.uid);
         self.snapshot = next;
         delta
     }
@@ -65,9 +65,9 @@ impl MailboxView {
         if self.ghosts.is_empty() {
             return (Vec::new(), UidSet::default());
         }
-        let seqs = self.ghost_seqs().into_iter().rev().map(|(_, seq)| seq).collect();
-        let uids = self.ghosts.keys().copied().collect();
-        self.ghosts.clear();
+        let seqs = (0..self.ghosts.len()).rev().map(|index| self.ghost_seq(index)).collect();
+        let uids = self.ghosts.iter().map(|ghost| ghost.uid).collect();
+        self.ghosts = Vec::new();
         self.floor = None;
         (seqs, uids)
     }
@@ -89,36 +89,34 @@ impl MailboxView {
 
     /// Whether a message of `uids` is expunged without this client having been told.
     pub(in crate::imap) fn has_ghost(&self, uids: &UidSet) -> bool {
-        self.ghosts.keys().any(|uid| uids.contains_uid(*uid))
+        self.ghosts.iter().any(|ghost| uids.contains_uid(ghost.uid))
     }
 
     /// The message with this number.
     pub(in crate::imap) fn by_seq(&self, seq: Seq) -> Option<Entry<'_>> {
         let wanted = seq.value();
-        let mut ghosts_before = 0;
-        for (index, (uid, ghost_seq)) in self.ghost_seqs().into_iter().enumerate() {
-            if ghost_seq == wanted {
-                return self.ghosts.get(&uid).map(|message| Entry { seq: wanted, message, ghost: true });
-            }
-            if ghost_seq > wanted {
-                break;
-            }
-            ghosts_before = index as u32 + 1;
+        let (mut before, mut end) = (0, self.ghosts.len());
+        while before < end {
+            let middle = before + (end - before) / 2;
+            if self.ghost_seq(middle) < wanted { before = middle + 1 } else { end = middle }
         }
-        let message = self.snapshot.get((wanted - ghosts_before - 1) as usize)?;
+        if let Some(message) = self.ghosts.get(before).filter(|_| self.ghost_seq(before) == wanted) {
+            return Some(Entry { seq: wanted, message, ghost: true });
+        }
+        let message = self.snapshot.get(wanted as usize - before - 1)?;
         Some(Entry { seq: wanted, message, ghost: false })
     }
 
     /// The number of a message of the present version.
     pub(in crate::imap) fn seq_of(&self, uid: Uid) -> Option<u32> {
         let index = self.snapshot.position(uid).ok()?;
-        Some(index as u32 + self.ghosts.range(..uid).count() as u32 + 1)
+        Some((index + self.ghosts_before(uid) + 1) as u32)
     }
 
     /// The highest UID the client can name with `*`, 0 when the mailbox is empty.
-    fn highest_uid(&self) -> u32 {
+    pub(in crate::imap) fn highest_uid(&self) -> u32 {
         let last = self.snapshot.len().checked_sub(1).and_then(|i| self.snapshot.get(i)).map_or(0, |m| m.uid.value());
-        self.ghosts.last_key_value().map_or(last, |(uid, _)| last.max(uid.value()))
+        self.ghosts.last().map_or(last, |ghost| last.max(ghost.uid.value()))
     }
 
     /// The UIDs that a set names: ranges that cover the named messages and no other message of the view. Sets
@@ -154,8 +152,9 @@ impl MailboxView {
         let index = self.snapshot.position(first).unwrap_or_else(|at| at);
         let last = Uid::new(high).unwrap_or(first).max(first);
         let mut living = self.snapshot.iter_range(index..usize::MAX).take_while(move |m| m.uid <= last).peekable();
-        let mut ghosts = self.ghosts.range(first..=last).map(|(_, m)| m).peekable();
-        let mut seq = index as u32 + self.ghosts.range(..first).count() as u32;
+        let ghosts_before = self.ghosts_before(first);
+        let mut ghosts = self.ghosts.iter().skip(ghosts_before).take_while(move |m| m.uid <= last).peekable();
+        let mut seq = (index + ghosts_before) as u32;
         std::iter::from_fn(move || {
             let ghost = match (living.peek(), ghosts.peek()) {
                 (Some(a), Some(b)) => b.uid < a.uid,
@@ -168,12 +167,13 @@ impl MailboxView {
         })
     }
 
-    /// Each ghost with its sequence number, ascending.
-    fn ghost_seqs(&self) -> Vec<(Uid, u32)> {
-        let seq = |(n, uid): (usize, &Uid)| {
-            let before = self.snapshot.position(*uid).unwrap_or_else(|at| at);
-            (*uid, (before + n + 1) as u32)
-        };
-        self.ghosts.keys().enumerate().map(seq).collect()
+    fn ghosts_before(&self, uid: Uid) -> usize {
+        self.ghosts.partition_point(|ghost| ghost.uid < uid)
+    }
+
+    /// The sequence number of a ghost: what the client counts before it is living messages and earlier ghosts.
+    fn ghost_seq(&self, index: usize) -> u32 {
+        let living = self.ghosts.get(index).map_or(0, |g| self.snapshot.position(g.uid).unwrap_or_else(|at| at));
+        (living + index + 1) as u32
     }
 }

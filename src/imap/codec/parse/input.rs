@@ -210,19 +210,24 @@ impl<'a> Input<'a> {
         if self.eat_word(b"NIL") { Ok(None) } else { self.string().map(Some) }
     }
 
-    /// `"(" item *(SP item) ")"`; also `()` if `empty`.
+    /// `"(" item *(SP item) ")"`; also `()` if `empty`. Several libraries put more spaces between the parentheses.
     pub(super) fn list<T>(&mut self, empty: bool, mut item: impl FnMut(&mut Self) -> Parsed<T>) -> Parsed<Vec<T>> {
         self.expect(b'(', "expected a list")?;
         let mut items = Vec::new();
+        while self.eat(b' ') {}
         if empty && self.eat(b')') {
             return Ok(items);
         }
         loop {
             items.push(item(self)?);
+            let spaced = self.peek() == Some(b' ');
+            while self.eat(b' ') {}
             if self.eat(b')') {
                 return Ok(items);
             }
-            self.expect(b' ', "a list does not end")?;
+            if !spaced {
+                return Err("a list does not end");
+            }
         }
     }
 
