@@ -23,6 +23,7 @@ pub const MESSAGE: &str = "From: Ann <ann@example.org>\r\nTo: bob@example.org\r\
 
 pub struct TestServer {
     pub address: std::net::SocketAddr,
+    registry: Registry,
     running: Arc<Running>,
 }
 
@@ -62,7 +63,14 @@ impl TestServer {
         let address = listener.local_addr().expect("address");
         let shutdown = CancellationToken::new();
         tokio::spawn(Server::new(deps).run(listener, false, shutdown.clone()));
-        Self { address, running: Arc::new(Running { shutdown, _dir: dir }) }
+        Self { address, registry, running: Arc::new(Running { shutdown, _dir: dir }) }
+    }
+
+    /// The value of the sample whose line in /metrics begins with `name` and a space.
+    pub fn metric(&self, name: &str) -> String {
+        let text = String::from_utf8(self.registry.render().expect("metrics")).expect("text");
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.unwrap_or_else(|| panic!("no sample {name} in:\n{text}")).to_owned()
     }
 
     pub async fn connect(&self) -> Client {

@@ -79,3 +79,27 @@ async fn idle_clients_of_many_devices_all_hear() {
         idler.s("* 1 EXISTS").await;
     }
 }
+
+#[tokio::test]
+async fn only_mail_that_finds_the_client_idle_counts_as_pushed() {
+    const PUSHES: &str = "tributary_new_mail_push_seconds_count";
+    let server = TestServer::start().await;
+    let (mut idler, mut other) = (server.selected("INBOX").await, server.selected("INBOX").await);
+    // Thunderbird pauses for two seconds between DONE and the next IDLE; that is no delay of ours.
+    other.append("INBOX", "", MESSAGE).await;
+    idler.c("i IDLE").await;
+    idler.s("+ *").await;
+    idler.s("* 1 EXISTS").await;
+    idler.s("* * RECENT").await;
+    idler.c("DONE").await;
+    idler.s("i OK *").await;
+    assert_eq!(server.metric(PUSHES), "0");
+    idler.c("j IDLE").await;
+    idler.s("+ *").await;
+    other.append("INBOX", "", MESSAGE).await;
+    idler.s("* 2 EXISTS").await;
+    idler.s("* * RECENT").await;
+    idler.c("DONE").await;
+    idler.s("j OK *").await;
+    assert_eq!(server.metric(PUSHES), "1");
+}

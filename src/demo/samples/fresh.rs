@@ -21,7 +21,7 @@ const SUBJECTS: &[&str] = &[
     "=?utf-8?Q?Caf=C3=A9_at_four?=",
     "Found your hat",
     "Gauge reading",
-    "=?iso-2022-jp?B?GyRCOiNGfCRORjckLTtKGyhC?=",
+    "=?iso-2022-jp?B?GyRCOiNGfCROJCpDTiRpJDsbKEI=?=",
     "Two seats left in the canoe",
     "Minutes of today",
 ];

@@ -162,4 +162,18 @@ mod tests {
             assert!(!String::from_utf8(bytes).unwrap().replace("\r\n", "").contains(['\r', '\n']));
         }
     }
+
+    #[test]
+    fn the_japanese_fresh_subject_reads_as_notice_of_today() {
+        use base64::Engine as _;
+
+        let mail =
+            (0..9).map(|n| String::from_utf8(fresh(n, now())).unwrap()).find(|mail| mail.contains("iso-2022-jp"));
+        let mail = mail.unwrap();
+        let word = mail.split("=?iso-2022-jp?B?").nth(1).unwrap().split("?=").next().unwrap();
+        let bytes = base64::engine::general_purpose::STANDARD.decode(word).unwrap();
+        let (subject, faulty) = encoding_rs::ISO_2022_JP.decode_without_bom_handling(&bytes);
+        assert!(!faulty);
+        assert_eq!(subject, "\u{4eca}\u{65e5}\u{306e}\u{304a}\u{77e5}\u{3089}\u{305b}");
+    }
 }

@@ -30,9 +30,11 @@ pub(in crate::imap) async fn idle(session: &mut Session, conn: &mut Conn) -> Com
     let _counted = Counted::new(&deps);
     session.registry.touch(&session.handle, true);
     conn.output.line("+ idling");
+    let mut was_idle = false;
     loop {
-        update(session, conn).await?;
+        update(session, conn, was_idle).await?;
         conn.output.flush().await?;
+        was_idle = true;
         match wait(session, conn, &deps).await {
             Wake::Line(line) => return done(line),
             Wake::Changed => {}
@@ -42,12 +44,13 @@ pub(in crate::imap) async fn idle(session: &mut Session, conn: &mut Conn) -> Com
     }
 }
 
-async fn update(session: &mut Session, conn: &mut Conn) -> Result<(), CommandError> {
+/// Says what changed. Mail that was there before IDLE waited for the client, not for us: it is no push.
+async fn update(session: &mut Session, conn: &mut Conn, was_idle: bool) -> Result<(), CommandError> {
     let metrics = session.deps.metrics.clone();
     let Some(mut cx) = session.selected() else { return Ok(()) };
     let before = cx.mailbox.view.len();
     cx.announce(&mut conn.output, true).await?;
-    if cx.mailbox.view.len() > before {
+    if was_idle && cx.mailbox.view.len() > before {
         conn.output.flush().await?;
         metrics.pushed(cx.mailbox.view.snapshot().committed_at.elapsed());
     }
