@@ -153,10 +153,20 @@ fn serve_starts_tells_its_state_and_stops_on_a_signal() {
             assert!(begun.elapsed() < Duration::from_secs(10), "not ready");
             std::thread::yield_now();
         }
+        let sampled = "tributary_store_size_bytes{file=\"blobs\"}";
+        while !service.get("/metrics").contains(sampled) {
+            assert!(begun.elapsed() < Duration::from_secs(10), "the store is not sampled");
+            std::thread::yield_now();
+        }
         let metrics = service.get("/metrics");
-        for name in
-            ["tributary_build_info", "tributary_panics_total 0", "tributary_authentications_total", "process_open_fds"]
-        {
+        for name in [
+            "tributary_build_info",
+            "tributary_panics_total 0",
+            "tributary_authentications_total",
+            "tributary_store_messages 0",
+            "tributary_store_disk_free_bytes",
+            "process_open_fds",
+        ] {
             assert!(metrics.contains(name), "{name} in {metrics}");
         }
         let mut imap = BufReader::new(TcpStream::connect(&service.imap).unwrap());

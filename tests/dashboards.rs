@@ -125,6 +125,16 @@ fn dashboards_use_only_metrics_that_exist() {
 }
 
 #[test]
+fn documentation_lists_what_is_registered_and_nothing_else() {
+    let (sources, documented) = (sources(), metric_names(&read(&root().join("docs/metrics.md"))));
+    let registered: BTreeSet<String> =
+        CONTRACT.iter().filter(|name| registered(&sources, name)).map(|name| (*name).to_owned()).collect();
+    assert!(registered.len() > 30, "only {registered:?}");
+    assert_eq!(documented.difference(&registered).collect::<Vec<_>>(), Vec::<&String>::new(), "not registered");
+    assert_eq!(registered.difference(&documented).collect::<Vec<_>>(), Vec::<&String>::new(), "not documented");
+}
+
+#[test]
 fn other_monitoring_files_use_only_contracted_metrics() {
     for path in with_extension("config", &["yml", "yaml"]) {
         for name in metric_names(&read(&path)) {

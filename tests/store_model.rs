@@ -428,7 +428,7 @@ fn follow(client: &mut Client) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 8, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
     #[test]
     fn the_store_is_its_model(operations in prop::collection::vec(operation(), 1..40)) {

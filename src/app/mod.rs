@@ -5,6 +5,7 @@
 
 mod listen;
 mod logging;
+mod storage;
 mod wiring;
 
 use std::net::SocketAddr;
@@ -27,6 +28,7 @@ use crate::shutdown::Shutdown;
 use crate::status;
 use crate::store::Store;
 use crate::tls;
+use storage::Storage;
 
 /// From the signal to the end, all parts together.
 const STOP_TIME: Duration = Duration::from_secs(10);
@@ -159,6 +161,7 @@ impl Running {
         readiness.ready(Component::Imap);
         let polling = work.token();
         work.spawn(async move { poller.run(polling).await });
+        work.spawn(Storage::new(store.clone(), config.data_dir.clone(), &registry)?.run(work.token()));
         let deps = http::Deps { registry, readiness: readiness.clone(), accounts };
         let router = http::router(deps);
         for listener in listeners.http {

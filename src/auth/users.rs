@@ -59,10 +59,10 @@ pub struct User {
 /// Why a login is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// Wrong user or password: NO [AUTHENTICATIONFAILED].
+    /// Wrong user or password: `NO [AUTHENTICATIONFAILED]`.
     #[error("wrong user name or password")]
     WrongCredentials,
-    /// Too many checks are waiting, nothing was checked: NO [UNAVAILABLE].
+    /// Too many checks are waiting, nothing was checked: `NO [UNAVAILABLE]`.
     #[error("too many logins at once, try again")]
     Busy,
 }

@@ -88,11 +88,17 @@ const CONFIG_FILES: [&str; 2] = ["./tributary.yaml", "/etc/tributary/tributary.y
 fn block_on(service: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .max_blocking_threads(blocking_threads())
         .build()
         .context("cannot start the asynchronous runtime")?;
     let ended = runtime.block_on(service);
     runtime.shutdown_timeout(Duration::from_secs(1));
     ended
+}
+
+/// Threads for reads of the store and password checks. More than this only costs memory: each holds buffers.
+fn blocking_threads() -> usize {
+    std::thread::available_parallelism().map_or(16, |cores| (4 * cores.get()).clamp(16, 64))
 }
 
 #[cfg(test)]

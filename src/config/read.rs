@@ -130,8 +130,8 @@ fn user(mut section: Section<'_>, limits: &Limits) -> Option<User> {
         None => Some(Vec::new()),
     };
     section.not_yet("quota", &[]);
-    section.not_yet("account_mailboxes", &["false"]);
-    section.not_yet("account_keywords", &["false"]);
+    section.switch_without_effect("account_mailboxes");
+    section.switch_without_effect("account_keywords");
     section.not_yet("rules", &[]);
     section.finish();
     Some(User { name: name?, password: password?, accounts: accounts? })

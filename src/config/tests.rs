@@ -118,8 +118,6 @@ fn what_comes_later_is_refused_and_todays_values_are_not() {
         "        first_poll: new",
         "        first_poll: newest 500",
         "    quota: 20GiB",
-        "    account_mailboxes: true",
-        "    account_keywords: true",
         "    rules:\n      - match: { from: x }",
         "http: { user_labels: true }",
     ] {
@@ -135,6 +133,10 @@ fn what_comes_later_is_refused_and_todays_values_are_not() {
     ] {
         good(&minimal(&format!("{line}\n")));
     }
+    let loaded =
+        parse(&minimal("    account_mailboxes: true\n    account_keywords: true\n"), Path::new("")).expect("accepted");
+    assert_eq!(loaded.warnings.len(), 2);
+    assert!(loaded.warnings[0].to_string().contains("account_mailboxes: has no effect in this version"));
 }
 
 #[test]

@@ -4,6 +4,8 @@
 //! The tree is built from parser events rather than by serde, because serde stops at the first error and forgets lines: an
 //! operator gets all problems of a file at once. Quoted or not, a scalar is its text; what it means is for the key to say.
 
+use std::collections::HashMap;
+
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
 use super::problem::Problem;
@@ -132,6 +134,7 @@ impl<'a> Builder<'a> {
 
     fn mapping(&mut self, depth: usize) -> Result<Value, Problem> {
         let mut entries: Vec<Entry> = Vec::new();
+        let mut first_lines: HashMap<String, usize> = HashMap::new();
         loop {
             let (event, line) = self.next()?;
             if event == Event::MappingEnd {
@@ -147,9 +150,9 @@ impl<'a> Builder<'a> {
             };
             let (event, value_line) = self.next()?;
             let value = self.node(event, value_line, depth + 1)?;
-            match entries.iter().find(|entry| entry.key == key) {
+            match first_lines.insert(key.clone(), line) {
                 Some(first) if !key.is_empty() => {
-                    let what = format!("the key {key} stands here already, in line {}; write it once", first.line);
+                    let what = format!("the key {key} stands here already, in line {first}; write it once");
                     self.problems.push(Problem::new(line, "", what));
                 }
                 _ => entries.push(Entry { key, line, value }),
@@ -235,5 +238,19 @@ mod tests {
         assert!(parse(&text).is_ok());
         text.push('#');
         assert!(problem(&text).contains("longer than 1 MiB"));
+        let many_keys: String = (0..80_000).map(|n| format!("k{n}: 1\n")).collect();
+        assert!(parse(&many_keys).is_ok());
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2000))]
+
+        /// Whatever stands in the file, it is a tree or problems with lines: never a panic, never a loop.
+        #[test]
+        fn any_text_is_read_or_refused(text in "[a-c:\\-?\\[\\]{},&*!|>'\"%@#~\\\\ \t\r\n\u{e9}\u{feff}\u{0}]{0,60}") {
+            if let Err(problems) = parse(&text) {
+                assert!(!problems.is_empty() && problems.iter().all(|problem| problem.line > 0));
+            }
+        }
     }
 }

@@ -2,10 +2,45 @@
 
 use std::num::NonZeroU32;
 
-/// Unique identifier of a message within its mailbox (RFC 9051 section 2.3.1.1): ascending, never reused,
-/// kept within 31 bits because some clients store it signed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Uid(NonZeroU32);
+/// A positive number of 32 bits with a meaning of its own.
+macro_rules! number {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(NonZeroU32);
+
+        impl $name {
+            /// `None` for zero.
+            pub const fn new(value: u32) -> Option<Self> {
+                match NonZeroU32::new(value) {
+                    Some(v) => Some(Self(v)),
+                    None => None,
+                }
+            }
+
+            /// The number as sent on the wire.
+            pub const fn value(self) -> u32 {
+                self.0.get()
+            }
+        }
+    };
+}
+
+number! {
+    /// Unique identifier of a message within its mailbox (RFC 9051 section 2.3.1.1): ascending, never reused,
+    /// kept within 31 bits because some clients store it signed.
+    Uid
+}
+
+number! {
+    /// Message sequence number: the position of a message in what one client knows (RFC 9051 section 2.3.1.2).
+    Seq
+}
+
+number! {
+    /// Validity value of a mailbox's UIDs (RFC 9051 section 2.3.1.1); 31 bits.
+    UidValidity
+}
 
 /// The largest UID ever assigned.
 pub const MAX_UID: u32 = 0x7fff_ffff;
@@ -13,57 +48,6 @@ pub const MAX_UID: u32 = 0x7fff_ffff;
 impl Uid {
     /// The first UID of a mailbox.
     pub const FIRST: Self = Self(NonZeroU32::MIN);
-
-    /// `None` for zero.
-    pub const fn new(value: u32) -> Option<Self> {
-        match NonZeroU32::new(value) {
-            Some(v) => Some(Self(v)),
-            None => None,
-        }
-    }
-
-    /// The number as sent on the wire.
-    pub const fn value(self) -> u32 {
-        self.0.get()
-    }
-}
-
-/// Message sequence number: the position of a message in what one client knows (RFC 9051 section 2.3.1.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Seq(NonZeroU32);
-
-impl Seq {
-    /// `None` for zero.
-    pub const fn new(value: u32) -> Option<Self> {
-        match NonZeroU32::new(value) {
-            Some(v) => Some(Self(v)),
-            None => None,
-        }
-    }
-
-    /// The number as sent on the wire.
-    pub const fn value(self) -> u32 {
-        self.0.get()
-    }
-}
-
-/// Validity value of a mailbox's UIDs (RFC 9051 section 2.3.1.1); 31 bits, never zero.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct UidValidity(pub NonZeroU32);
-
-impl UidValidity {
-    /// `None` for zero.
-    pub const fn new(value: u32) -> Option<Self> {
-        match NonZeroU32::new(value) {
-            Some(v) => Some(Self(v)),
-            None => None,
-        }
-    }
-
-    /// The number as sent on the wire.
-    pub const fn value(self) -> u32 {
-        self.0.get()
-    }
 }
 
 /// Mod-sequence (RFC 7162): one counter a user, 63 bits; every visible change takes the next value.

@@ -1,16 +1,17 @@
 //! Messages on their way into the store: several at once, so that they share commits while more are being received;
 //! bounded in number and octets, so that a slow store slows the server down.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::Error;
-use super::plan::{Ledger, Target};
+use super::plan::{Ledger, Target, is_missing};
 use super::source::Destination;
-use crate::ingest::Intake;
+use crate::ingest::{Intake, Prepared};
 use crate::mail::{FlagList, InternalDate};
 use crate::pop3::Listing;
 use crate::store::{self, Delivered, Delivery, LedgerChange, NewMessage, Store};
@@ -20,26 +21,50 @@ const MAX_COUNT: usize = 32;
 /// Octets of messages in flight; one message is always allowed.
 const MAX_OCTETS: u64 = 32 * 1024 * 1024;
 
-/// What the ledger knows of messages that have no unique-id of their own now, or had none once.
+/// Unique-ids by header hash and listed size.
+type Missing = HashMap<([u8; 16], u64), Vec<Vec<u8>>>;
+
+/// What the ledger knows of messages whose unique-id does not tell who they are.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    /// Header hash and listed size of rows whose unique-id identifies no listed message: the message may be here under
-    /// a unique-id that has become empty or shared.
-    pub(super) headers: HashSet<([u8; 16], u64)>,
+    /// Rows whose unique-id identifies no listed message, by header hash and listed size: the message may be here under
+    /// a unique-id that is new, empty or shared.
+    pub(super) missing: Mutex<Missing>,
     /// Keys of messages that were stored by their content.
     pub(super) contents: HashSet<Vec<u8>>,
+    /// The server may have given its messages new unique-ids.
+    reset: bool,
 }
 
 impl Known {
-    pub(super) fn new(ledger: &Ledger, listing: &Listing) -> Self {
-        let is_content = |id: &[u8]| id.first() == Some(&0);
-        let contents = ledger.keys().filter(|id| is_content(id)).cloned().collect();
-        if listing.iter().all(|item| item.unique_id.is_some()) {
-            return Self { headers: HashSet::new(), contents };
+    pub(super) fn new(ledger: &Ledger, listing: &Listing, reset: bool) -> Self {
+        let contents = ledger.keys().filter(|id| id.first() == Some(&0)).cloned().collect();
+        let mut missing = Missing::new();
+        if reset || listing.iter().any(|item| item.unique_id.is_none()) {
+            let listed: HashSet<&[u8]> = listing.iter().filter_map(|item| item.unique_id).collect();
+            for (id, row) in ledger.iter().filter(|(id, _)| is_missing(id, &listed)) {
+                missing.entry((row.header_hash, row.listed_size)).or_default().push(id.clone());
+            }
         }
-        let listed: HashSet<&[u8]> = listing.iter().filter_map(|item| item.unique_id).collect();
-        let unlisted = ledger.iter().filter(|(id, _)| !is_content(id) && !listed.contains(id.as_slice()));
-        Self { headers: unlisted.map(|(_, row)| (row.header_hash, row.listed_size)).collect(), contents }
+        Self { missing: Mutex::new(missing), contents, reset }
+    }
+
+    /// The ledger key that the message has now, if it was stored before under another than its unique-id.
+    fn find(&self, prepared: &Prepared, listed_size: u64, target: &Target) -> Option<(Vec<u8>, Arrival)> {
+        if target.unique_id.is_some() {
+            let content = store::content_key(&prepared.body.hash());
+            if self.contents.contains(&content) {
+                return Some((content, Arrival::KnownContent));
+            }
+            if !self.reset {
+                return None;
+            }
+        }
+        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        let ids = missing.get_mut(&(prepared.header_hash, listed_size))?;
+        // A row that takes a new unique-id stands for no other message; without one it stays what it is.
+        let id = if target.unique_id.is_some() { ids.pop() } else { ids.last().cloned() };
+        Some((id?, Arrival::KnownHeader))
     }
 }
 
@@ -57,36 +82,39 @@ pub(super) enum Arrival {
     Stored,
     /// Stored before, under this unique-id.
     KnownUniqueId,
-    /// Stored before, by what it contains.
+    /// Stored before, under its content.
     KnownContent,
+    /// Stored before, under another unique-id.
+    KnownHeader,
 }
 
 /// The messages in flight.
 pub(super) struct Deliveries {
-    store: Store,
-    destination: Destination,
-    delete_upstream: bool,
-    known: Arc<Known>,
+    recipient: Recipient,
     tasks: JoinSet<Done>,
+    /// Completes when the message started last has been submitted: UIDs ascend in the order of the maildrop.
+    submitted: Option<oneshot::Receiver<()>>,
     octets: u64,
 }
 
 impl Deliveries {
     pub(super) fn new(store: Store, destination: Destination, delete_upstream: bool) -> Self {
-        Self { store, destination, delete_upstream, known: Arc::default(), tasks: JoinSet::new(), octets: 0 }
+        let recipient = Recipient { store, destination, delete_upstream, known: Arc::default() };
+        Self { recipient, tasks: JoinSet::new(), submitted: None, octets: 0 }
     }
 
     pub(super) fn set_known(&mut self, known: Known) {
-        self.known = Arc::new(known);
+        self.recipient.known = Arc::new(known);
     }
 
     /// Hands a complete message to the store.
     pub(super) fn start(&mut self, intake: Intake, target: Target, octets: u64) {
         self.octets += octets;
-        let (store, destination, known) = (self.store.clone(), self.destination, self.known.clone());
-        let delete_upstream = self.delete_upstream;
+        let recipient = self.recipient.clone();
+        let (submitted, next) = oneshot::channel();
+        let turn = Turn { previous: self.submitted.replace(next), submitted };
         self.tasks.spawn(async move {
-            let outcome = deliver(&store, destination, &known, delete_upstream, intake, &target, octets).await;
+            let outcome = recipient.deliver(intake, &target, octets, turn).await;
             Done { target, octets, outcome }
         });
     }
@@ -110,50 +138,59 @@ impl Deliveries {
     }
 }
 
-async fn deliver(
-    store: &Store,
+/// Where messages go, and what is there.
+#[derive(Clone)]
+struct Recipient {
+    store: Store,
     destination: Destination,
-    known: &Known,
     delete_upstream: bool,
-    intake: Intake,
-    target: &Target,
-    octets: u64,
-) -> Result<Arrival, store::Error> {
-    let prepared = intake.finish().await?;
-    let listed_size = target.size.unwrap_or(octets);
-    match &target.unique_id {
-        None if known.headers.contains(&(prepared.header_hash, listed_size)) => return Ok(Arrival::KnownContent),
-        None => {}
-        Some(unique_id) => {
-            let content = store::content_key(&prepared.body.hash());
-            if known.contents.contains(&content) {
-                // From now on its unique-id identifies it.
-                let change = LedgerChange::Adopt { from: content, to: unique_id.clone() };
-                store.change_ledger(destination.account, vec![change]).await?;
-                return Ok(Arrival::KnownContent);
-            }
+    known: Arc<Known>,
+}
+
+/// A message's place in the order of its maildrop. Dropped: the next one may go.
+struct Turn {
+    previous: Option<oneshot::Receiver<()>>,
+    submitted: oneshot::Sender<()>,
+}
+
+impl Recipient {
+    async fn deliver(&self, intake: Intake, target: &Target, octets: u64, turn: Turn) -> Result<Arrival, store::Error> {
+        let prepared = intake.finish().await?;
+        if let Some(previous) = turn.previous {
+            // An error says that the previous one was not submitted at all: it is not waited for.
+            let _ = previous.await;
         }
+        let listed_size = target.size.unwrap_or(octets);
+        if let Some((from, arrival)) = self.known.find(&prepared, listed_size, target) {
+            if let Some(unique_id) = &target.unique_id {
+                let change = LedgerChange::Adopt { from, to: unique_id.clone() };
+                self.store.change_ledger(self.destination.account, vec![change]).await?;
+            }
+            return Ok(arrival);
+        }
+        let message = NewMessage {
+            body: prepared.body,
+            flags: FlagList::default(),
+            internal_date: prepared.received.unwrap_or_else(now),
+            account: Some(self.destination.account),
+        };
+        let delivery = Delivery {
+            account: self.destination.account,
+            mailbox: self.destination.mailbox,
+            message,
+            unique_id: target.unique_id.clone(),
+            listed_size,
+            header_hash: prepared.header_hash,
+            delete_upstream: self.delete_upstream,
+        };
+        let durable = self.store.submit(delivery).await?;
+        drop(turn.submitted);
+        Ok(match durable.await? {
+            Delivered::Stored(_) => Arrival::Stored,
+            Delivered::Duplicate if target.unique_id.is_some() => Arrival::KnownUniqueId,
+            Delivered::Duplicate => Arrival::KnownContent,
+        })
     }
-    let message = NewMessage {
-        body: prepared.body,
-        flags: FlagList::default(),
-        internal_date: prepared.received.unwrap_or_else(now),
-        account: Some(destination.account),
-    };
-    let delivery = Delivery {
-        account: destination.account,
-        mailbox: destination.mailbox,
-        message,
-        unique_id: target.unique_id.clone(),
-        listed_size,
-        header_hash: prepared.header_hash,
-        delete_upstream,
-    };
-    Ok(match store.deliver(delivery).await? {
-        Delivered::Stored(_) => Arrival::Stored,
-        Delivered::Duplicate if target.unique_id.is_some() => Arrival::KnownUniqueId,
-        Delivered::Duplicate => Arrival::KnownContent,
-    })
 }
 
 fn now() -> InternalDate {

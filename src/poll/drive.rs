@@ -43,6 +43,8 @@ pub(super) struct Drive<'a> {
     deleting: HashMap<u32, Target>,
     /// Deleted once QUIT is answered.
     deleted: Vec<Target>,
+    /// Messages came under new unique-ids.
+    reset: bool,
     quitting: bool,
     /// Nothing more is begun: the service stops, or the store has failed.
     stopping: bool,
@@ -79,6 +81,7 @@ impl<'a> Drive<'a> {
             deliveries,
             deleting: HashMap::new(),
             deleted: Vec::new(),
+            reset: false,
             quitting: false,
             stopping: false,
             failure: None,
@@ -210,6 +213,7 @@ impl<'a> Drive<'a> {
         match event {
             Event::StartTls => return Ok(Flow::StartTls),
             Event::Listed(listing) => self.on_listing(&listing).await?,
+            Event::Body { .. } if self.failure.is_some() => {}
             Event::Body { data, .. } => {
                 let written = async { self.intake().await?.write(&data).await }.await;
                 self.note(written);
@@ -265,7 +269,7 @@ impl<'a> Drive<'a> {
         metrics.bytes.set(self.report.listed_bytes as f64);
         metrics.backlog.set(gauge(plan.retrieve.len() as u64));
         metrics.deletes_pending.set(gauge(plan.delete.len() as u64));
-        self.deliveries.set_known(Known::new(&self.ledger, listing));
+        self.deliveries.set_known(Known::new(&self.ledger, listing, plan.reset));
         self.ledger = Ledger::new();
         self.to_retrieve = plan.retrieve.into();
         self.to_delete = plan.delete.into();
@@ -289,7 +293,12 @@ impl<'a> Drive<'a> {
             }
             Ok(arrival) => {
                 self.report.duplicates += 1;
-                metrics.duplicate(arrival == Arrival::KnownUniqueId);
+                metrics.duplicate(arrival);
+                if arrival == Arrival::KnownHeader && done.target.unique_id.is_some() && !self.reset {
+                    self.reset = true;
+                    metrics.uidl_resets.inc();
+                    self.report.faults.push("unique_ids_changed");
+                }
                 metrics.backlog.dec();
             }
             Err(error) => return self.note(Err(error)),

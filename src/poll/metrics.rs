@@ -10,6 +10,7 @@ use prometheus::{
 use crate::status::AccountState;
 
 use super::PollResult;
+use super::deliveries::Arrival;
 
 /// Seconds: a poll that finds nothing takes a tenth, the first of a large maildrop an hour.
 const DURATIONS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0, 3600.0];
@@ -38,6 +39,7 @@ pub struct Metrics {
     fetched_bytes: CounterVec,
     skipped: IntCounterVec,
     duplicate: IntCounterVec,
+    uidl_resets: IntCounterVec,
     messages: IntGaugeVec,
     bytes: GaugeVec,
     backlog: IntGaugeVec,
@@ -71,6 +73,7 @@ impl Metrics {
             fetched_bytes: add(registry, octets)?,
             skipped: counter("messages_skipped_total", "Messages left where they are.", "reason")?,
             duplicate: counter("messages_duplicate_total", "Messages fetched that were stored already.", "match")?,
+            uidl_resets: counter("uidl_resets_total", "Polls that found mail under new unique-ids.", "")?,
             messages: int_gauge("upstream_messages", "Messages in the maildrop.")?,
             bytes: gauge("upstream_bytes", "Octets in the maildrop.")?,
             backlog: int_gauge("upstream_backlog_messages", "Listed messages still to be fetched.")?,
@@ -96,6 +99,8 @@ impl Metrics {
             skipped_refused: self.skipped.with_label_values(&[id, "refused"]),
             duplicate_unique_id: self.duplicate.with_label_values(&[id, "unique_id"]),
             duplicate_content: self.duplicate.with_label_values(&[id, "content"]),
+            duplicate_header: self.duplicate.with_label_values(&[id, "header"]),
+            uidl_resets: self.uidl_resets.with_label_values(&one),
             messages: self.messages.with_label_values(&one),
             bytes: self.bytes.with_label_values(&one),
             backlog: self.backlog.with_label_values(&one),
@@ -124,6 +129,8 @@ pub(super) struct AccountMetrics {
     skipped_refused: IntCounter,
     duplicate_unique_id: IntCounter,
     duplicate_content: IntCounter,
+    duplicate_header: IntCounter,
+    pub(super) uidl_resets: IntCounter,
     pub(super) messages: IntGauge,
     pub(super) bytes: Gauge,
     pub(super) backlog: IntGauge,
@@ -161,8 +168,13 @@ impl AccountMetrics {
         }
     }
 
-    pub(super) fn duplicate(&self, by_unique_id: bool) {
-        if by_unique_id { self.duplicate_unique_id.inc() } else { self.duplicate_content.inc() }
+    pub(super) fn duplicate(&self, arrival: Arrival) {
+        match arrival {
+            Arrival::Stored => {}
+            Arrival::KnownUniqueId => self.duplicate_unique_id.inc(),
+            Arrival::KnownContent => self.duplicate_content.inc(),
+            Arrival::KnownHeader => self.duplicate_header.inc(),
+        }
     }
 }
 

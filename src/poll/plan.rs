@@ -48,6 +48,9 @@ pub(super) struct Plan {
     pub(super) forget: Vec<Vec<u8>>,
     /// Messages that are too long.
     pub(super) too_long: u64,
+    /// Most of the listing is unknown and stored messages are missing from it: the server may have given its messages
+    /// new unique-ids. What is retrieved is compared with what is missing, and no row of a missing one is forgotten.
+    pub(super) reset: bool,
 }
 
 /// Sorts the listing into what to do.
@@ -69,20 +72,26 @@ pub(super) fn plan(listing: &Listing, ledger: &Ledger, policy: Policy<'_>) -> Pl
             None => plan.retrieve.push(Target::of(item)),
         }
     }
+    let renamed = plan.retrieve.iter().filter(|target| target.unique_id.is_some()).count();
+    let missing = ledger.iter().any(|(id, row)| row.state != LedgerState::Gone && is_missing(id, &listed));
+    plan.reset = missing && renamed * 2 > listing.len();
     if listing.is_complete() {
-        plan.forget = forgettable(ledger, &listed);
+        plan.forget = forgettable(ledger, &listed, plan.reset);
     }
     plan
 }
 
+/// Whether a row has a unique-id, not listed. Messages stored by their content are never listed by it.
+pub(super) fn is_missing(id: &[u8], listed: &HashSet<&[u8]>) -> bool {
+    id.first() != Some(&0) && !listed.contains(id)
+}
+
 /// Rows that the listing no longer shows. Where most of what should be there is missing at once, the listing is not
 /// believed: to forget in error is to fetch everything again, to remember in vain costs a row.
-fn forgettable(ledger: &Ledger, listed: &HashSet<&[u8]>) -> Vec<Vec<u8>> {
-    // Messages stored by their content are never listed by it.
-    let unlisted = |id: &&Vec<u8>| id.first() != Some(&0) && !listed.contains(id.as_slice());
+fn forgettable(ledger: &Ledger, listed: &HashSet<&[u8]>, reset: bool) -> Vec<Vec<u8>> {
     let expected = ledger.values().filter(|row| row.state != LedgerState::Gone).count();
-    let lost = ledger.iter().filter(|(id, row)| row.state != LedgerState::Gone && unlisted(id)).count();
-    let doubtful = lost > BELIEVED_LOSS && lost * 2 > expected;
+    let lost = ledger.iter().filter(|(id, row)| row.state != LedgerState::Gone && is_missing(id, listed)).count();
+    let doubtful = reset || (lost > BELIEVED_LOSS && lost * 2 > expected);
     let gone = |row: &LedgerRow| row.state == LedgerState::Gone || !doubtful;
-    ledger.iter().filter(|(id, row)| unlisted(id) && gone(row)).map(|(id, _)| id.clone()).collect()
+    ledger.iter().filter(|(id, row)| is_missing(id, listed) && gone(row)).map(|(id, _)| id.clone()).collect()
 }

@@ -87,10 +87,29 @@ fn without_a_unique_id_of_its_own_a_message_is_always_retrieved() {
 }
 
 #[test]
-fn what_is_known_of_messages_without_unique_ids() {
+fn new_unique_ids_for_most_of_the_listing_are_taken_for_a_reset() {
+    let rows = [("a", Stored), ("b", Stored), ("c", Gone)];
+    let reset = planned(&["1 x", "2 y", "3 b"], &["1 1", "2 2", "3 3"], &rows, Forever);
+    assert!(reset.reset);
+    assert_eq!(reset.forget, [b"c".to_vec()], "a may be x or y");
+    let half = planned(&["1 x", "2 b"], &["1 1", "2 2"], &rows, Forever);
+    assert!(!half.reset);
+    assert_eq!(half.forget, [b"a".to_vec(), b"c".to_vec()]);
+    let first = planned(&["1 x"], &["1 1"], &[("c", Gone)], Never);
+    assert!(!first.reset, "nothing is missing");
+}
+
+#[test]
+fn what_is_known_of_messages_without_unique_ids_of_their_own() {
     let rows = ledger(&[("a", Stored), ("b", Stored), ("\0content", Stored)]);
-    let all = Known::new(&rows, &Listing::of(&["1 a", "2 b"], &[]));
-    assert_eq!((all.headers.len(), all.contents.len()), (0, 1), "nothing to look for");
-    let shared = Known::new(&rows, &Listing::of(&["1 a", "2 a", "3 b"], &[]));
-    assert_eq!((shared.headers.len(), shared.contents.len()), (1, 1), "a may be one of both");
+    let known = |uidl: &[&str], reset: bool| {
+        let known = Known::new(&rows, &Listing::of(uidl, &[]), reset);
+        assert_eq!(known.contents.len(), 1);
+        let mut missing: Vec<_> = known.missing.into_inner().expect("whole").into_values().flatten().collect();
+        missing.sort();
+        missing.into_iter().map(|id| String::from_utf8(id).expect("ascii")).collect::<Vec<_>>()
+    };
+    assert!(known(&["1 a", "2 b"], false).is_empty(), "nothing to look for");
+    assert_eq!(known(&["1 a", "2 a", "3 b"], false), ["a"], "one of both");
+    assert_eq!(known(&["1 x", "2 y"], true), ["a", "b"]);
 }

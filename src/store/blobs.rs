@@ -6,7 +6,6 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use redb::Database;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Shared;
@@ -58,7 +57,7 @@ impl Request {
 }
 
 /// Body of the thread.
-fn run(database: &Database, shared: &Shared, mut requests: mpsc::Receiver<Request>) {
+fn run(shared: &Shared, mut requests: mpsc::Receiver<Request>) {
     // Bodies that lost pieces with a failed transaction: their `done` must not report success.
     let mut broken = HashSet::new();
     while let Some(first) = requests.blocking_recv() {
@@ -76,9 +75,12 @@ fn run(database: &Database, shared: &Shared, mut requests: mpsc::Receiver<Reques
             };
         }
         let is_stopping = matches!(batch.last(), Some(Request::Stop));
-        let outcome = commit(database, &batch);
+        let outcome = commit(shared, &batch);
         if let Err(e) = &outcome {
             shared.metrics.error(e);
+            // Tried again before the next batch if it does not succeed now. Pieces of a failed commit may be there all
+            // the same: they are removed with the body, whose `done` reports the failure.
+            drop(shared.blobs.reopen());
         }
         for request in batch {
             answer(request, &outcome, &mut broken);
@@ -114,10 +116,14 @@ fn answer(request: Request, outcome: &Result<()>, broken: &mut HashSet<BodyId>) 
     }
 }
 
-fn commit(database: &Database, batch: &[Request]) -> Result<()> {
+fn commit(shared: &Shared, batch: &[Request]) -> Result<()> {
     if batch.iter().all(|request| matches!(request, Request::Stop)) {
         return Ok(());
     }
+    if !shared.blobs.is_open() {
+        shared.blobs.reopen()?;
+    }
+    let database = shared.blobs.get()?;
     let mut transaction = database.begin_write()?;
     transaction.set_quick_repair(true);
     {
@@ -147,9 +153,8 @@ fn commit(database: &Database, batch: &[Request]) -> Result<()> {
 
 /// Starts the thread.
 pub(super) fn spawn(
-    database: Arc<Database>,
     shared: Arc<Shared>,
     requests: mpsc::Receiver<Request>,
 ) -> std::io::Result<std::thread::JoinHandle<()>> {
-    std::thread::Builder::new().name("store-blobs".to_owned()).spawn(move || run(&database, &shared, requests))
+    std::thread::Builder::new().name("store-blobs".to_owned()).spawn(move || run(&shared, requests))
 }

@@ -60,9 +60,7 @@ impl Error {
             redb::Error::Io(e) if e.kind() == io::ErrorKind::StorageFull => Self::NoSpace,
             redb::Error::Corrupted(what) => Self::Damaged(what.clone()),
             redb::Error::DatabaseClosed => Self::Closed,
-            redb::Error::PreviousIo => Self::Internal(
-                "an earlier write failed; nothing more is written until the service is restarted".to_owned(),
-            ),
+            redb::Error::PreviousIo => Self::Internal("an earlier write failed: the file is opened again".to_owned()),
             other => Self::Internal(other.to_string()),
         }
     }

@@ -9,6 +9,7 @@ mod body;
 mod changes;
 mod check;
 mod error;
+mod file;
 mod flags;
 mod gc;
 mod mailboxes;
@@ -29,11 +30,9 @@ mod upstream;
 mod writer;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use redb::Database;
 use tokio::sync::mpsc;
 
 pub use body::{BodyWriter, PreparedBody};
@@ -54,14 +53,15 @@ use txn::Txn;
 
 /// What the facade, the writer threads and readers share.
 struct Shared {
-    /// Both files; `None` once closed.
-    files: Mutex<Option<(Arc<Database>, Arc<Database>)>>,
+    meta: file::File,
+    blobs: file::File,
     live: notify::Live,
     bodies: Arc<body::Bodies>,
     /// `recent_from` of mailboxes where memory is ahead of the row.
     recent: Mutex<HashMap<MailboxId, u32>>,
+    /// Users already looked up: every login asks, and must not wait for a commit.
+    users: Mutex<HashMap<String, UserId>>,
     metrics: Metrics,
-    data_dir: PathBuf,
 }
 
 /// Size of meta.redb from which its commits save the allocator state. That doubles the time of a small commit; without
@@ -70,11 +70,7 @@ const QUICK_REPAIR_FROM: u64 = 64 << 20;
 
 impl Shared {
     fn is_meta_large(&self) -> bool {
-        std::fs::metadata(self.data_dir.join(open::META)).is_ok_and(|file| file.len() >= QUICK_REPAIR_FROM)
-    }
-
-    fn files(&self) -> Result<(Arc<Database>, Arc<Database>)> {
-        lock(&self.files).clone().ok_or(Error::Closed)
+        self.meta.len().is_ok_and(|len| len >= QUICK_REPAIR_FROM)
     }
 
     fn recent_mark(&self, mailbox: MailboxId) -> u32 {
@@ -102,7 +98,7 @@ pub struct Store(Arc<Inner>);
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Store").field("data_dir", &self.0.shared.data_dir).finish_non_exhaustive()
+        f.debug_struct("Store").finish_non_exhaustive()
     }
 }
 
@@ -112,21 +108,20 @@ impl Store {
     /// by another process, of a newer schema, or missing.
     pub fn open(settings: &Settings) -> Result<Self> {
         let files = open::open(settings)?;
-        let (meta_file, blobs_file) = (Arc::new(files.meta), Arc::new(files.blobs));
+        let dir = &settings.data_dir;
         let shared = Arc::new(Shared {
-            files: Mutex::new(Some((Arc::clone(&meta_file), Arc::clone(&blobs_file)))),
+            meta: file::File::new(dir.join(open::META), open::Files::meta_cache(settings), files.meta),
+            blobs: file::File::new(dir.join(open::BLOBS), open::Files::blobs_cache(settings), files.blobs),
             live: notify::Live::default(),
             bodies: Arc::new(body::Bodies::new(files.next_body)),
             recent: Mutex::default(),
+            users: Mutex::default(),
             metrics: Metrics::new()?,
-            data_dir: settings.data_dir.clone(),
         });
         let (meta, meta_requests) = mpsc::channel(writer::QUEUE);
         let (blobs, blob_requests) = mpsc::channel(blobs::QUEUE);
-        let threads = vec![
-            writer::spawn(meta_file, Arc::clone(&shared), meta_requests)?,
-            blobs::spawn(blobs_file, Arc::clone(&shared), blob_requests)?,
-        ];
+        let threads =
+            vec![writer::spawn(Arc::clone(&shared), meta_requests)?, blobs::spawn(Arc::clone(&shared), blob_requests)?];
         let (wake, woken) = std::sync::mpsc::channel();
         let collector = gc::Collector::new(Arc::clone(&shared), meta.clone(), blobs.clone(), settings.gc_grace);
         let collector = Mutex::new(Some((wake, collector.spawn(woken)?)));
@@ -143,8 +138,8 @@ impl Store {
         let inner = Arc::clone(&self.0);
         let writers_ended = tokio::task::spawn_blocking(move || {
             let has_ended = inner.join_writers();
-            // The last reader closes the file.
-            drop(lock(&inner.shared.files).take());
+            inner.shared.meta.close();
+            inner.shared.blobs.close();
             has_ended
         });
         match (collector_ended, writers_ended.await) {
@@ -185,9 +180,18 @@ impl Store {
         F: FnMut(&mut Txn<'_>) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
+        self.queue(run).await?.await
+    }
+
+    /// Puts an operation behind those queued before it. The answer comes when it is durable.
+    async fn queue<T, F>(&self, run: F) -> Result<impl Future<Output = Result<T>> + use<T, F>>
+    where
+        F: FnMut(&mut Txn<'_>) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
         let (operation, answer) = writer::operation(run);
         self.0.meta.send(writer::Request::Run(operation)).await.map_err(|_| Error::Closed)?;
-        answer.await.map_err(|_| Error::Closed)?
+        Ok(async { answer.await.map_err(|_| Error::Closed)? })
     }
 
     /// Runs `f` with a read transaction of both files on a blocking thread.
@@ -202,8 +206,13 @@ impl Store {
 impl Store {
     /// The user of this name, made on first use with INBOX, Archive, Drafts, Junk, Sent and Trash (subscribed).
     pub async fn ensure_user(&self, name: &str) -> Result<UserId> {
-        let name = name.to_owned();
-        self.write(move |txn| txn.ensure_user(&name)).await
+        if let Some(user) = lock(&self.0.shared.users).get(name) {
+            return Ok(*user);
+        }
+        let wanted = name.to_owned();
+        let user = self.write(move |txn| txn.ensure_user(&wanted)).await?;
+        lock(&self.0.shared.users).insert(name.to_owned(), user);
+        Ok(user)
     }
 
     /// The user's account of this name, made on first use.
@@ -316,7 +325,13 @@ impl Store {
 
     /// Stores a message from a maildrop, unless the ledger has it.
     pub async fn deliver(&self, delivery: Delivery) -> Result<Delivered> {
-        self.write(move |txn| txn.deliver(&delivery)).await
+        self.submit(delivery).await?.await
+    }
+
+    /// The same in two steps: queued behind what was submitted before, so that messages get their UIDs in that order;
+    /// the answer comes when the message is durable.
+    pub async fn submit(&self, delivery: Delivery) -> Result<impl Future<Output = Result<Delivered>> + use<>> {
+        self.queue(move |txn| txn.deliver(&delivery)).await
     }
 
     /// Changes the flags of those of `uids` that exist.
@@ -364,10 +379,9 @@ impl Store {
 
     /// Bytes on disk and messages stored.
     pub async fn sizes(&self) -> Result<Sizes> {
-        let dir = self.0.shared.data_dir.clone();
+        let shared = Arc::clone(&self.0.shared);
         self.read(move |reader| {
-            let len = |file| Ok::<_, Error>(std::fs::metadata(dir.join(file))?.len());
-            Ok(Sizes { meta: len(open::META)?, blobs: len(open::BLOBS)?, messages: reader.messages()? })
+            Ok(Sizes { meta: shared.meta.len()?, blobs: shared.blobs.len()?, messages: reader.messages()? })
         })
         .await
     }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use super::error::Result;
+use super::error::{Error, Result};
 use super::row::MailboxRow;
 use super::snapshot::{Block, Snapshot};
 use crate::mail::{Keyword, MailboxId};
@@ -81,6 +81,21 @@ impl Live {
     #[cfg(test)]
     pub(super) fn is_watched(&self, mailbox: MailboxId) -> bool {
         lock(&self.slots).contains_key(&mailbox)
+    }
+
+    /// Reads every live mailbox again. Writer thread only.
+    pub(super) fn reload(&self, read: impl Fn(MailboxId) -> Result<Snapshot>) {
+        let slots: Vec<_> = lock(&self.slots).iter().map(|(id, slot)| (*id, Arc::clone(slot))).collect();
+        for (mailbox, slot) in slots {
+            let _order = lock(&slot.order);
+            let is_loaded = matches!(slot.newest.borrow().1, Version::Current(_));
+            match read(mailbox) {
+                Ok(snapshot) if is_loaded => slot.send(Version::Current(Arc::new(snapshot))),
+                Err(Error::NoMailbox) if is_loaded => slot.send(Version::Gone),
+                // What cannot be read stays as it was shown.
+                Ok(_) | Err(_) => {}
+            }
+        }
     }
 
     /// Makes the next version of a mailbox out of what a committed transaction changed. Writer thread only.

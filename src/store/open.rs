@@ -23,17 +23,28 @@ pub(super) struct Files {
     pub(super) next_body: u64,
 }
 
+impl Files {
+    /// Shares of the page cache: nearly every request reads meta.redb.
+    pub(super) const fn meta_cache(settings: &Settings) -> usize {
+        settings.cache_bytes / 4 * 3
+    }
+
+    pub(super) const fn blobs_cache(settings: &Settings) -> usize {
+        settings.cache_bytes / 4
+    }
+}
+
 pub(super) fn open(settings: &Settings) -> Result<Files> {
     let dir = &settings.data_dir;
     make_dir(dir)?;
     let is_new_meta = is_absent(&dir.join(META))?;
     let is_new_blobs = is_absent(&dir.join(BLOBS))?;
-    let meta = open_file(&dir.join(META), settings.cache_bytes / 4 * 3)?;
+    let meta = open_file(&dir.join(META), Files::meta_cache(settings))?;
     let is_fresh = super::migrate::is_fresh(&meta)?;
     if !is_fresh && is_new_blobs {
         return Err(missing(BLOBS, META, dir));
     }
-    let blobs = open_file(&dir.join(BLOBS), settings.cache_bytes / 4)?;
+    let blobs = open_file(&dir.join(BLOBS), Files::blobs_cache(settings))?;
     if is_fresh && !is_new_blobs && has_chunks(&blobs)? {
         if is_new_meta {
             // Left empty, it would be taken for a new store at the next start.
@@ -77,11 +88,17 @@ fn make_dir(dir: &Path) -> Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| at(dir, &e))
 }
 
-fn open_file(path: &Path, cache_bytes: usize) -> Result<Database> {
+pub(super) fn open_file(path: &Path, cache_bytes: usize) -> Result<Database> {
     // Made here, because redb would give it the mode of the umask.
     let made = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
-    made.map_err(|e| at(path, &e))?;
-    Builder::new().set_cache_size(cache_bytes).create(path).map_err(|e| match e {
+    let made = made.map_err(|e| at(path, &e))?;
+    let mut builder = Builder::new();
+    builder.set_cache_size(cache_bytes);
+    #[cfg(not(test))]
+    let opened = builder.create_with_backend(redb::backends::FileBackend::new(made)?);
+    #[cfg(test)]
+    let opened = builder.create_with_backend(super::tests::fault::FaultyFile::new(path, made)?);
+    opened.map_err(|e| match e {
         DatabaseError::DatabaseAlreadyOpen => Error::Internal(format!(
             "{} is in use by another process: stop the other tributary, or give this one a data_dir of its own",
             path.display()

@@ -51,7 +51,7 @@ fn get_or_open<T>(cell: &OnceCell<T>, open: impl FnOnce() -> Result<T>) -> Resul
 
 impl Reader {
     pub(super) fn begin(shared: &Shared) -> Result<Self> {
-        let (meta_file, blobs_file) = shared.files()?;
+        let (meta_file, blobs_file) = (shared.meta.get()?, shared.blobs.get()?);
         Ok(Self {
             meta: meta_file.begin_read()?,
             env: OnceCell::new(),
@@ -270,6 +270,16 @@ impl BodyCursor {
     pub fn new(body: BodyId, range: Range<u64>) -> Self {
         let hasher = (range.start == 0).then(Box::default);
         Self { stream: Stream::new(body), range, position: 0, hasher, buffer: Vec::new() }
+    }
+
+    /// Goes on to another range of the same body, if it does not lie before what has been read: a client that reads a
+    /// large message in pieces does not have it decompressed from the start for each. `false`: take a new cursor.
+    pub fn advance_to(&mut self, body: BodyId, range: &Range<u64>) -> bool {
+        let can = self.stream.body == body && !self.stream.is_ended && range.start >= self.position;
+        if can {
+            self.range = range.clone();
+        }
+        can
     }
 
     /// Whether all of the range, or of the body, has been read.

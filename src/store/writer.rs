@@ -8,11 +8,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-use redb::Database;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Shared;
 use super::error::{Error, Result};
+use super::reader::Reader;
 use super::schema::Tables;
 use super::txn::{Outcome, Txn};
 
@@ -75,7 +75,7 @@ pub(super) enum Request {
 }
 
 /// Body of the writer thread.
-pub(super) fn run(database: &Database, shared: &Shared, mut requests: mpsc::Receiver<Request>) {
+fn run(shared: &Shared, mut requests: mpsc::Receiver<Request>) {
     while let Some(first) = requests.blocking_recv() {
         let mut batch = Vec::new();
         let mut next = Some(first);
@@ -88,18 +88,23 @@ pub(super) fn run(database: &Database, shared: &Shared, mut requests: mpsc::Rece
             let is_full = is_stopping || batch.len() >= MAX_BATCH;
             next = if is_full { None } else { requests.try_recv().ok() };
         }
-        commit_batch(database, shared, batch);
+        commit_batch(shared, batch);
         if is_stopping {
             return;
         }
     }
 }
 
-fn commit_batch(database: &Database, shared: &Shared, mut batch: Vec<Box<dyn Operation>>) {
+fn commit_batch(shared: &Shared, mut batch: Vec<Box<dyn Operation>>) {
     if batch.is_empty() {
         return;
     }
-    match commit(database, shared, &mut batch) {
+    if !shared.meta.is_open()
+        && let Err(e) = recover(shared)
+    {
+        return answer_all(shared, batch, &e);
+    }
+    match commit(shared, &mut batch) {
         Ok(outcomes) => {
             for (operation, outcome) in batch.into_iter().zip(outcomes) {
                 if let Err(e) = &outcome {
@@ -110,16 +115,27 @@ fn commit_batch(database: &Database, shared: &Shared, mut batch: Vec<Box<dyn Ope
         }
         Err(Failure::Operation) if batch.len() > 1 => {
             for operation in batch {
-                commit_batch(database, shared, vec![operation]);
+                commit_batch(shared, vec![operation]);
             }
         }
         Err(Failure::Operation) => answer_all(shared, batch, &Error::Internal("an operation failed".to_owned())),
         Err(Failure::One(e)) => answer_all(shared, batch, &e),
         Err(Failure::Commit(e)) => {
             shared.bodies.suspend();
+            // Tried again before the next batch if it does not succeed now.
+            drop(recover(shared));
             answer_all(shared, batch, &e);
         }
     }
+}
+
+/// Opens the file anew after a failed commit. What failed may have become durable all the same, so everything that
+/// memory holds of the file is read again.
+fn recover(shared: &Shared) -> Result<()> {
+    shared.meta.reopen()?;
+    shared.live.reload(|mailbox| Reader::begin(shared)?.snapshot(mailbox));
+    shared.bodies.resume();
+    Ok(())
 }
 
 fn answer_all(shared: &Shared, batch: Vec<Box<dyn Operation>>, error: &Error) {
@@ -146,8 +162,9 @@ impl<E: Into<Error>> From<E> for Failure {
 }
 
 /// Commits a batch; the answer has one outcome for each operation.
-fn commit(database: &Database, shared: &Shared, batch: &mut [Box<dyn Operation>]) -> Result<Vec<Result<()>>, Failure> {
+fn commit(shared: &Shared, batch: &mut [Box<dyn Operation>]) -> Result<Vec<Result<()>>, Failure> {
     let started = Instant::now();
+    let database = shared.meta.get()?;
     let mut transaction = database.begin_write()?;
     transaction.set_quick_repair(shared.is_meta_large());
     let (outcomes, changes) = {
@@ -198,9 +215,8 @@ fn publish(shared: &Shared, changes: Outcome) {
 
 /// Starts the writer thread.
 pub(super) fn spawn(
-    database: Arc<Database>,
     shared: Arc<Shared>,
     requests: mpsc::Receiver<Request>,
 ) -> std::io::Result<std::thread::JoinHandle<()>> {
-    std::thread::Builder::new().name("store-meta".to_owned()).spawn(move || run(&database, &shared, requests))
+    std::thread::Builder::new().name("store-meta".to_owned()).spawn(move || run(&shared, requests))
 }

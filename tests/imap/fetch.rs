@@ -96,6 +96,13 @@ async fn a_large_message_streams_whole_and_in_part() {
     c.append("INBOX", "(\\Seen)", &message).await;
     let got = c.ok("FETCH 1 BODY.PEEK[]").await.remove(0);
     assert!(got == format!("* 1 FETCH (BODY[] {{{}}}\r\n{message})", message.len()), "the octets differ");
+    // In pieces, one after the other, backwards, and past the end.
+    for offset in [0, 700_000, 1_400_000, 1_399_000, 3_199_990, 5_000_000, 12] {
+        let piece = message.get(offset..(offset + 700_000).min(message.len())).unwrap_or_default();
+        let got = c.ok(&format!("FETCH 1 BODY.PEEK[]<{offset}.700000>")).await.remove(0);
+        let want = if piece.is_empty() { "\"\"".to_owned() } else { format!("{{{}}}\r\n{piece}", piece.len()) };
+        assert!(got == format!("* 1 FETCH (BODY[]<{offset}> {want})"), "the octets from {offset} differ");
+    }
     let got = c.ok("FETCH 1 BODY.PEEK[TEXT]<3000000.7>").await.remove(0);
     assert_eq!(got, format!("* 1 FETCH (BODY[TEXT]<3000000> {{7}}\r\n{})", &line.repeat(50_000)[3_000_000..3_000_007]));
 }

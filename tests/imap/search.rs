@@ -60,3 +60,26 @@ async fn rule_36_text_is_decoded_and_compared_without_case() {
     c.s("* SEARCH 1").await;
     c.s("u OK *").await;
 }
+
+#[tokio::test]
+async fn inner_headers_count_for_text_and_not_for_body_and_long_headers_are_searched() {
+    let server = TestServer::start().await;
+    let mut c = server.selected("INBOX").await;
+    let forwarded = "Subject: outer\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\nforwarded words\r\n";
+    c.append("INBOX", "", forwarded).await;
+    let filler = "X-Filler: 0123456789012345678901234567890123456789012345678901234567890123456789\r\n".repeat(1000);
+    c.append("INBOX", "", &format!("{filler}Subject: far away\r\n\r\nshort\r\n")).await;
+    for (keys, want) in [
+        ("BODY \"forwarded words\"", " 1"),
+        ("TEXT inner", " 1"),
+        ("BODY inner", ""),
+        ("SUBJECT \"far away\"", " 2"),
+        ("TEXT \"far away\"", " 2"),
+        ("BODY short", " 2"),
+        ("HEADER X-Filler 0123", " 2"),
+    ] {
+        assert_eq!(c.ok(&format!("SEARCH {keys}")).await, [format!("* SEARCH{want}")], "{keys}");
+    }
+    let line = c.ok("FETCH 2 BODY.PEEK[HEADER.FIELDS (SUBJECT)]").await.remove(0);
+    assert!(line.ends_with("Subject: far away\r\n\r\n)"), "{line}");
+}

@@ -38,6 +38,17 @@ async fn two_accounts_are_fetched_once_also_across_a_restart() {
     house.stop().await;
 }
 
+/// Several messages are on their way into the store at once; a client that sorts by arrival must not see it.
+#[tokio::test]
+async fn uids_ascend_in_the_order_of_the_maildrop() {
+    let server = server_with(300).await;
+    let house = House::of(vec![account("a", server.address())]).await;
+    house.poll_ok("u/a").await;
+    let order: Vec<String> = (1..=300).map(|n| n.to_string()).collect();
+    assert_eq!(house.subjects_by_uid("a").await, order);
+    house.stop().await;
+}
+
 #[tokio::test]
 async fn never_deletes_upstream_only_what_is_durable_here() {
     let server = server_with(5).await;
@@ -138,6 +149,24 @@ async fn shared_unique_ids_neither_lose_nor_double_mail() {
     assert_eq!((report.fetched, report.duplicates), (0, 1), "{report:?}");
     assert_eq!(house.poll_ok("u/a").await.duplicates, 0);
     assert_eq!(house.subjects("a").await, ["1", "2", "other"]);
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn new_unique_ids_double_no_mail() {
+    let server = server_with(30).await;
+    let house = House::of(vec![account("a", server.address())]).await;
+    house.poll_ok("u/a").await;
+    server.rename(|id| format!("migrated-{id}"));
+    server.deliver("new", message("new"));
+    let report = house.poll_ok("u/a").await;
+    assert_eq!((report.fetched, report.duplicates), (1, 30), "{report:?}");
+    let report = house.poll_ok("u/a").await;
+    assert_eq!((report.fetched, report.duplicates), (0, 0), "{report:?}");
+    assert_eq!(house.subjects("a").await.len(), 31);
+    let ledger = house.ledger("a").await;
+    assert!(ledger.len() == 31 && ledger.keys().all(|id| id == "new" || id.starts_with("migrated-")), "{ledger:?}");
+    assert_eq!(house.metric("tributary_uidl_resets_total", &["u/a"]), 1.0);
     house.stop().await;
 }
 

@@ -101,15 +101,21 @@ impl House {
     }
 
     /// The subjects in a mailbox, sorted.
+    /// The subjects in the order of the alphabet.
     pub(crate) async fn subjects(&self, name: &str) -> Vec<String> {
+        let mut subjects = self.subjects_by_uid(name).await;
+        subjects.sort();
+        subjects
+    }
+
+    /// The subjects in the order of the mailbox.
+    pub(crate) async fn subjects_by_uid(&self, name: &str) -> Vec<String> {
         let messages = self.messages(name).await;
         let subject = |bytes: &Vec<u8>| {
             let text = String::from_utf8_lossy(bytes).into_owned();
             text.lines().find_map(|line| line.strip_prefix("Subject: ").map(str::to_owned)).unwrap_or_default()
         };
-        let mut subjects: Vec<_> = messages.iter().map(subject).collect();
-        subjects.sort();
-        subjects
+        messages.iter().map(subject).collect()
     }
 
     pub(crate) async fn ledger(&self, account: &str) -> BTreeMap<String, LedgerRow> {

@@ -5,12 +5,13 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::time::Instant;
 
 use super::any;
+use crate::auth::Denied;
 use crate::imap::conn::{Conn, ReadError};
 use crate::imap::error::{CommandError, CommandResult, Done};
 use crate::imap::session::{Login, Session, State};
 use crate::secret::Secret;
 
-/// `SERVER UNAVAILABLE` is never told apart from a wrong password here: both say that login did not succeed.
+/// One answer for a wrong name and a wrong password (I10).
 const DENIED: CommandError = CommandError::No(Some("AUTHENTICATIONFAILED"), "Wrong user name or password");
 const CLEARTEXT: CommandError = CommandError::No(Some("PRIVACYREQUIRED"), "Start TLS first");
 
@@ -85,10 +86,13 @@ fn plain(response: &[u8]) -> Option<(&[u8], Vec<u8>, Secret)> {
 async fn admit(session: &mut Session, conn: &mut Conn, user: &[u8], password: &Secret) -> CommandResult {
     let name = std::str::from_utf8(user).map_err(|_| DENIED)?;
     let deps = std::sync::Arc::clone(&session.deps);
-    let Ok(user) = deps.users.verify(name, password, session.peer.ip()).await else {
-        tracing::info!(peer = %session.peer, session = session.id, "login refused");
-        return Err(DENIED);
-    };
+    let user = deps.users.verify(name, password, session.peer.ip()).await.map_err(|denied| {
+        tracing::info!(peer = %session.peer, session = session.id, reason = %denied, "login refused");
+        match denied {
+            Denied::Busy => CommandError::No(Some("UNAVAILABLE"), "Too many logins at once, try again"),
+            _ => DENIED,
+        }
+    })?;
     let id = deps.store.ensure_user(&user.name).await?;
     let membership = session.registry.join(session.id, &user.name, session.peer.ip());
     tracing::info!(user = %user.name, peer = %session.peer, session = session.id, tls = session.tls, "login");

@@ -10,7 +10,7 @@ use crate::imap::conn::Output;
 use crate::imap::error::{CommandError, CommandResult, Done};
 use crate::imap::session::{SelectedCx, fetch_flags};
 use crate::mail::{FlagList, FlagOp, Flags, UidSet};
-use crate::store::FlagChange;
+use crate::store::{BodyCursor, FlagChange};
 
 /// Messages rendered from one list of jobs: bounds the memory of a FETCH of a whole mailbox.
 const BATCH: usize = 512;
@@ -29,12 +29,16 @@ pub(in crate::imap) async fn fetch(cx: &mut SelectedCx<'_>, args: FetchArgs, out
         implied_flags: !args.items.contains(&FetchItem::Flags),
         keywords: Arc::clone(&cx.mailbox.view.snapshot().keywords),
     });
+    let mut place = cx.mailbox.partial.take();
     let mut rest = uids;
     let mut missed = Missed::default();
     while !rest.is_empty() {
         let (jobs, later) = next_jobs(cx, &args, &rest, &seen);
         rest = later;
-        run(cx, &plan, jobs, out, &mut missed).await?;
+        place = run(cx, &plan, jobs, place, out, &mut missed).await?;
+    }
+    if args.items.iter().any(|item| matches!(item, FetchItem::Section { partial: Some(_), .. })) {
+        cx.mailbox.partial = place;
     }
     missed.outcome()
 }
@@ -87,17 +91,18 @@ async fn run(
     cx: &SelectedCx<'_>,
     plan: &Arc<Plan>,
     jobs: Vec<Job>,
+    place: Option<BodyCursor>,
     out: &mut Output,
     missed: &mut Missed,
-) -> Result<(), CommandError> {
+) -> Result<Option<BodyCursor>, CommandError> {
     if !plan.reads_store() {
         for job in &jobs {
             plan.render_row(job, out.buf());
             out.relieve().await?;
         }
-        return Ok(());
+        return Ok(None);
     }
-    let mut renderer = Renderer::new(Arc::clone(plan), jobs);
+    let mut renderer = Renderer::new(Arc::clone(plan), jobs, place);
     loop {
         let buf = std::mem::take(out.buf());
         let (back, buf) = cx.store.read(move |reader| renderer.step(reader, buf)).await?;
@@ -109,7 +114,7 @@ async fn run(
             return Err(CommandError::Bye("A message became unreadable while it was sent"));
         }
         if renderer.is_done() {
-            return Ok(());
+            return Ok(renderer.into_spare());
         }
         out.relieve().await?;
     }

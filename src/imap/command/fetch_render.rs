@@ -44,6 +44,8 @@ pub(super) struct Renderer {
     item: usize,
     begun: bool,
     literal: Option<BodyCursor>,
+    /// Where the last literal ended: the next one may begin there.
+    spare: Option<BodyCursor>,
     /// Expunged messages whose bytes are gone.
     pub(super) missed_ghosts: bool,
     /// Messages that should be readable and are not.
@@ -118,7 +120,7 @@ fn separate(out: &mut Vec<u8>, first: &mut bool) {
 }
 
 impl Renderer {
-    pub(super) fn new(plan: Arc<Plan>, jobs: Vec<Job>) -> Self {
+    pub(super) fn new(plan: Arc<Plan>, jobs: Vec<Job>, spare: Option<BodyCursor>) -> Self {
         Self {
             plan,
             jobs,
@@ -126,10 +128,16 @@ impl Renderer {
             item: 0,
             begun: false,
             literal: None,
+            spare,
             missed_ghosts: false,
             missed_living: false,
             broken: false,
         }
+    }
+
+    /// The place where the last literal ended.
+    pub(super) fn into_spare(self) -> Option<BodyCursor> {
+        self.spare
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -155,7 +163,7 @@ impl Renderer {
         // NUL never leaves in a literal (RFC 9051 section 4.3): it goes out as 0x80, as Dovecot does.
         write::replace_nul(out.get_mut(before..).unwrap_or_default());
         if cursor.is_done() {
-            self.literal = None;
+            self.spare = self.literal.take();
         } else if !readable || out.len() == before {
             self.broken = true;
         }
@@ -182,8 +190,10 @@ impl Renderer {
             self.item += 1;
             if is_small(item) {
                 plan.small(item, job, out);
-            } else if let Some(cursor) = large(item, job, &record, reader, out)? {
-                self.literal = Some(cursor);
+            } else if let Some(span) = large(item, job, &record, reader, out)? {
+                let body = job.message.body;
+                let spare = self.spare.take().and_then(|mut spare| spare.advance_to(body, &span).then_some(spare));
+                self.literal = Some(spare.unwrap_or_else(|| BodyCursor::new(body, span)));
                 return Ok(());
             }
         }
@@ -194,14 +204,14 @@ impl Renderer {
     }
 }
 
-/// Renders an item that needs the record or the body. A cursor is returned when octets of the body follow.
+/// Renders an item that needs the record or the body. Returned: the octets of the body that follow as a literal.
 fn large(
     item: &FetchItem,
     job: &Job,
     record: &RecordRef<'_>,
     reader: &Reader,
     out: &mut Vec<u8>,
-) -> store::Result<Option<BodyCursor>> {
+) -> store::Result<Option<Range<u64>>> {
     let top = |text| Section { path: Vec::new(), text };
     match item {
         FetchItem::Envelope => named(out, "ENVELOPE ", record.envelope()),
@@ -235,7 +245,7 @@ fn section(
     record: &RecordRef<'_>,
     reader: &Reader,
     out: &mut Vec<u8>,
-) -> store::Result<Option<BodyCursor>> {
+) -> store::Result<Option<Range<u64>>> {
     out.extend_from_slice(name);
     out.push(b' ');
     let want = match &wanted.text {
@@ -256,7 +266,7 @@ fn section(
     let (names, keep) = match &wanted.text {
         SectionText::HeaderFields(names) => (names, true),
         SectionText::HeaderFieldsNot(names) => (names, false),
-        _ => return Ok(stream(clip(span, partial), job, out)),
+        _ => return Ok(stream(clip(span, partial), out)),
     };
     let header = header(wanted, span, job, record, reader)?;
     let fields = filter_header(&header, names, keep);
@@ -293,7 +303,7 @@ fn header(
 }
 
 /// Announces a literal of the octets in `span`; empty is `""`, never `{0}`, which stalls an Apple Mail.
-fn stream(span: Range<u64>, job: &Job, out: &mut Vec<u8>) -> Option<BodyCursor> {
+fn stream(span: Range<u64>, out: &mut Vec<u8>) -> Option<Range<u64>> {
     if span.is_empty() {
         out.extend_from_slice(b"\"\"");
         return None;
@@ -301,7 +311,7 @@ fn stream(span: Range<u64>, job: &Job, out: &mut Vec<u8>) -> Option<BodyCursor> 
     out.push(b'{');
     write::number(out, span.end - span.start);
     out.extend_from_slice(b"}\r\n");
-    Some(BodyCursor::new(job.message.body, span))
+    Some(span)
 }
 
 /// The octets of `span` that `<offset.count>` asks for (RFC 9051 section 6.4.5).

@@ -20,6 +20,10 @@ enum Wake {
 
 pub(in crate::imap) async fn idle(session: &mut Session, conn: &mut Conn) -> CommandResult {
     let deps = std::sync::Arc::clone(&session.deps);
+    if let Some(cx) = session.selected() {
+        // An idle session holds as little as it can.
+        cx.mailbox.partial = None;
+    }
     if let Some(cx) = session.selected().filter(|cx| cx.mailbox.name.is_inbox()) {
         (deps.nudge)(&cx.login.user.name);
     }

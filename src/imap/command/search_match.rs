@@ -1,14 +1,17 @@
 //! Whether a message matches a search key: first by its row, then by its record and search text.
 
+use memchr::memchr;
 use memchr::memmem::Finder;
 
 use crate::imap::codec::command::SearchKey;
 use crate::imap::session::MailboxView;
 use crate::mail::{Flags, Message, ModSeq, UidSet};
-use crate::mime::{fold, header_text, header_texts};
-use crate::store::{self, Reader};
+use crate::mime::{INNER_HEADERS_FOLLOW, PartTable, Want, fold, header_text, header_texts};
+use crate::store::{self, BodyCursor, Reader};
 
 const DAY: i64 = 86_400;
+/// The longest header block looked through (DESIGN 2.8).
+const MAX_HEADER: u64 = 1 << 20;
 
 /// A message under examination.
 pub(super) struct Candidate {
@@ -143,30 +146,50 @@ impl Criteria {
                 // A message without a usable Date: its INTERNALDATE, as RFC 5256 section 2.2 has it for SORT.
                 (*from..*to).contains(&sent.unwrap_or_else(|| day(&candidate.message)))
             }
-            Self::Header(name, value) => reader.record(body)?.is_some_and(|record| {
-                let values = header_texts(record.header(), name);
+            Self::Header(name, value) => {
+                let values = header_texts(&header(reader, candidate)?, name);
                 values.iter().any(|text| text.contains(value.as_str()))
-            }),
-            Self::Body(finder) => in_text(reader, candidate, finder)?,
+            }
+            Self::Body(finder) => in_text(reader, candidate, finder, false)?,
             Self::Text(finder) => {
-                let in_header = |header: &[u8]| finder.find(header_text(header).as_bytes()).is_some();
-                reader.record(body)?.is_some_and(|record| in_header(record.header()))
-                    || in_text(reader, candidate, finder)?
+                finder.find(header_text(&header(reader, candidate)?).as_bytes()).is_some()
+                    || in_text(reader, candidate, finder, true)?
             }
             _ => false,
         })
     }
 }
 
-/// Whether the search text has the needle, also across the pieces in which it is read.
-fn in_text(reader: &Reader, candidate: &Candidate, finder: &Finder<'static>) -> store::Result<bool> {
+/// The header block of the message: from the record, or from the octets where it is too long for that.
+fn header(reader: &Reader, candidate: &Candidate) -> store::Result<Vec<u8>> {
+    let body = candidate.message.body;
+    let Some(record) = reader.record(body)? else { return Ok(Vec::new()) };
+    if !record.header().is_empty() {
+        return Ok(record.header().to_vec());
+    }
+    let span = PartTable::from_bytes(record.parts()).section(&[], Want::Header).unwrap_or(0..0);
+    let mut header = Vec::new();
+    let mut cursor = BodyCursor::new(body, span.start..span.end.min(MAX_HEADER));
+    while !cursor.is_done() && reader.read_body(&mut cursor, &mut header, MAX_HEADER as usize)? {}
+    Ok(header)
+}
+
+/// Whether the search text has the needle, also across the pieces in which it is read. The headers of parts and
+/// inner messages, which follow the text, count for TEXT and not for BODY.
+fn in_text(
+    reader: &Reader,
+    candidate: &Candidate,
+    finder: &Finder<'static>,
+    inner_headers: bool,
+) -> store::Result<bool> {
     let overlap = finder.needle().len().saturating_sub(1);
     let (mut found, mut window) = (overlap == 0 && finder.needle().is_empty(), Vec::new());
     reader.text(candidate.message.body, &mut |piece| {
-        window.extend_from_slice(piece);
+        let text_end = memchr(INNER_HEADERS_FOLLOW, piece).filter(|_| !inner_headers);
+        window.extend_from_slice(piece.get(..text_end.unwrap_or(piece.len())).unwrap_or(piece));
         found |= finder.find(&window).is_some();
         window.drain(..window.len().saturating_sub(overlap));
-        !found
+        !found && text_end.is_none()
     })?;
     Ok(found)
 }

@@ -33,6 +33,7 @@ pub(in crate::imap) async fn select(
         recent,
         view: MailboxView::new(snapshot),
         watch,
+        partial: None,
         keywords_told: 0,
     };
     describe(&mut selected, out);

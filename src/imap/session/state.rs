@@ -15,7 +15,7 @@ use crate::imap::error::{CommandError, Done};
 use crate::imap::registry::{Handle, Membership, Registry};
 use crate::imap::server::Deps;
 use crate::mail::{MailboxId, MailboxName, SequenceSet, UidSet, UserId};
-use crate::store::{Delta, Mailbox, MailboxWatch, Store};
+use crate::store::{BodyCursor, Delta, Mailbox, MailboxWatch, Store};
 
 /// Who is logged in.
 pub(in crate::imap) struct Login {
@@ -35,6 +35,8 @@ pub(in crate::imap) struct SelectedMailbox {
     pub(in crate::imap) watch: MailboxWatch,
     /// UIDs this session shows as `\Recent`.
     pub(in crate::imap) recent: UidSet,
+    /// Where the last partial FETCH ended.
+    pub(in crate::imap) partial: Option<BodyCursor>,
     /// How many rows of the keyword table the client has been told in FLAGS.
     pub(in crate::imap) keywords_told: usize,
 }

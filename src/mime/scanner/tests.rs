@@ -208,6 +208,16 @@ fn pieces() -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
 }
 
+/// A boundary right after a boundary without a line end, read octet by octet: once cut another way than whole.
+#[test]
+fn a_delimiter_that_runs_into_a_header_is_cut_the_same_in_pieces() {
+    let head = b"Content-Type: multipart/digest; boundary=\"ab\"\r\n\r\n--ab";
+    let message = [head.as_slice(), head.as_slice()].concat();
+    let (whole, text) = scan_with(Limits::default(), &message, usize::MAX);
+    let (cut, cut_text) = scan_with(Limits::default(), &message, 1);
+    assert_eq!((shown(&whole.root), text), (shown(&cut.root), cut_text));
+}
+
 proptest! {
     #[test]
     fn pieces_make_no_difference(message in pieces(), size in 1_usize..50) {

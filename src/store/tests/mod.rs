@@ -1,6 +1,7 @@
 //! The store through its facade.
 
 mod concurrency;
+pub(super) mod fault;
 mod format;
 mod limits;
 mod upkeep;

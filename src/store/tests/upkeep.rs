@@ -188,24 +188,35 @@ async fn is_found(what: &str, mut corrupt: impl FnMut(&mut Txn<'_>) -> Result<()
 #[tokio::test]
 async fn the_check_names_what_is_wrong() {
     let inbox = MailboxId(1);
-    is_found("counters", move |txn| Ok(txn.mailbox_mut(inbox)?.counts.size += 1)).await;
-    is_found("HIGHESTMODSEQ", move |txn| Ok(txn.mailbox_mut(inbox)?.counts.highest_mod_seq.0 += 100)).await;
-    is_found("above HIGHESTMODSEQ", move |txn| Ok(txn.block_mut(inbox, 0, ModSeq(900)).map(drop)?)).await;
-    is_found("UIDNEXT", move |txn| Ok(txn.mailbox_mut(inbox)?.counts.uid_next = 2)).await;
-    is_found("a keyword that the table lacks", move |txn| {
-        txn.block_mut(inbox, 0, ModSeq(1))?.messages[0].keywords.0 = 2;
-        Ok(())
-    })
-    .await;
-    is_found("mod-sequence of UID 1", move |txn| Ok(txn.block_mut(inbox, 0, ModSeq(1))?.messages[0].mod_seq.0 = 900))
+    type Corrupt<T> = fn(&mut T);
+    let rows: [(&str, Corrupt<Block>); 6] = [
+        ("block 0: empty or not ascending", |block| block.messages.reverse()),
+        ("UID 63 is not below UIDNEXT", |block| block.messages[1].uid = uid(63)),
+        ("a keyword that the table lacks", |block| block.messages[0].keywords.0 = 2),
+        ("mod-sequence of UID 1", |block| block.messages[0].mod_seq.0 = 900),
+        ("account of UID 1", |block| block.messages[0].account = Some(AccountId(7))),
+        ("expunged UIDs are present", |block| block.messages[1].uid = uid(3)),
+    ];
+    for (what, corrupt) in rows {
+        is_found(what, move |txn| {
+            corrupt(txn.block_mut(inbox, 0, ModSeq(1))?);
+            Ok(())
+        })
         .await;
-    is_found("account of UID 1", move |txn| {
-        txn.block_mut(inbox, 0, ModSeq(1))?.messages[0].account = Some(AccountId(7));
-        Ok(())
-    })
-    .await;
-    is_found("expunged UIDs are present", move |txn| Ok(txn.block_mut(inbox, 0, ModSeq(1))?.messages[1].uid = uid(3)))
+    }
+    let counters: [(&str, Corrupt<Counts>); 4] = [
+        ("counters", |counts| counts.size += 1),
+        ("HIGHESTMODSEQ", |counts| counts.highest_mod_seq.0 += 100),
+        ("above HIGHESTMODSEQ", |counts| counts.highest_mod_seq.0 = 1),
+        ("UIDNEXT", |counts| counts.uid_next = 2),
+    ];
+    for (what, corrupt) in counters {
+        is_found(what, move |txn| {
+            corrupt(&mut txn.mailbox_mut(inbox)?.counts);
+            Ok(())
+        })
         .await;
+    }
     is_found("body 1: 1 references, 0 messages", move |txn| {
         txn.block_mut(inbox, 0, ModSeq(1))?.messages[0].body = crate::mail::BodyId(2);
         Ok(())
