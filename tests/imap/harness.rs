@@ -154,6 +154,21 @@ impl Client {
         assert_eq!(self.response().await, None);
     }
 
+    /// Reads what is left of the stream, whatever it is; its size.
+    pub async fn rest(&mut self) -> usize {
+        let (mut buf, mut size) = (vec![0; 1 << 16], 0);
+        // A stream that was cut while data was under way may end with an error.
+        while let Ok(n @ 1..) = timeout(DEADLINE, self.stream.read(&mut buf)).await.expect("an end in time") {
+            size += n;
+        }
+        size
+    }
+
+    /// Says that nothing more will be sent.
+    pub async fn close_sending(&mut self) {
+        self.stream.get_mut().shutdown().await.expect("shutdown");
+    }
+
     /// Runs a command and returns its untagged responses and the tagged one without its tag.
     pub async fn run(&mut self, command: &str) -> (Vec<String>, String) {
         self.tag += 1;

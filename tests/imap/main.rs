@@ -8,6 +8,7 @@ mod fetch;
 mod flags;
 mod harness;
 mod idle;
+mod limits;
 mod login;
 mod mailboxes;
 mod messages;
