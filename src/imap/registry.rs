@@ -82,9 +82,12 @@ impl Registry {
     pub(super) fn join(self: &Arc<Self>, id: u64, user: &str, address: IpAddr) -> Membership {
         let mut sessions = self.lock();
         self.evict_over(&sessions, self.caps.per_user, |e| e.user.as_deref() == Some(user));
-        self.evict_over(&sessions, self.caps.per_user_and_address, |e| {
-            e.user.as_deref() == Some(user) && e.address == address
-        });
+        // What connects from this machine is a webmail or a proxy, which speaks for many devices.
+        if !address.to_canonical().is_loopback() {
+            self.evict_over(&sessions, self.caps.per_user_and_address, |e| {
+                e.user.as_deref() == Some(user) && e.address == address
+            });
+        }
         if let Some(entry) = sessions.get_mut(&id) {
             entry.user = Some(user.to_owned());
         }
@@ -158,5 +161,17 @@ mod tests {
         let _fourth = join(3);
         let evicted: Vec<_> = all.iter().map(|(handle, _)| handle.evicted.is_cancelled()).collect();
         assert_eq!(evicted, [false, true, false, false]);
+    }
+    #[test]
+    fn the_limit_of_an_address_is_not_for_this_machine() {
+        let evicted = |address: IpAddr| {
+            let registry = Registry::new(Caps { total: 99, per_user: 9, per_user_and_address: 1 });
+            let all: Vec<_> = (0..2).filter_map(|_| registry.admit(address)).collect();
+            let _joined: Vec<_> = all.iter().map(|(handle, _)| registry.join(handle.id, "alice", address)).collect();
+            all.iter().filter(|(handle, _)| handle.evicted.is_cancelled()).count()
+        };
+        assert_eq!(evicted(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))), 1);
+        assert_eq!(evicted(HERE), 0);
+        assert_eq!(evicted(IpAddr::V6(Ipv4Addr::LOCALHOST.to_ipv6_mapped())), 0);
     }
 }

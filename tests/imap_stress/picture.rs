@@ -1,6 +1,7 @@
 //! What one client knows of its mailbox, from the untagged responses alone, and what it may never be told.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::command::{Command, Kind};
@@ -28,11 +29,15 @@ pub struct Picture {
     pub messages: Vec<Known>,
     condstore: bool,
     read_only: bool,
+    /// Tells one SELECT from another.
+    session: u64,
     keywords: BTreeSet<String>,
     uid_next: u32,
     highest_mod_seq: u64,
     constants: Constants,
 }
+
+static SESSIONS: AtomicU64 = AtomicU64::new(0);
 
 type Checked = Result<(), String>;
 
@@ -51,6 +56,7 @@ impl Picture {
         if let Kind::Select(_) = &command.kind {
             (self.mailbox, self.messages, self.keywords) = (None, Vec::new(), BTreeSet::new());
             (self.uid_next, self.highest_mod_seq) = (0, 0);
+            self.session = SESSIONS.fetch_add(1, Ordering::Relaxed);
         }
         self.condstore |= command.enables_condstore;
     }
@@ -119,6 +125,11 @@ impl Picture {
         }
         let (Some(uid), Some(mailbox)) = (self.messages[at].uid, &self.mailbox) else { return Ok(()) };
         let mut constants = self.constants.lock().unwrap();
+        if !self.read_only && item("FLAGS").is_some_and(|flags| flags.contains("\\Recent")) {
+            let mine = self.session.to_string();
+            let first = constants.entry((mailbox.clone(), uid, "\\Recent".to_owned())).or_insert_with(|| mine.clone());
+            ensure(*first == mine, || format!("UID {uid} is recent in two sessions"))?;
+        }
         for (name, value) in items.iter().filter(|(name, _)| !matches!(name.as_str(), "UID" | "FLAGS" | "MODSEQ")) {
             let first = constants.entry((mailbox.clone(), uid, name.clone())).or_insert_with(|| value.clone());
             ensure(first == value, || format!("{name} of UID {uid} was {first} and is {value}"))?;

@@ -100,3 +100,23 @@ fn the_last_comparison_finds_what_was_never_told() {
     other.untagged("* 2 FETCH (FLAGS (\\Seen))", Some(&noop)).unwrap();
     mine.agrees(&other).unwrap();
 }
+
+#[test]
+fn a_message_is_recent_in_one_session_only() {
+    let constants = Constants::default();
+    let select = Command::new("SELECT INBOX", Kind::Select("INBOX".to_owned()));
+    let look = fetch("FETCH 1 (UID FLAGS)");
+    let session = |recent: bool| {
+        let mut picture = Picture::new(Constants::clone(&constants));
+        picture.begin(&select);
+        picture.untagged("* 1 EXISTS", Some(&select)).unwrap();
+        picture.tagged("OK [READ-WRITE] done", &select).unwrap();
+        picture.untagged(
+            if recent { "* 1 FETCH (UID 7 FLAGS (\\Recent))" } else { "* 1 FETCH (UID 7 FLAGS ())" },
+            Some(&look),
+        )
+    };
+    session(true).unwrap();
+    session(false).unwrap();
+    assert!(session(true).is_err());
+}
