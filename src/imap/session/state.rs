@@ -173,6 +173,9 @@ impl Authenticated<'_> {
 impl SelectedCx<'_> {
     /// The UIDs that a set names for this client.
     pub(in crate::imap) fn resolve(&self, set: &SequenceSet, uid: bool) -> Result<UidSet, CommandError> {
+        if *set == SequenceSet::SavedResult {
+            return Err(CommandError::Bad("$ belongs to SEARCHRES, which is not offered"));
+        }
         let resolved = self.mailbox.view.resolve(set, uid);
         resolved.map_err(|OutOfRange| CommandError::Bad("A sequence number is out of range"))
     }
