@@ -289,9 +289,14 @@ impl BodyCursor {
 
     fn step(&mut self, table: &Pieces, out: &mut Vec<u8>, room: usize) -> Result<()> {
         let wanted = usize::try_from(self.range.end - self.position).unwrap_or(usize::MAX);
-        let is_skipping = self.position < self.range.start;
-        self.buffer.clear();
-        self.buffer.reserve_exact(if is_skipping { STEP } else { STEP.min(room).min(wanted) });
+        let before = usize::try_from(self.range.start.saturating_sub(self.position)).unwrap_or(usize::MAX);
+        let size = if before > 0 { STEP.min(before) } else { STEP.min(room).min(wanted) };
+        // The capacity bounds the step: what is decompressed past the range would be lost to the next one.
+        if self.buffer.capacity() == size {
+            self.buffer.clear();
+        } else {
+            self.buffer = Vec::with_capacity(size);
+        }
         self.stream.step(table, &mut self.buffer)?;
         if let Some(hasher) = &mut self.hasher {
             hasher.update(&self.buffer);

@@ -281,6 +281,46 @@ async fn renaming_keeps_ids_and_inbox_stays() {
     assert!(moved.uid_validity > found.uid_validity);
 }
 
+/// A client reads a large message in pieces: none may start at the beginning of the stream again.
+#[tokio::test]
+async fn a_cursor_goes_on_from_piece_to_piece() {
+    let f = fixture().await;
+    let octets: Vec<u8> = (0..500_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    let uid = f.add(&octets).await;
+    let body = f.store.watch(f.inbox).await.expect("watch").current().expect("a version").find(uid).expect("it").body;
+    let read = f.store.read(move |reader| {
+        let (mut cursor, mut out, mut start) = (BodyCursor::new(body, 0..10), Vec::new(), 10);
+        while !cursor.is_done() {
+            assert!(reader.read_body(&mut cursor, &mut out, 1 << 20)?);
+        }
+        for size in [1, 70_000, 65_536, 100, 300_000, 262_144].into_iter().cycle() {
+            let range = start..start + size;
+            if !cursor.advance_to(body, &range) {
+                break;
+            }
+            while !cursor.is_done() {
+                assert!(reader.read_body(&mut cursor, &mut out, 4096)?);
+            }
+            start += size;
+        }
+        // Over a gap, which is skipped, and not backwards.
+        let mut cursor = BodyCursor::new(body, 1_000..1_010);
+        let mut part = Vec::new();
+        while !cursor.is_done() {
+            reader.read_body(&mut cursor, &mut part, 4096)?;
+        }
+        assert!(cursor.advance_to(body, &(500_000..500_010)) && !cursor.advance_to(body, &(0..10)));
+        while !cursor.is_done() {
+            reader.read_body(&mut cursor, &mut part, 4096)?;
+        }
+        assert!(cursor.advance_to(body, &(500_010..500_011)), "the step over the gap stops at its end");
+        Ok((out, part))
+    });
+    let (out, part) = read.await.expect("read");
+    assert!(out == octets, "{} of {} octets", out.len(), octets.len());
+    assert_eq!(part, [&octets[1_000..1_010], &octets[500_000..500_010]].concat());
+}
+
 #[tokio::test]
 async fn recent_is_claimed_once() {
     let mut f = fixture().await;
