@@ -86,10 +86,10 @@ pub fn load(file: &Path) -> Result<Loaded, Error> {
 
 /// Checks a configuration; relative paths in it are relative to `directory`. Blocking: fetches secrets, looks at files.
 pub fn parse(text: &str, directory: &Path) -> Result<Loaded, Vec<Problem>> {
-    let tree = yaml::parse(text)?;
+    let (tree, mut problems) = yaml::parse(text)?;
     let cx = section::Context { directory: directory.to_owned(), ..section::Context::default() };
     let config = section::root(&cx, &tree).and_then(read::config);
-    let mut problems = cx.problems.into_inner();
+    problems.extend(cx.problems.into_inner());
     problems.sort_by_key(|problem| problem.line);
     match config {
         Some(config) if problems.is_empty() => Ok(Loaded { config, warnings: cx.warnings.into_inner() }),

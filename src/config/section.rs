@@ -171,7 +171,7 @@ impl<'a> Section<'a> {
 
     /// Reports the keys that nobody asked for. Call last.
     pub(super) fn finish(self) {
-        for entry in self.entries.iter().filter(|entry| !self.asked.contains(&entry.key.as_str())) {
+        for entry in self.entries.iter().filter(|e| !e.key.is_empty() && !self.asked.contains(&e.key.as_str())) {
             let mut near: Vec<_> = self.asked.iter().map(|key| (distance(key, &entry.key), *key)).collect();
             near.sort();
             let instead = match near.first() {

@@ -139,6 +139,19 @@ fn what_comes_later_is_refused_and_todays_values_are_not() {
     assert!(loaded.warnings[0].to_string().contains("account_mailboxes: has no effect in this version"));
 }
 
+/// A key that stands twice hides nothing else that is wrong: all is said at once.
+#[test]
+fn repeated_keys_are_told_together_with_the_rest() {
+    let text = minimal("        colour: red\n")
+        .replace("users:", "imap: { listen: [] }\nimap: {}\nlog: { level: loud }\nusers:");
+    let problems = parse(&text, Path::new("")).expect_err("three things are wrong");
+    let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(told.len(), 3, "{told:?}");
+    for needle in ["the key imap stands here already", "log.level", "colour: unknown key"] {
+        assert!(told.iter().any(|problem| problem.contains(needle)), "{needle} in {told:?}");
+    }
+}
+
 #[test]
 fn unknown_keys_are_errors_at_every_level() {
     for (line, path) in [

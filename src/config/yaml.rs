@@ -55,7 +55,7 @@ impl Value {
 
 /// Reads one document. A text that cannot be read as a tree gives the one problem that stops it; duplicate keys, aliases,
 /// anchors and tags are all reported.
-pub(super) fn parse(text: &str) -> Result<Node, Vec<Problem>> {
+pub(super) fn parse(text: &str) -> Result<(Node, Vec<Problem>), Vec<Problem>> {
     if text.len() > MAX_SIZE {
         let what =
             format!("the configuration is longer than 1 MiB ({} bytes); split off what is not needed", text.len());
@@ -63,8 +63,7 @@ pub(super) fn parse(text: &str) -> Result<Node, Vec<Problem>> {
     }
     let mut builder = Builder { parser: Parser::new_from_str(text), problems: Vec::new() };
     match builder.document() {
-        Ok(node) if builder.problems.is_empty() => Ok(node),
-        Ok(_) => Err(builder.problems),
+        Ok(node) => Ok((node, builder.problems)),
         Err(fatal) => {
             builder.problems.push(fatal);
             Err(builder.problems)
@@ -185,6 +184,12 @@ fn line_of(span: &Span) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The tree of a text without problems.
+    fn parse(text: &str) -> Result<Node, Vec<Problem>> {
+        let (node, problems) = super::parse(text)?;
+        if problems.is_empty() { Ok(node) } else { Err(problems) }
+    }
 
     fn problem(text: &str) -> String {
         let problems = parse(text).expect_err("must fail");
