@@ -57,6 +57,8 @@ pub struct Addresses {
 pub struct Running {
     /// Where it listens.
     pub addresses: Addresses,
+    /// The state of every account now.
+    pub accounts: watch::Receiver<status::Accounts>,
     tls: tls::Loaded,
     readiness: Readiness,
     /// IMAP listeners with their sessions, and the pollers.
@@ -162,14 +164,14 @@ impl Running {
         let polling = work.token();
         work.spawn(async move { poller.run(polling).await });
         work.spawn(Storage::new(store.clone(), config.data_dir.clone(), &registry)?.run(work.token()));
-        let deps = http::Deps { registry, readiness: readiness.clone(), accounts };
+        let deps = http::Deps { registry, readiness: readiness.clone(), accounts: accounts.clone() };
         let router = http::router(deps);
         for listener in listeners.http {
             addresses.http.push(listen::announce(&listener, "http")?);
             http.spawn(http::serve(listener, router.clone(), http.token()));
         }
         readiness.ready(Component::Http);
-        Ok(Self { addresses, tls, readiness, work, http, store })
+        Ok(Self { addresses, accounts, tls, readiness, work, http, store })
     }
 
     /// Of the certificate that clients are shown.

@@ -16,7 +16,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use jiff::Timestamp;
 
-use crate::app::{self, Addresses, App};
+use crate::app::{self, Addresses, App, Running};
 use crate::config::{self, Config};
 use crate::shutdown::StopSignals;
 use banner::Banner;
@@ -27,6 +27,9 @@ use samples::Maildrop;
 /// The login of the demo; its password is the same.
 const USER: &str = "demo";
 const PASSWORD: &str = "demo";
+
+/// For the first poll of both maildrops.
+const FIRST_POLLS: Duration = Duration::from_secs(10);
 
 /// Between two new messages.
 const NEW_MAIL_INTERVAL: Duration = Duration::from_secs(60);
@@ -59,7 +62,8 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let maildrops = Maildrops::start(mail).await?;
     let config = configuration(&options, data.path(), &maildrops)?;
     app::init_logging(&config.log)?;
-    let running = App::start(config).await?;
+    let mut running = App::start(config).await?;
+    first_polls(&mut running).await;
     println!("{}", banner(&running.addresses, &data.to_string(), messages)?);
     tokio::select! {
         signal = signals.recv() => println!("\n{signal}: stopping."),
@@ -69,6 +73,14 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     drop(maildrops);
     drop(data);
     stopped
+}
+
+/// Waits until every maildrop has been polled once, so that what is printed next works at once. Not for ever: a poll that
+/// hangs is shown by the service itself.
+async fn first_polls(running: &mut Running) {
+    let polled = running.accounts.wait_for(|all| all.values().all(|account| account.last_result.is_some()));
+    // The poller lives as long as the service; when it takes too long, the demo goes on without.
+    let _ = tokio::time::timeout(FIRST_POLLS, polled).await;
 }
 
 /// Delivers a message each minute, to the maildrops in turn.
