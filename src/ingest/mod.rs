@@ -4,6 +4,8 @@
 mod line_ends;
 mod record;
 
+use std::time::SystemTime;
+
 use crate::mail::InternalDate;
 use crate::mime::{Limits, Scanner};
 use crate::store;
@@ -73,6 +75,12 @@ impl Intake {
 
 /// Octets taken through all steps at once.
 const PIECE: usize = 64 * 1024;
+
+/// INTERNALDATE of a message that brings none: now, UTC.
+pub fn now() -> InternalDate {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    InternalDate { unix: i64::try_from(since.as_secs()).unwrap_or(i64::MAX), offset_minutes: 0 }
+}
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
 
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -11,8 +10,8 @@ use tokio::task::JoinSet;
 use super::Error;
 use super::plan::{Ledger, Target, is_missing};
 use super::source::Destination;
-use crate::ingest::{Intake, Prepared};
-use crate::mail::{FlagList, InternalDate};
+use crate::ingest::{self, Intake, Prepared};
+use crate::mail::FlagList;
 use crate::pop3::Listing;
 use crate::store::{self, Delivered, Delivery, LedgerChange, NewMessage, Store};
 
@@ -171,7 +170,7 @@ impl Recipient {
         let message = NewMessage {
             body: prepared.body,
             flags: FlagList::default(),
-            internal_date: prepared.received.unwrap_or_else(now),
+            internal_date: prepared.received.unwrap_or_else(ingest::now),
             account: Some(self.destination.account),
         };
         let delivery = Delivery {
@@ -191,9 +190,4 @@ impl Recipient {
             Delivered::Duplicate => Arrival::KnownContent,
         })
     }
-}
-
-fn now() -> InternalDate {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    InternalDate { unix: i64::try_from(since.as_secs()).unwrap_or(i64::MAX), offset_minutes: 0 }
 }

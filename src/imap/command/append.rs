@@ -1,8 +1,6 @@
 //! APPEND (RFC 9051 section 6.3.12, RFC 4315). The message literal is streamed to the store while it arrives; what can
 //! be refused is refused before it.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use crate::imap::codec::command::{AppendArgs, Command};
 use crate::imap::codec::fragment::Piece;
 use crate::imap::codec::parse;
@@ -11,8 +9,7 @@ use crate::imap::dispatch::{self, Flow};
 use crate::imap::error::{CommandError, CommandResult, Done};
 use crate::imap::session::{Session, Upload};
 use crate::imap::spec::spec;
-use crate::ingest::Intake;
-use crate::mail::InternalDate;
+use crate::ingest::{self, Intake};
 use crate::store::NewMessage;
 
 /// The message literal is announced: takes or refuses it.
@@ -72,7 +69,7 @@ pub(in crate::imap) async fn append(session: &mut Session, args: AppendArgs) -> 
     let message = NewMessage {
         body: prepared.body,
         flags: args.flags,
-        internal_date: args.date.unwrap_or_else(now),
+        internal_date: args.date.unwrap_or_else(ingest::now),
         account: None,
     };
     let appended = cx.store.append(mailbox.id, vec![message]).await?;
@@ -80,9 +77,4 @@ pub(in crate::imap) async fn append(session: &mut Session, args: AppendArgs) -> 
         Some(uid) => Done::code(format!("APPENDUID {} {}", appended.uid_validity.value(), uid.value())),
         None => Done::ok(),
     }
-}
-
-fn now() -> InternalDate {
-    let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64);
-    InternalDate { unix, offset_minutes: 0 }
 }
