@@ -118,34 +118,18 @@ impl Account {
         let Report { listed, fetched, duplicates, skipped, deleted, bytes, .. } = *report;
         let (account, result) = (&self.source.settings.id, report.result.label());
         let faults = report.faults.join(",");
+        // The level is part of a call: two calls, one list of fields.
+        macro_rules! log {
+            ($level:ident $(, $error:ident)?) => {
+                tracing::$level!(
+                    account, result, listed, fetched, duplicates, skipped, deleted, bytes, ?duration, faults,
+                    $($error,)? "poll"
+                )
+            };
+        }
         match &report.error {
-            None => tracing::info!(
-                account,
-                result,
-                listed,
-                fetched,
-                duplicates,
-                skipped,
-                deleted,
-                bytes,
-                ?duration,
-                faults,
-                "poll"
-            ),
-            Some(error) => tracing::warn!(
-                account,
-                result,
-                listed,
-                fetched,
-                duplicates,
-                skipped,
-                deleted,
-                bytes,
-                ?duration,
-                faults,
-                error,
-                "poll"
-            ),
+            None => log!(info),
+            Some(error) => log!(warn, error),
         }
     }
 
