@@ -23,9 +23,9 @@ pub(in crate::imap) async fn idle(session: &mut Session, conn: &mut Conn) -> Com
     if let Some(cx) = session.selected() {
         // An idle session holds as little as it can.
         cx.mailbox.partial = None;
-    }
-    if let Some(cx) = session.selected().filter(|cx| cx.mailbox.name.is_inbox()) {
-        (deps.nudge)(&cx.login.user.name);
+        if cx.mailbox.name.is_inbox() {
+            (deps.nudge)(&cx.login.user.name);
+        }
     }
     let _counted = Counted::new(&deps);
     session.registry.touch(&session.handle, true);
