@@ -57,8 +57,10 @@ async fn a_client_that_stops_reading_is_cut() {
     }
     let mut deaf = server.selected("INBOX").await;
     deaf.c("a FETCH 1:* (BODY.PEEK[])").await;
-    // Not reading is what this client does; there is no sign to wait for.
-    tokio::time::sleep(20 * stall).await;
+    // Not reading is what this client does: the server says when it is gone.
+    while server.metric("tributary_imap_connections{state=\"selected\"}") != "1" {
+        c.ok("NOOP").await;
+    }
     let got = deaf.rest().await;
     assert!(got < 64 * 1_080_000, "all of it came: {got}");
     c.ok("NOOP").await;
