@@ -13,6 +13,7 @@ pub mod pop3;
 // Layer 2
 pub mod auth;
 pub mod metrics;
+pub mod oauth;
 pub mod shutdown;
 pub mod status;
 pub mod store;

@@ -1,6 +1,7 @@
 //! A string that never prints and is wiped when dropped.
 
 use std::fmt;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
@@ -17,6 +18,33 @@ impl Secret {
     /// The text itself; never log it.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+/// Where a secret comes from; asked again whenever it is needed, so that a changed one is seen.
+#[derive(Clone)]
+pub struct SecretSource(Arc<dyn Fn() -> Result<Secret, String> + Send + Sync>);
+
+impl SecretSource {
+    /// `fetch` may block: it reads a file or runs a command. Its error holds no secret.
+    pub fn new(fetch: impl Fn() -> Result<Secret, String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(fetch))
+    }
+
+    /// Always the same.
+    pub fn fixed(secret: Secret) -> Self {
+        Self::new(move || Ok(secret.clone()))
+    }
+
+    /// The secret as it is now. Blocking.
+    pub fn fetch(&self) -> Result<Secret, String> {
+        self.0()
+    }
+}
+
+impl fmt::Debug for SecretSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
     }
 }
 

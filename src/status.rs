@@ -64,6 +64,18 @@ pub struct AccountStatus {
     pub backlog: u64,
     /// Messages fetched since the start.
     pub fetched: u64,
+    /// Stored messages that are still to be deleted upstream.
+    pub deletes_pending: u64,
+    /// Deletions that wait for `tributary confirm-deletes`.
+    pub deletes_held: u64,
+    /// Messages that could not be fetched whole.
+    pub quarantined: u64,
+    /// Messages that stay upstream because they are too long: unique-id and listed size, the first few.
+    pub too_large: Vec<(String, u64)>,
+    /// What the server calls itself, and what it does wrong, by name.
+    pub server: String,
+    /// See `server`.
+    pub faults: Vec<&'static str>,
 }
 
 /// All accounts by their id, `user/name`.

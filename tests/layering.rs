@@ -13,6 +13,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("imap::codec", 1),
     ("auth", 2),
     ("metrics", 2),
+    ("oauth", 2),
     ("shutdown", 2),
     ("status", 2),
     ("store", 2),

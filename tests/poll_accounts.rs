@@ -3,8 +3,6 @@
 
 #[path = "poll_accounts/faults.rs"]
 mod faults;
-#[path = "poll_accounts/interop.rs"]
-mod interop;
 #[path = "poll_accounts/mail.rs"]
 mod mail;
 #[path = "poll_accounts/support.rs"]

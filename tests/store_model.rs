@@ -210,6 +210,7 @@ impl World {
                 listed_size: 1,
                 header_hash: [0; 16],
                 delete_upstream: true,
+                reused: false,
             })
             .await
             .expect("deliver");

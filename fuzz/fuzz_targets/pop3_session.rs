@@ -14,8 +14,8 @@ fuzz_target!(|input: &[u8]| {
     let Some((size, wire)) = input.split_first() else { return };
     let Ok(credentials) = Credentials::new("u", Secret::new("p")) else { return };
     let limits = Limits { line: 100, unique_id: 20, listing: LISTING, message: MESSAGE, ..Limits::default() };
-    let security = if size & 0x80 == 0 { Security::Ready } else { Security::StartTls };
-    let options = Options { credentials, security, use_capa: true, limits, timeouts: Timeouts::default() };
+    let security = if size & 0x80 == 0 { Security::Tls } else { Security::StartTls };
+    let options = Options { credentials, security, use_capa: true, method: None, avoid: Vec::new(), binding: None, limits, timeouts: Timeouts::default() };
     let now = Instant::now();
     let mut session = Session::new(options, now);
     let mut received = 0;
@@ -25,7 +25,7 @@ fuzz_target!(|input: &[u8]| {
         }
         while let Some(event) = session.poll_event() {
             match event {
-                Event::StartTls => session.tls_started(now),
+                Event::StartTls => session.tls_started(now, None),
                 Event::Listed(listing) => {
                     assert!(listing.len() <= 2 * LISTING);
                     listing.iter().for_each(|item| session.retrieve(item.number, item.size));

@@ -7,6 +7,7 @@ use crate::config::{Account, Config, LeaveOnServer, Pop3Tls, Source, Trust, User
 use crate::imap;
 use crate::poll;
 use crate::pop3;
+use crate::secret::SecretSource;
 use crate::store;
 use crate::tls;
 
@@ -85,6 +86,7 @@ pub(super) fn poll(config: &Config) -> poll::Settings {
             message: limits.max_message_size,
             ..pop3::Limits::default()
         },
+        bounds: poll::Bounds::default(),
     }
 }
 
@@ -107,14 +109,20 @@ fn maildrop(user: &User, account: &Account) -> poll::AccountSettings {
             Pop3Tls::None => poll::Tls::None,
         },
         username: pop3.username.clone(),
-        password: pop3.password.secret.clone(),
+        login: poll::Login::Password(SecretSource::fixed(pop3.password.secret.clone())),
+        method: None,
+        route: poll::Route::Direct,
         certificate_sha256,
         ca_file,
+        insecure: false,
         poll_interval: account.poll_interval,
         leave_on_server: match account.leave_on_server {
             LeaveOnServer::Forever => poll::LeaveOnServer::Forever,
             LeaveOnServer::Never => poll::LeaveOnServer::Never,
         },
+        delete_larger_than: None,
+        delete_dry_run: false,
+        first_poll: poll::FirstPoll::All,
         deliver_to: account.deliver_to.clone(),
         enabled: account.enabled,
         max_message_size: account.max_message_size,

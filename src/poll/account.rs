@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::PollResult;
 use super::scheduler::Schedule;
-use super::source::{Report, Source};
+use super::source::{Mode, Report, Source};
 use crate::status::{AccountStatus, AccountsSender};
 
 /// Someone waits for the outcome of a poll.
@@ -88,7 +88,7 @@ impl Account {
             status.polling = true;
             status.last_attempt = Some(began);
         });
-        let report = self.source.poll(shutdown).await?;
+        let report = self.source.poll(Mode::Normal, shutdown).await?;
         let login_delay = report.login_delay.map(|seconds| Duration::from_secs(seconds.into()));
         schedule.finished(now(), report.result, login_delay, rand::random());
         self.tell(schedule, &report, started.elapsed());

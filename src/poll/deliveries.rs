@@ -181,6 +181,7 @@ impl Recipient {
             listed_size,
             header_hash: prepared.header_hash,
             delete_upstream: self.delete_upstream,
+            reused: false,
         };
         let durable = self.store.submit(delivery).await?;
         drop(turn.submitted);

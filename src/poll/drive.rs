@@ -128,7 +128,7 @@ impl<'a> Drive<'a> {
                         let config = tls.clone().ok_or_else(|| Error::Tls("not configured".to_owned()))?;
                         let patience = self.source.timeouts.connect;
                         connection = connection.upgrade(&self.source.settings.host, config, patience).await?;
-                        self.session.tls_started(now());
+                        self.session.tls_started(now(), None);
                     }
                 }
             }
@@ -212,6 +212,7 @@ impl<'a> Drive<'a> {
     async fn on_event(&mut self, event: Event) -> Result<Flow, Error> {
         match event {
             Event::StartTls => return Ok(Flow::StartTls),
+            Event::LoggedIn(_) | Event::Header { .. } => {}
             Event::Listed(listing) => self.on_listing(&listing).await?,
             Event::Body { .. } if self.failure.is_some() => {}
             Event::Body { data, .. } => {

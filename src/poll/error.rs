@@ -87,6 +87,9 @@ pub enum Error {
     /// The configured user name or password cannot be sent.
     #[error(transparent)]
     Credentials(#[from] pop3::CredentialError),
+    /// There is no password or token to log in with.
+    #[error("no credentials: {0}")]
+    NoCredentials(String),
     /// Our own store failed.
     #[error("the store failed: {0}")]
     Store(#[from] store::Error),
@@ -106,7 +109,7 @@ impl Error {
             Self::Connect(_) | Self::Stopped => PollResult::Connect,
             Self::Tls(_) => PollResult::Tls,
             Self::ConnectTimeout => PollResult::Timeout,
-            Self::Credentials(_) => PollResult::Auth,
+            Self::Credentials(_) | Self::NoCredentials(_) => PollResult::Auth,
             Self::Store(_) | Self::Delivery => PollResult::Store,
             Self::Session(error) => match error.kind() {
                 ErrorKind::Auth => PollResult::Auth,

@@ -26,8 +26,8 @@ use tokio_util::sync::CancellationToken;
 
 pub use error::{Error, PollResult};
 pub use metrics::Metrics;
-pub use settings::{AccountSettings, LeaveOnServer, Settings, Tls};
-pub use source::Report;
+pub use settings::{AccountSettings, Bounds, FirstPoll, LeaveOnServer, Login, Route, Settings, Tls};
+pub use source::{Mode, Report};
 
 use crate::status::{AccountState, AccountStatus, AccountsSender};
 use crate::store::Store;

@@ -8,7 +8,14 @@ use crate::store::LedgerState::{DeleteWanted, Gone, Stored};
 use crate::store::{LedgerRow, LedgerState};
 
 fn row(state: LedgerState) -> LedgerRow {
-    LedgerRow { state, message: None, listed_size: 10, header_hash: [7; 16], stored_at: 0 }
+    LedgerRow {
+        state,
+        message: None,
+        body: Some(crate::mail::BodyId(1)),
+        listed_size: 10,
+        header_hash: [7; 16],
+        stored_at: 0,
+    }
 }
 
 fn ledger(rows: &[(&str, LedgerState)]) -> Ledger {

@@ -10,11 +10,21 @@ use tokio_util::sync::CancellationToken;
 use super::connect::Connection;
 use super::drive::Drive;
 use super::metrics::{AccountMetrics, Skipped};
-use super::settings::{AccountSettings, Tls};
+use super::settings::{AccountSettings, Login, Tls};
 use super::{Error, PollResult, trust};
 use crate::mail::{AccountId, MailboxId, UserId};
 use crate::pop3::{Credentials, Limits, Options, Security, Timeouts};
 use crate::store::Store;
+
+/// What a poll is to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// All that the account asks for.
+    #[default]
+    Normal,
+    /// Log in, list and say what would be fetched and deleted; nothing is fetched, stored or deleted.
+    DryRun,
+}
 
 /// How a poll went.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +45,16 @@ pub struct Report {
     pub skipped: u64,
     /// Messages deleted upstream.
     pub deleted: u64,
+    /// Messages recognised under new unique-ids without being fetched.
+    pub adopted: u64,
+    /// Stored messages that are still to be deleted upstream.
+    pub deletes_pending: u64,
+    /// Deletions that wait to be confirmed by a person.
+    pub deletes_held: u64,
+    /// Messages that could not be fetched whole, as of now.
+    pub quarantined: u64,
+    /// Messages that are too long: unique-id and listed size, the first few.
+    pub too_large: Vec<(String, u64)>,
     /// Octets stored.
     pub bytes: u64,
     /// Listed messages still to be fetched.
@@ -56,6 +76,11 @@ impl Report {
             duplicates: 0,
             skipped: 0,
             deleted: 0,
+            adopted: 0,
+            deletes_pending: 0,
+            deletes_held: 0,
+            quarantined: 0,
+            too_large: Vec::new(),
             bytes: 0,
             backlog: 0,
             faults: Vec::new(),
@@ -111,7 +136,8 @@ impl Source {
     }
 
     /// Polls the maildrop once. `None`: the service stopped before anything was done.
-    pub(super) async fn poll(&mut self, shutdown: &CancellationToken) -> Option<Report> {
+    pub(super) async fn poll(&mut self, mode: Mode, shutdown: &CancellationToken) -> Option<Report> {
+        let _ = mode;
         let mut report = Report::new();
         let mut outcome = self.attempt(&mut report, shutdown).await;
         if self.use_capa
@@ -136,9 +162,16 @@ impl Source {
     async fn attempt(&mut self, report: &mut Report, shutdown: &CancellationToken) -> Result<(), Error> {
         let settings = &self.settings;
         let options = Options {
-            credentials: Credentials::new(settings.username.as_str(), settings.password.clone())?,
-            security: if settings.tls == Tls::StartTls { Security::StartTls } else { Security::Ready },
+            credentials: credentials(settings).await?,
+            security: match settings.tls {
+                Tls::Implicit => Security::Tls,
+                Tls::StartTls => Security::StartTls,
+                Tls::None => Security::Clear,
+            },
             use_capa: self.use_capa,
+            method: settings.method,
+            avoid: Vec::new(),
+            binding: None,
             limits: self.limits,
             timeouts: self.timeouts,
         };
@@ -191,5 +224,22 @@ impl Source {
     pub(super) fn skip(&self, report: &mut Report, reason: Skipped, count: u64) {
         report.skipped += count;
         self.metrics.skipped(reason, count);
+    }
+}
+
+/// What to log in with, as it is now.
+async fn credentials(settings: &AccountSettings) -> Result<Credentials, Error> {
+    let username = settings.username.as_str();
+    match &settings.login {
+        Login::Password(source) => {
+            let source = source.clone();
+            let fetched = tokio::task::spawn_blocking(move || source.fetch()).await;
+            let fetched = fetched.map_err(|error| Error::NoCredentials(error.to_string()))?;
+            Ok(Credentials::new(username, fetched.map_err(Error::NoCredentials)?)?)
+        }
+        Login::Token(source) => {
+            let token = source.token(false).await.map_err(|error| Error::NoCredentials(error.to_string()))?;
+            Ok(Credentials::with_token(username, token.secret)?)
+        }
     }
 }

@@ -10,11 +10,78 @@ use crate::secret::Secret;
 /// The longest AUTH command with an initial response (RFC 5034 section 4: 255 octets with CRLF).
 const MAX_AUTH_LINE: usize = 255;
 
+/// A way to log in (RFC 1939 section 7, RFC 5034).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the names are those of the protocols")]
+pub enum Method {
+    User,
+    Apop,
+    Plain,
+    Login,
+    CramMd5,
+    ScramSha1,
+    ScramSha1Plus,
+    ScramSha256,
+    ScramSha256Plus,
+    Xoauth2,
+    OauthBearer,
+}
+
+impl Method {
+    /// Every method.
+    pub const ALL: [Self; 11] = [
+        Self::User,
+        Self::Apop,
+        Self::Plain,
+        Self::Login,
+        Self::CramMd5,
+        Self::ScramSha1,
+        Self::ScramSha1Plus,
+        Self::ScramSha256,
+        Self::ScramSha256Plus,
+        Self::Xoauth2,
+        Self::OauthBearer,
+    ];
+
+    /// The name in the configuration and in logs.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Apop => "apop",
+            Self::Plain => "plain",
+            Self::Login => "login",
+            Self::CramMd5 => "cram-md5",
+            Self::ScramSha1 => "scram-sha-1",
+            Self::ScramSha1Plus => "scram-sha-1-plus",
+            Self::ScramSha256 => "scram-sha-256",
+            Self::ScramSha256Plus => "scram-sha-256-plus",
+            Self::Xoauth2 => "xoauth2",
+            Self::OauthBearer => "oauthbearer",
+        }
+    }
+
+    /// Whether it proves an OAuth 2.0 token rather than a password.
+    pub const fn wants_token(self) -> bool {
+        matches!(self, Self::Xoauth2 | Self::OauthBearer)
+    }
+}
+
+/// What binds a login to its TLS channel (RFC 5929, RFC 9266).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChannelBinding {
+    /// `tls-exporter`, of TLS 1.3.
+    Exporter(Vec<u8>),
+    /// `tls-server-end-point`: the hash of the server's certificate.
+    ServerEndPoint(Vec<u8>),
+}
+
 /// A user name and password that fit on a command line.
 #[derive(Clone, Debug)]
 pub struct Credentials {
     username: String,
     password: Secret,
+    /// The password is an OAuth 2.0 access token.
+    is_token: bool,
 }
 
 /// Why credentials cannot be sent.
@@ -30,7 +97,17 @@ impl Credentials {
         if !fits(&username) || !fits(password.expose()) {
             return Err(CredentialError);
         }
-        Ok(Self { username, password })
+        Ok(Self { username, password, is_token: false })
+    }
+
+    /// Likewise for an OAuth 2.0 access token.
+    pub fn with_token(username: impl Into<String>, token: Secret) -> Result<Self, CredentialError> {
+        Ok(Self { is_token: true, ..Self::new(username, token)? })
+    }
+
+    /// Whether they are a token rather than a password.
+    pub const fn is_token(&self) -> bool {
+        self.is_token
     }
 
     /// A refusal with whatever of the credentials the server repeats blotted out.

@@ -25,6 +25,8 @@ pub enum Verb {
     List,
     /// RFC 1939 section 5.
     Retr,
+    /// RFC 1939 section 7.
+    Top,
     /// RFC 1939 section 5.
     Dele,
     /// RFC 1939 section 5.
@@ -49,6 +51,7 @@ impl Verb {
             Self::Uidl => "UIDL",
             Self::List => "LIST",
             Self::Retr => "RETR",
+            Self::Top => "TOP",
             Self::Dele => "DELE",
             Self::Noop => "NOOP",
             Self::Rset => "RSET",
@@ -72,7 +75,7 @@ impl fmt::Display for Verb {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Command {
     pub(super) verb: Verb,
-    /// The message, for RETR and DELE.
+    /// The message, for RETR, TOP and DELE.
     pub(super) message: u32,
     /// The listed size, for RETR: what it takes of the window.
     pub(super) weight: u64,
@@ -85,8 +88,10 @@ impl Command {
 
     pub(super) fn write(self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.verb.as_str().as_bytes());
-        if matches!(self.verb, Verb::Retr | Verb::Dele) {
-            out.extend_from_slice(format!(" {}", self.message).as_bytes());
+        match self.verb {
+            Verb::Retr | Verb::Dele => out.extend_from_slice(format!(" {}", self.message).as_bytes()),
+            Verb::Top => out.extend_from_slice(format!(" {} 0", self.message).as_bytes()),
+            _ => {}
         }
         out.extend_from_slice(b"\r\n");
     }

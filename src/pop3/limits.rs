@@ -13,6 +13,8 @@ pub struct Limits {
     pub listing: usize,
     /// Most bytes of unique-ids in a listing: 70 for each message of the largest listing.
     pub listing_bytes: usize,
+    /// Longest header that TOP may bring, in octets; the rest is not looked at.
+    pub header: usize,
     /// Longest message, in octets after dot-stuffing has been undone.
     pub message: u64,
     /// Most commands on their way when the server allows pipelining.
@@ -28,6 +30,7 @@ impl Default for Limits {
             unique_id: 1_000,
             listing: 2_000_000,
             listing_bytes: 140_000_000,
+            header: 1024 * 1024,
             message: 150 * 1024 * 1024,
             window_commands: 32,
             window_bytes: 4 * 1024 * 1024,

@@ -268,6 +268,7 @@ mod tests {
         unique_id: 10,
         listing: 3,
         listing_bytes: 25,
+        header: 100,
         message: 100,
         window_commands: 4,
         window_bytes: 1000,

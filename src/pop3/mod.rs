@@ -15,7 +15,7 @@ mod misbehavior;
 mod reply;
 mod session;
 
-pub use auth::{CredentialError, Credentials};
+pub use auth::{ChannelBinding, CredentialError, Credentials, Method};
 pub use capa::Capabilities;
 pub use command::Verb;
 pub use error::{Error, ErrorKind};

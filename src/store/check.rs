@@ -15,7 +15,7 @@ use super::schema::{
     USER, USER_STATE, global,
 };
 use super::snapshot::Block;
-use super::types::Counts;
+use super::types::{Counts, LedgerState};
 use crate::mail::{BodyId, MailboxId, MailboxName, UidSet, UserId};
 
 /// Ids of bodies whose pieces may be there although no row names them.
@@ -252,7 +252,10 @@ impl<'r> Check<'r> {
                 format!("a ledger row of account {account}, which is not there")
             });
             let body = row.body.0;
-            self.problem(body == 0 || body >= next, || format!("a ledger row of account {account} names body {body}"));
+            let is_skipped = row.state == LedgerState::Skipped;
+            self.problem((body == 0) != is_skipped || body >= next, || {
+                format!("a ledger row of account {account} names body {body}")
+            });
         }
         Ok(())
     }

@@ -43,7 +43,7 @@ pub use reader::{BodyCursor, Reader, RecordRef};
 pub use snapshot::{Block, Delta, Snapshot};
 pub use types::{
     Appended, Copied, Counts, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, LedgerRow, LedgerState,
-    Mailbox, NewMessage, Record, Settings, Sizes,
+    Mailbox, NewMessage, PollState, Record, Settings, Sizes, Trouble,
 };
 pub use upstream::content_key;
 
@@ -352,16 +352,6 @@ impl Store {
     /// Expunges messages with \Deleted, of `only` if given. Returns their UIDs.
     pub async fn expunge(&self, mailbox: MailboxId, only: Option<UidSet>) -> Result<UidSet> {
         self.write(move |txn| txn.expunge(mailbox, only.as_ref())).await
-    }
-
-    /// The whole ledger of an account by unique-id. The key of a message without one is a zero byte and its BLAKE3.
-    pub async fn ledger(&self, account: AccountId) -> Result<HashMap<Vec<u8>, LedgerRow>> {
-        self.read(move |reader| reader.ledger(account)).await
-    }
-
-    /// Makes all of the changes in one transaction.
-    pub async fn change_ledger(&self, account: AccountId, changes: Vec<LedgerChange>) -> Result<()> {
-        self.write(move |txn| txn.change_ledger(account, &changes)).await
     }
 }
 

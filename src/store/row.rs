@@ -4,7 +4,7 @@
 use super::error::{Error, Result};
 use super::schema::BLOCK_SHIFT;
 use super::snapshot::Block;
-use super::types::{Counts, LedgerState, Record};
+use super::types::{Counts, LedgerState, PollState, Record, Trouble};
 use crate::mail::{
     AccountId, BodyId, Flags, InternalDate, Keyword, KeywordSet, MailboxId, MailboxName, Message, ModSeq, SpecialUse,
     ThreadId, Uid, UidSet, UidValidity, UserId,
@@ -286,6 +286,7 @@ impl UidlRow {
             LedgerState::Stored => 1,
             LedgerState::DeleteWanted => 2,
             LedgerState::Gone => 3,
+            LedgerState::Skipped => 4,
         };
         let mut out = vec![VERSION, state];
         out.extend(self.body.0.to_le_bytes());
@@ -301,6 +302,7 @@ impl UidlRow {
             1 => LedgerState::Stored,
             2 => LedgerState::DeleteWanted,
             3 => LedgerState::Gone,
+            4 => LedgerState::Skipped,
             _ => return Err(input.damaged()),
         };
         Ok(Self {
@@ -309,6 +311,45 @@ impl UidlRow {
             listed_size: input.u64()?,
             header_hash: input.array()?,
             stored_at: input.i64()?,
+        })
+    }
+}
+
+impl Trouble {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut out = vec![VERSION, self.is_quarantined.into()];
+        out.extend(self.tries.to_le_bytes());
+        out.extend(self.last_try.to_le_bytes());
+        out
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
+        let mut input = Input::new("trouble", bytes)?;
+        Ok(Self { is_quarantined: input.u8()? != 0, tries: input.u32()?, last_try: input.i64()? })
+    }
+}
+
+impl PollState {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut out = vec![VERSION, u8::from(self.first_poll_done) | u8::from(self.is_paused) << 1, self.state];
+        out.extend(self.failures.to_le_bytes());
+        out.extend(self.last_attempt.to_le_bytes());
+        out.extend(self.not_before.to_le_bytes());
+        out.extend(self.credentials.to_le_bytes());
+        out
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
+        let mut input = Input::new("poll state", bytes)?;
+        let bits = input.u8()?;
+        Ok(Self {
+            first_poll_done: bits & 1 != 0,
+            is_paused: bits & 2 != 0,
+            state: input.u8()?,
+            failures: input.u32()?,
+            last_attempt: input.i64()?,
+            not_before: input.i64()?,
+            credentials: u16::from_le_bytes(input.array()?),
         })
     }
 }

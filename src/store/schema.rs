@@ -103,6 +103,10 @@ meta_tables! {
     hash HASH: &'static [u8; 32] => u64;
     /// (account, unique-id) -> ledger row.
     uidl UIDL: (u32, &'static [u8]) => &'static [u8];
+    /// (account, unique-id or other key) -> failed attempts to fetch it.
+    trouble TROUBLE: (u32, &'static [u8]) => &'static [u8];
+    /// Account -> what the poller keeps of it.
+    poll_state POLL_STATE: u32 => &'static [u8];
     /// Body -> since when it is dead.
     dead DEAD: u64 => &'static [u8];
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::body::PreparedBody;
 use crate::mail::{
-    AccountId, FlagList, FlagOp, InternalDate, MailboxId, MailboxName, ModSeq, SpecialUse, Uid, UidSet, UidValidity,
+    AccountId, BodyId, FlagList, FlagOp, InternalDate, MailboxId, MailboxName, ModSeq, SpecialUse, Uid, UidSet,
+    UidValidity,
 };
 
 /// How the store is opened.
@@ -92,6 +93,9 @@ pub struct Delivery {
     pub header_hash: [u8; 16],
     /// Write the ledger row as `DeleteWanted` (leave_on_server: never).
     pub delete_upstream: bool,
+    /// The server is believed to have given the unique-id of a stored message to this one: other octets than those of the
+    /// ledger row are a new message, which takes the row over.
+    pub reused: bool,
 }
 
 /// What became of a delivery.
@@ -112,6 +116,8 @@ pub enum LedgerState {
     DeleteWanted,
     /// DELE and QUIT were acknowledged; forgotten once a complete listing no longer shows it.
     Gone,
+    /// It was left where it is by `first_poll`: nothing of it is stored, and nothing is ever deleted upstream for it.
+    Skipped,
 }
 
 /// One row of the ledger: a message that was taken from a maildrop.
@@ -121,6 +127,8 @@ pub struct LedgerRow {
     pub state: LedgerState,
     /// Where it is now, also after MOVE or COPY; `None` once it is expunged everywhere.
     pub message: Option<(MailboxId, Uid)>,
+    /// Its body; `None` when it was skipped. The octets may be gone.
+    pub body: Option<BodyId>,
     /// Size that LIST gave.
     pub listed_size: u64,
     /// Normalised hash of its header.
@@ -136,6 +144,19 @@ pub enum LedgerChange {
     SetState(Vec<u8>, LedgerState),
     /// Forgets the row of this unique-id.
     Forget(Vec<u8>),
+    /// Remembers a message that `first_poll` leaves where it is. Nothing happens when the unique-id is known.
+    Skip {
+        /// Its unique-id.
+        unique_id: Vec<u8>,
+        /// Size that LIST gave.
+        listed_size: u64,
+        /// Normalised hash of its header, zero where it was not looked at.
+        header_hash: [u8; 16],
+    },
+    /// LIST now gives this size for the message.
+    Resize(Vec<u8>, u64),
+    /// `first_poll` has been applied to all that was there.
+    EndFirstPoll,
     /// The server now calls the message `from` by the unique-id `to`: the row moves there, as `Stored`. Nothing
     /// happens when `to` is known already.
     Adopt {
@@ -144,6 +165,36 @@ pub enum LedgerChange {
         /// The unique-id it has.
         to: Vec<u8>,
     },
+}
+
+/// A message that could not be fetched whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Trouble {
+    /// Sessions in which it failed.
+    pub tries: u32,
+    /// When it failed last, seconds since 1970.
+    pub last_try: i64,
+    /// What could be had of it has been delivered with a notice.
+    pub is_quarantined: bool,
+}
+
+/// What the poller keeps of an account from one run of the service to the next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PollState {
+    /// `first_poll` has been applied.
+    pub first_poll_done: bool,
+    /// Told to pause.
+    pub is_paused: bool,
+    /// The caller's code for the account's state; 0 when nothing is known.
+    pub state: u8,
+    /// Polls that failed in a row.
+    pub failures: u32,
+    /// When the last login was tried, seconds since 1970.
+    pub last_attempt: i64,
+    /// No login before this time, seconds since 1970.
+    pub not_before: i64,
+    /// 16 bits of a hash of what was logged in with: enough to see that it has changed, too few to test guesses.
+    pub credentials: u16,
 }
 
 /// A flag change on many messages (STORE).

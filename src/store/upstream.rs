@@ -1,17 +1,77 @@
 //! The ledger: what was taken from each maildrop, by unique-id (I3).
 
+use std::collections::HashMap;
+
 use redb::ReadableTable;
 
+use super::Store;
 use super::error::{Error, Result};
-use super::row::UidlRow;
+use super::reader::Reader;
+use super::row::{BodyRow, DeadRow, UidlRow};
+use super::schema::{HASH, POLL_STATE, TROUBLE};
 use super::txn::Txn;
-use super::types::{Delivered, Delivery, LedgerChange, LedgerState};
-use crate::mail::{AccountId, BodyId};
+use super::types::{Delivered, Delivery, LedgerChange, LedgerRow, LedgerState, NewMessage, PollState, Trouble};
+use crate::mail::{AccountId, BodyId, MailboxId};
 
 /// The ledger key of a message whose server has no unique-ids. RFC 1939 section 7: a unique-id is of characters 0x21 to
 /// 0x7E, so none starts with this byte.
 pub fn content_key(hash: &[u8; 32]) -> Vec<u8> {
     [&[0], hash.as_slice()].concat()
+}
+
+/// The ledger and what else is kept of an account.
+impl Store {
+    /// The whole ledger of an account by unique-id. The key of a message without one is a zero byte and its BLAKE3.
+    pub async fn ledger(&self, account: AccountId) -> Result<HashMap<Vec<u8>, LedgerRow>> {
+        self.read(move |reader| reader.ledger(account)).await
+    }
+
+    /// Messages of an account that could not be fetched, by the key they were given.
+    pub async fn troubles(&self, account: AccountId) -> Result<HashMap<Vec<u8>, Trouble>> {
+        self.read(move |reader| reader.troubles(account)).await
+    }
+
+    /// Remembers how often these could not be fetched, or, with `None`, forgets them. A delivery under the same key
+    /// forgets it as well.
+    pub async fn set_troubles(&self, account: AccountId, troubles: Vec<(Vec<u8>, Option<Trouble>)>) -> Result<()> {
+        self.write(move |txn| troubles.iter().try_for_each(|(key, row)| txn.set_trouble(account, key, *row))).await
+    }
+
+    /// Delivers what could be had of a message that cannot be fetched, with the notice beside it, and marks it as
+    /// quarantined, all in one transaction. Once it is marked nothing is delivered again.
+    pub async fn quarantine(
+        &self,
+        account: AccountId,
+        key: Vec<u8>,
+        mailbox: MailboxId,
+        messages: Vec<NewMessage>,
+    ) -> Result<()> {
+        self.write(move |txn| txn.quarantine(account, &key, mailbox, &messages)).await
+    }
+
+    /// What the poller keeps of an account.
+    pub async fn poll_state(&self, account: AccountId) -> Result<PollState> {
+        self.read(move |reader| reader.poll_state(account)).await
+    }
+
+    /// Changes it and says what it is now. The change may be made more than once, of which only the last counts.
+    pub async fn change_poll_state(
+        &self,
+        account: AccountId,
+        change: impl Fn(&mut PollState) + Send + 'static,
+    ) -> Result<PollState> {
+        self.write(move |txn| txn.change_poll_state(account, &change)).await
+    }
+
+    /// The body with these octets.
+    pub async fn body_of(&self, hash: [u8; 32]) -> Result<Option<BodyId>> {
+        self.read(move |reader| reader.body_of(&hash)).await
+    }
+
+    /// Makes all of the changes in one transaction.
+    pub async fn change_ledger(&self, account: AccountId, changes: Vec<LedgerChange>) -> Result<()> {
+        self.write(move |txn| txn.change_ledger(account, &changes)).await
+    }
 }
 
 impl Txn<'_> {
@@ -24,9 +84,13 @@ impl Txn<'_> {
         let account = delivery.account;
         let user = self.mailbox(delivery.mailbox)?.user;
         self.check_account(user, account)?;
-        if self.tables.uidl.get((account.0, key.as_slice()))?.is_some() {
-            return Ok(Delivered::Duplicate);
+        match self.ledger_row(account, &key)? {
+            None => {}
+            Some(row) if row.state == LedgerState::Skipped => {}
+            Some(row) if delivery.reused && !self.is_same(&row, delivery)? => {}
+            Some(_) => return Ok(Delivered::Duplicate),
         }
+        self.set_trouble(account, &key, None)?;
         let appended = self.append(delivery.mailbox, std::slice::from_ref(message))?;
         let state = if delivery.delete_upstream { LedgerState::DeleteWanted } else { LedgerState::Stored };
         let by_hash = self.tables.hash.get(&message.body.row.hash)?.map(|id| BodyId(id.value()));
@@ -53,17 +117,95 @@ impl Txn<'_> {
                     self.mark_written();
                     self.tables.uidl.remove((account.0, unique_id.as_slice()))?;
                 }
+                LedgerChange::Skip { unique_id, listed_size, header_hash } => {
+                    if self.ledger_row(account, unique_id)?.is_none() {
+                        let (listed_size, header_hash) = (*listed_size, *header_hash);
+                        let (state, body, stored_at) = (LedgerState::Skipped, BodyId(0), self.now);
+                        let row = UidlRow { state, body, listed_size, header_hash, stored_at };
+                        self.put_ledger_row(account, unique_id, &row)?;
+                    }
+                }
+                LedgerChange::Resize(unique_id, listed_size) => {
+                    let Some(row) = self.ledger_row(account, unique_id)? else { continue };
+                    self.put_ledger_row(account, unique_id, &UidlRow { listed_size: *listed_size, ..row })?;
+                }
+                LedgerChange::EndFirstPoll => {
+                    self.change_poll_state(account, |state| state.first_poll_done = true)?;
+                }
                 LedgerChange::Adopt { from, to } => {
                     let Some(row) = self.ledger_row(account, from)? else { continue };
                     if self.ledger_row(account, to)?.is_some() {
                         continue;
                     }
-                    self.put_ledger_row(account, to, &UidlRow { state: LedgerState::Stored, ..row })?;
+                    let state = if row.state == LedgerState::Skipped { row.state } else { LedgerState::Stored };
+                    self.put_ledger_row(account, to, &UidlRow { state, ..row })?;
                     self.tables.uidl.remove((account.0, from.as_slice()))?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// Delivers what could be had of a message that cannot be fetched, and the notice beside it, and remembers that.
+    pub(super) fn quarantine(
+        &mut self,
+        account: AccountId,
+        key: &[u8],
+        mailbox: MailboxId,
+        messages: &[NewMessage],
+    ) -> Result<()> {
+        let user = self.mailbox(mailbox)?.user;
+        self.check_account(user, account)?;
+        let trouble = self.trouble(account, key)?.unwrap_or_default();
+        if !trouble.is_quarantined {
+            self.append(mailbox, messages)?;
+        }
+        let trouble = Trouble { last_try: self.now, is_quarantined: true, ..trouble };
+        self.set_trouble(account, key, Some(trouble))
+    }
+
+    fn trouble(&self, account: AccountId, key: &[u8]) -> Result<Option<Trouble>> {
+        let found = self.tables.trouble.get((account.0, key))?;
+        found.map(|row| Trouble::decode(row.value())).transpose()
+    }
+
+    pub(super) fn set_trouble(&mut self, account: AccountId, key: &[u8], trouble: Option<Trouble>) -> Result<()> {
+        match trouble {
+            Some(trouble) => {
+                self.mark_written();
+                self.tables.trouble.insert((account.0, key), trouble.encode().as_slice())?;
+            }
+            None if self.tables.trouble.get((account.0, key))?.is_some() => {
+                self.mark_written();
+                self.tables.trouble.remove((account.0, key))?;
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn change_poll_state(
+        &mut self,
+        account: AccountId,
+        change: impl FnOnce(&mut PollState),
+    ) -> Result<PollState> {
+        let found = self.tables.poll_state.get(account.0)?;
+        let before = found.map(|row| PollState::decode(row.value())).transpose()?.unwrap_or_default();
+        let mut state = before;
+        change(&mut state);
+        if state != before {
+            self.mark_written();
+            self.tables.poll_state.insert(account.0, state.encode().as_slice())?;
+        }
+        Ok(state)
+    }
+
+    /// Whether the message of this row is the one delivered. Its octets may be gone: then the header decides.
+    fn is_same(&self, row: &UidlRow, delivery: &Delivery) -> Result<bool> {
+        let alive = self.tables.body.get(row.body.0)?.map(|row| BodyRow::decode(row.value())).transpose()?;
+        let dead = self.tables.dead.get(row.body.0)?.map(|row| DeadRow::decode(row.value())).transpose()?;
+        let known = alive.or_else(|| dead.map(|row| row.body));
+        Ok(known.map_or(row.header_hash == delivery.header_hash, |known| known.hash == delivery.message.body.hash()))
     }
 
     fn ledger_row(&self, account: AccountId, unique_id: &[u8]) -> Result<Option<UidlRow>> {
@@ -75,5 +217,26 @@ impl Txn<'_> {
         self.mark_written();
         self.tables.uidl.insert((account.0, unique_id), row.encode().as_slice())?;
         Ok(())
+    }
+}
+
+impl Reader {
+    pub(super) fn troubles(&self, account: AccountId) -> Result<HashMap<Vec<u8>, Trouble>> {
+        let table = self.meta.open_table(TROUBLE)?;
+        let rows = table.range((account.0, &[][..])..(account.0 + 1, &[][..]))?;
+        rows.map(|entry| {
+            let (key, row) = entry?;
+            Ok((key.value().1.to_vec(), Trouble::decode(row.value())?))
+        })
+        .collect()
+    }
+
+    pub(super) fn poll_state(&self, account: AccountId) -> Result<PollState> {
+        let found = self.meta.open_table(POLL_STATE)?.get(account.0)?;
+        Ok(found.map(|row| PollState::decode(row.value())).transpose()?.unwrap_or_default())
+    }
+
+    pub(super) fn body_of(&self, hash: &[u8; 32]) -> Result<Option<BodyId>> {
+        Ok(self.meta.open_table(HASH)?.get(hash)?.map(|id| BodyId(id.value())))
     }
 }

@@ -6,7 +6,6 @@ use tokio::net::TcpListener;
 use tributary::demo::pop3d::{Action, Fault, Pop3d};
 use tributary::poll::{AccountSettings, Report, Settings};
 use tributary::pop3::{Limits, Timeouts, Verb};
-use tributary::secret::Secret;
 
 use super::support::*;
 
@@ -19,7 +18,7 @@ async fn beside_a_good_one(bad: AccountSettings) -> (House, Report) {
         body: Duration::from_millis(300),
     };
     let accounts = vec![bad, account("good", good.address())];
-    let house = House::with(Settings { accounts, timeouts, limits: Limits::default() }).await;
+    let house = House::with(Settings { accounts, timeouts, limits: Limits::default(), ..Settings::default() }).await;
     let (report, well) = tokio::join!(house.poll("u/bad"), house.poll("u/good"));
     assert_eq!((well.result.label(), well.error), ("ok", None));
     assert_eq!(house.subjects("good").await, ["1", "2", "3"]);
@@ -39,7 +38,7 @@ async fn result_of(server: &Pop3d) -> (House, Report) {
 #[tokio::test]
 async fn a_wrong_password() {
     let server = server_with(1).await;
-    let wrong = AccountSettings { password: Secret::new("s3cret"), ..account("bad", server.address()) };
+    let wrong = AccountSettings { login: password("s3cret"), ..account("bad", server.address()) };
     let (house, report) = beside_a_good_one(wrong).await;
     assert_eq!(report.result.label(), "auth");
     assert_eq!(house.status.borrow()["u/bad"].state.label(), "auth_failed");
@@ -56,7 +55,7 @@ async fn refusals_at_login() {
     ] {
         let server = plain_server().await;
         server.fault(Fault::always(Verb::Pass, Action::AnswerAndClose(answer.as_bytes().to_vec())));
-        let secretive = AccountSettings { password: Secret::new("s3cret"), ..account("bad", server.address()) };
+        let secretive = AccountSettings { login: password("s3cret"), ..account("bad", server.address()) };
         let (house, report) = beside_a_good_one(secretive).await;
         assert_eq!(report.result.label(), result, "{answer}");
         assert_eq!(house.status.borrow()["u/bad"].state.label(), state, "{answer}");

@@ -11,8 +11,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tributary::demo::pop3d::{Pop3d, Settings as ServerSettings};
 use tributary::mail::{MailboxId, MailboxName, UserId};
-use tributary::poll::{AccountSettings, LeaveOnServer, Metrics, Poller, Report, Settings, Tls};
-use tributary::secret::Secret;
+use tributary::poll::{
+    AccountSettings, FirstPoll, LeaveOnServer, Login, Metrics, Poller, Report, Route, Settings, Tls,
+};
+use tributary::secret::{Secret, SecretSource};
 use tributary::status::Accounts;
 use tributary::store::{self, BodyCursor, LedgerRow, Store};
 
@@ -151,15 +153,26 @@ pub(crate) fn account(name: &str, address: SocketAddr) -> AccountSettings {
         port: address.port(),
         tls: Tls::None,
         username: "demo".to_owned(),
-        password: Secret::new("demo"),
+        login: password("demo"),
+        method: None,
+        route: Route::Direct,
         certificate_sha256: None,
         ca_file: None,
+        insecure: false,
         poll_interval: Duration::from_secs(24 * 3600),
         leave_on_server: LeaveOnServer::Forever,
+        delete_larger_than: None,
+        delete_dry_run: false,
+        first_poll: FirstPoll::All,
         deliver_to: MailboxName::new(name).unwrap(),
         enabled: true,
         max_message_size: 150 << 20,
     }
+}
+
+/// A password that stays.
+pub(crate) fn password(text: &str) -> Login {
+    Login::Password(SecretSource::fixed(Secret::new(text)))
 }
 
 pub(crate) fn emptying(account: AccountSettings) -> AccountSettings {

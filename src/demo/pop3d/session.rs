@@ -181,7 +181,7 @@ impl Session {
                 let answer = format!("+OK\r\n{}.", self.listed().map(row).collect::<String>());
                 self.say(&answer).await?;
             }
-            (Verb::Retr | Verb::Dele, true) => self.with_message(verb, number).await?,
+            (Verb::Retr | Verb::Top | Verb::Dele, true) => self.with_message(verb, number).await?,
             _ => self.say("-ERR not now").await?,
         }
         Ok(Next::Command)
@@ -195,6 +195,10 @@ impl Session {
             return self.say("+OK").await;
         }
         self.write(b"+OK\r\n").await?;
+        if verb == Verb::Top {
+            let blank = memchr::memmem::find(&message.bytes, b"\r\n\r\n").map_or(message.bytes.len(), |at| at + 4);
+            return self.send(message.bytes.get(..blank).unwrap_or_default()).await;
+        }
         self.send(&message.bytes).await?;
         self.shared.lock().counters.retrieved += 1;
         Ok(())
@@ -283,7 +287,7 @@ impl Session {
     }
 }
 
-const VERBS: [Verb; 13] = [
+const VERBS: [Verb; 14] = [
     Verb::Capa,
     Verb::Stls,
     Verb::Auth,
@@ -293,6 +297,7 @@ const VERBS: [Verb; 13] = [
     Verb::Uidl,
     Verb::List,
     Verb::Retr,
+    Verb::Top,
     Verb::Dele,
     Verb::Noop,
     Verb::Rset,

@@ -2,7 +2,7 @@
 
 use super::super::command::Command;
 use super::super::reply::Status;
-use super::super::{Capabilities, Error, Misbehavior, RefusalKind, Verb};
+use super::super::{Capabilities, Error, Method, Misbehavior, RefusalKind, Verb};
 use super::{Event, Phase, Security, Session};
 
 /// How far the login has come.
@@ -38,7 +38,7 @@ impl Session {
                 let line = self.options.credentials.pass_line();
                 self.send_line(Verb::Pass, &line);
             }
-            (Verb::Pass, Status::Ok(_)) => self.logged_in(),
+            (Verb::Pass, Status::Ok(_)) => self.logged_in(Method::User),
             (_, Status::Err(text)) => return Err(self.refused(verb, text)),
             _ => return Err(Misbehavior::UnsolicitedReply.into()),
         }
@@ -88,7 +88,7 @@ impl Session {
 
     fn auth_reply(&mut self, status: &Status<'_>) -> Result<(), Error> {
         match status {
-            Status::Ok(_) if self.login.responded => self.logged_in(),
+            Status::Ok(_) if self.login.responded => self.logged_in(Method::Plain),
             Status::Ok(_) => {
                 self.fault(Misbehavior::OkForContinuation);
                 self.respond();
@@ -117,7 +117,8 @@ impl Session {
     }
 
     /// RFC 2449 section 5: the TRANSACTION state may have other capabilities.
-    fn logged_in(&mut self) {
+    fn logged_in(&mut self, method: Method) {
+        self.events.push_back(Event::LoggedIn(method));
         self.login.logged_in = true;
         if self.capabilities.known {
             self.send(Verb::Capa);

@@ -20,7 +20,9 @@ use super::command::Command;
 use super::line::{Line, LineBuffer};
 use super::listing::ListingBuilder;
 use super::reply::{self, Status};
-use super::{Capabilities, Credentials, Error, Limits, Listing, Misbehavior, Refusal, Timeouts, Verb};
+use super::{
+    Capabilities, ChannelBinding, Credentials, Error, Limits, Listing, Method, Misbehavior, Refusal, Timeouts, Verb,
+};
 
 /// Empty lines in place of a reply that are skipped in one session.
 const MAX_EMPTY_LINES: u32 = 64;
@@ -31,8 +33,10 @@ const MAX_CAPABILITIES: u32 = 1_000;
 /// How the connection is protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Security {
-    /// TLS from the first byte, or a connection that needs none: the driver's business.
-    Ready,
+    /// TLS from the first byte, or a channel that is as good: the driver's business.
+    Tls,
+    /// No TLS at all.
+    Clear,
     /// STLS before anything else; without it there is no login.
     StartTls,
 }
@@ -46,6 +50,12 @@ pub struct Options {
     pub security: Security,
     /// False for a server that hangs or closes on CAPA.
     pub use_capa: bool,
+    /// The one method to log in by; `None`: the strongest that the server offers and that works.
+    pub method: Option<Method>,
+    /// Methods that are known not to work with this server.
+    pub avoid: Vec<Method>,
+    /// Of the TLS channel, for [`Security::Tls`].
+    pub binding: Option<ChannelBinding>,
     /// Bounds.
     pub limits: Limits,
     /// Patience.
@@ -57,7 +67,9 @@ pub struct Options {
 pub enum Event {
     /// Make the TLS handshake now, then call [`Session::tls_started`]. Bytes read before it are gone.
     StartTls,
-    /// Logged in, and this is what the maildrop holds.
+    /// Logged in by this method.
+    LoggedIn(Method),
+    /// This is what the maildrop holds.
     Listed(Listing),
     /// A piece of the message being retrieved.
     Body {
@@ -73,6 +85,13 @@ pub enum Event {
         /// Its length.
         octets: u64,
     },
+    /// The header of a message, as TOP shows it: to be compared, never to be stored.
+    Header {
+        /// The message.
+        number: u32,
+        /// Without dot-stuffing; cut at the limit.
+        data: Vec<u8>,
+    },
     /// The message being retrieved is longer than the limit; no more of it will come.
     TooLong {
         /// The message.
@@ -83,9 +102,9 @@ pub enum Event {
         /// The message.
         number: u32,
     },
-    /// `-ERR` to RETR or DELE: the other messages are not concerned.
+    /// `-ERR` to RETR, TOP or DELE: the other messages are not concerned.
     Refused {
-        /// Which of both.
+        /// Which of them.
         verb: Verb,
         /// The message.
         number: u32,
@@ -111,6 +130,8 @@ pub struct Session {
     capability_lines: u32,
     login: login::Progress,
     listing: ListingBuilder,
+    /// What TOP has brought so far.
+    header: Vec<u8>,
     line: LineBuffer,
     reading: Reading,
     /// Sent and not yet answered, oldest first.
@@ -169,6 +190,7 @@ impl Session {
             capability_lines: 0,
             login: login::Progress::default(),
             listing: ListingBuilder::default(),
+            header: Vec::new(),
             line,
             reading: Reading::Status,
             in_flight: VecDeque::from([Command::new(Verb::Greeting)]),
@@ -227,8 +249,9 @@ impl Session {
     }
 
     /// The TLS handshake that [`Event::StartTls`] asked for is done.
-    pub fn tls_started(&mut self, now: Instant) {
+    pub fn tls_started(&mut self, now: Instant, binding: Option<ChannelBinding>) {
         if self.phase == Phase::AwaitTls {
+            self.options.binding = binding;
             self.line.clear();
             self.phase = Phase::Login;
             self.login_over_tls();
@@ -246,6 +269,11 @@ impl Session {
     pub fn retrieve(&mut self, number: u32, size: Option<u64>) {
         let weight = size.unwrap_or(UNKNOWN_SIZE);
         self.enqueue(Command { verb: Verb::Retr, message: number, weight });
+    }
+
+    /// Asks for the header of a message (RFC 1939 section 7, TOP with no lines of the body).
+    pub fn top(&mut self, number: u32) {
+        self.enqueue(Command { verb: Verb::Top, message: number, weight: HEADER_SIZE });
     }
 
     /// Marks a message as deleted.
@@ -341,7 +369,12 @@ impl Session {
     fn listing_line(&mut self, verb: Verb, line: &[u8]) -> Result<(), Error> {
         if line == b"." {
             self.reading = Reading::Status;
+            let number = self.in_flight.front().map_or(0, |command| command.message);
             self.end_lines_of(verb);
+            if verb == Verb::Top {
+                let data = std::mem::take(&mut self.header);
+                self.events.push_back(Event::Header { number, data });
+            }
             return self.end_lines(verb);
         }
         // RFC 1939 section 3: dot-stuffing holds for every multi-line response.
@@ -349,6 +382,7 @@ impl Session {
         match verb {
             Verb::Uidl => self.listing.uidl_line(line, &self.options.limits)?,
             Verb::List => self.listing.list_line(line, &self.options.limits)?,
+            Verb::Top => self.header_line(line),
             _ => {
                 self.capability_lines += 1;
                 if self.capability_lines > MAX_CAPABILITIES {
@@ -414,6 +448,9 @@ impl Session {
         if matches!(self.reading, Reading::Message(_)) { body } else { reply }
     }
 }
+
+/// What a header takes of the window.
+const HEADER_SIZE: u64 = 4 * 1024;
 
 /// What a message of unknown size takes of the window.
 const UNKNOWN_SIZE: u64 = 1024 * 1024;

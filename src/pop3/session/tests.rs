@@ -7,6 +7,8 @@ type Script<'a> = &'a [(&'a str, &'a str)];
 
 #[derive(Debug, PartialEq)]
 struct Outcome {
+    /// What it logged in by.
+    method: Option<Method>,
     events: Vec<Event>,
     sent: Vec<String>,
     error: Option<Error>,
@@ -22,8 +24,11 @@ struct Peer {
 fn options() -> Options {
     Options {
         credentials: Credentials::new("u", Secret::new("secret")).expect("fits"),
-        security: Security::Ready,
+        security: Security::Tls,
         use_capa: true,
+        method: None,
+        avoid: Vec::new(),
+        binding: None,
         limits: Limits::default(),
         timeouts: Timeouts::default(),
     }
@@ -52,7 +57,7 @@ impl Peer {
 
     /// Plays the server's side; a client command that the script does not expect next fails the test.
     fn play(mut self, greeting: &str, script: Script<'_>) -> Outcome {
-        let mut outcome = Outcome { events: Vec::new(), sent: Vec::new(), error: None };
+        let mut outcome = Outcome { events: Vec::new(), method: None, sent: Vec::new(), error: None };
         let mut script = script.iter();
         let mut pending = greeting.as_bytes().to_vec();
         loop {
@@ -79,9 +84,10 @@ impl Peer {
         while let Some(event) = self.session.poll_event() {
             (self.then)(&mut self.session, &event);
             if event == Event::StartTls {
-                self.session.tls_started(self.now);
+                self.session.tls_started(self.now, None);
             }
             match (outcome.events.last_mut(), event) {
+                (_, Event::LoggedIn(method)) => outcome.method = Some(method),
                 (Some(Event::Body { number: last, data }), Event::Body { number, data: more }) if *last == number => {
                     data.extend_from_slice(&more);
                 }
@@ -167,7 +173,7 @@ fn stls_asks_for_capabilities_again_and_discards_what_came_before_tls() {
     session.handle_bytes(outcome.now, b"+OK\r\n-ERR injected\r\n").expect("STLS");
     assert_eq!(session.poll_event(), Some(Event::StartTls));
     assert_eq!(session.poll_event(), Some(Event::Misbehaved(Misbehavior::DataBeforeTls)));
-    session.tls_started(outcome.now);
+    session.tls_started(outcome.now, None);
     assert_eq!(session.poll_transmit(outcome.now).expect("login").as_slice(), b"CAPA\r\nSTLS\r\nUSER u\r\n");
 }
 
@@ -262,6 +268,7 @@ fn pipelined(limits: Limits, sizes: &[u64]) -> (Session, Instant) {
     answer += ".\r\n+OK\r\n";
     sizes.iter().zip(1..).for_each(|(size, n)| answer += &format!("{n} {size}\r\n"));
     peer.session.handle_bytes(now, (answer + ".\r\n").as_bytes()).expect("listing");
+    assert_eq!(peer.session.poll_event(), Some(Event::LoggedIn(Method::User)));
     assert!(matches!(peer.session.poll_event(), Some(Event::Listed(_))));
     sizes.iter().zip(1..).for_each(|(size, n)| peer.session.retrieve(n, Some(*size)));
     (peer.session, now)
@@ -438,7 +445,7 @@ fn nothing_panics_on_noise() {
             if peer.session.handle_bytes(peer.now, word).is_err() {
                 break;
             }
-            let mut outcome = Outcome { events: Vec::new(), sent: Vec::new(), error: None };
+            let mut outcome = Outcome { events: Vec::new(), method: None, sent: Vec::new(), error: None };
             peer.collect(&mut outcome);
             peer.session.poll_transmit(peer.now);
         }

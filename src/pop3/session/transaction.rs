@@ -61,13 +61,17 @@ impl Session {
                 let decoder = BodyDecoder::new(bare_lf);
                 self.reading = Reading::Message(Message { number, decoder, octets: 0 });
             }
+            (Verb::Top, Status::Ok(_)) => {
+                self.header.clear();
+                self.expect_lines(command);
+            }
             (Verb::Dele, Status::Ok(_)) => self.events.push_back(Event::Deleted { number }),
             (Verb::Quit, Status::Ok(_)) => {
                 self.phase = Phase::Ended;
                 self.events.push_back(Event::Closed);
             }
             (Verb::Stat | Verb::Uidl | Verb::List, Status::Err(text)) => return self.listing_refused(verb, text),
-            (Verb::Retr | Verb::Dele, Status::Err(text)) => {
+            (Verb::Retr | Verb::Top | Verb::Dele, Status::Err(text)) => {
                 let refusal = self.options.credentials.refusal(text);
                 self.events.push_back(Event::Refused { verb, number, refusal });
             }
@@ -99,6 +103,14 @@ impl Session {
         faults.into_iter().for_each(|fault| self.fault(fault));
         self.events.push_back(Event::Listed(listing));
         Ok(())
+    }
+
+    /// A line of the answer to TOP. Servers send lines of the body although none is asked for.
+    pub(super) fn header_line(&mut self, line: &[u8]) {
+        if self.header.len() + line.len() + 2 <= self.options.limits.header {
+            self.header.extend_from_slice(line);
+            self.header.extend_from_slice(b"\r\n");
+        }
     }
 
     /// Takes the command whose lines have ended off the front.

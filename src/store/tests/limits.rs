@@ -108,6 +108,7 @@ async fn one_user_never_reaches_another() {
         listed_size: 0,
         header_hash: [0; 16],
         delete_upstream: false,
+        reused: false,
     };
     assert!(matches!(f.store.deliver(crossed).await, Err(Error::NoMailbox)));
     assert_eq!(f.store.check().expect("check"), Vec::<String>::new());
