@@ -23,12 +23,25 @@ impl Secret {
 
 /// Where a secret comes from; asked again whenever it is needed, so that a changed one is seen.
 #[derive(Clone)]
-pub struct SecretSource(Arc<dyn Fn() -> Result<Secret, String> + Send + Sync>);
+pub struct SecretSource {
+    fetch: Arc<dyn Fn() -> Result<Secret, String> + Send + Sync>,
+    runs_program: bool,
+}
 
 impl SecretSource {
     /// `fetch` may block: it reads a file or runs a command. Its error holds no secret.
     pub fn new(fetch: impl Fn() -> Result<Secret, String> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(fetch))
+        Self { fetch: Arc::new(fetch), runs_program: false }
+    }
+
+    /// Likewise, by running a program: not to be asked more often than needed.
+    pub fn program(fetch: impl Fn() -> Result<Secret, String> + Send + Sync + 'static) -> Self {
+        Self { fetch: Arc::new(fetch), runs_program: true }
+    }
+
+    /// Whether asking runs a program.
+    pub const fn runs_program(&self) -> bool {
+        self.runs_program
     }
 
     /// Always the same.
@@ -38,7 +51,7 @@ impl SecretSource {
 
     /// The secret as it is now. Blocking.
     pub fn fetch(&self) -> Result<Secret, String> {
-        self.0()
+        (self.fetch)()
     }
 }
 

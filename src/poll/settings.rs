@@ -37,7 +37,7 @@ pub struct Bounds {
 impl Default for Bounds {
     fn default() -> Self {
         Self {
-            connections: 64,
+            connections: 256,
             host_connections: 8,
             session_octets: 64 << 30,
             session_time: Duration::from_secs(6 * 3600),
