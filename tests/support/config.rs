@@ -24,6 +24,7 @@ pub struct Account {
     pub address: SocketAddr,
     pub tls: Tls,
     pub username: String,
+    pub password: String,
     pub leave_on_server: &'static str,
     pub poll_interval: &'static str,
 }
@@ -36,6 +37,7 @@ impl Account {
             address,
             tls: Tls::None,
             username: username.to_owned(),
+            password: super::dovecot::PASSWORD.to_owned(),
             leave_on_server: "forever",
             poll_interval: "1s",
         }
@@ -71,7 +73,7 @@ pub fn yaml(dir: &Path, accounts: &[Account]) -> String {
             account.name,
             account.address.port(),
             account.username,
-            super::dovecot::PASSWORD,
+            account.password,
             account.poll_interval,
             account.leave_on_server,
         )
