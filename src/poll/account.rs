@@ -7,9 +7,9 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::PollResult;
 use super::scheduler::Schedule;
 use super::source::{Mode, Report, Source};
+use super::{PollResult, trust};
 use crate::status::{AccountStatus, AccountsSender};
 
 /// Someone waits for the outcome of a poll.
@@ -40,6 +40,7 @@ impl Account {
     }
 
     pub(super) async fn run(mut self, shutdown: CancellationToken) {
+        trust::warn_if_unchecked(&self.source.settings);
         let mut schedule = Schedule::new(self.source.settings.poll_interval, now());
         loop {
             match self.wait(&mut schedule, &shutdown).await {

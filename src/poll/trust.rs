@@ -1,15 +1,21 @@
-//! Which servers an account trusts: the system's authorities, those of a file, or one certificate.
+//! Which servers an account trusts: those of the system's authorities, those of a file, one certificate, or any.
 
+use std::fmt;
 use std::sync::Arc;
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
 
 use super::Error;
-use super::settings::AccountSettings;
+use super::settings::{AccountSettings, Tls};
+
+/// Names of a certificate told in an error, and characters of each.
+const MAX_NAMES: usize = 5;
+const MAX_NAME: usize = 64;
 
 /// The TLS side of an account. Blocking: reads the system's certificates, or a file.
 pub(super) fn client_config(account: &AccountSettings) -> Result<Arc<ClientConfig>, Error> {
@@ -17,24 +23,41 @@ pub(super) fn client_config(account: &AccountSettings) -> Result<Arc<ClientConfi
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::Tls(error.to_string()))?;
-    let config = if let Some(pin) = &account.certificate_sha256 {
-        let sha256 = parse_pin(pin)?;
-        builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Pinned { sha256, provider }))
-            .with_no_client_auth()
+    let verifier: Arc<dyn ServerCertVerifier> = if let Some(pin) = &account.certificate_sha256 {
+        Arc::new(Only { sha256: Some(parse_pin(pin)?), provider })
     } else if let Some(path) = &account.ca_file {
-        let pem = std::fs::read(path).map_err(|error| Error::Tls(format!("{}: {error}", path.display())))?;
-        let roots = roots_of(&pem).map_err(|reason| Error::Tls(format!("{}: {reason}", path.display())))?;
-        builder.with_root_certificates(roots).with_no_client_auth()
-    } else if let Ok(verifier) = rustls_platform_verifier::Verifier::new(provider) {
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth()
+        let failed = |reason: String| Error::Tls(format!("{}: {reason}", path.display()));
+        let pem = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
+        let inner = authorities(roots_of(&pem).map_err(failed)?, provider)?;
+        Arc::new(Explaining { inner, of_file: true })
+    } else if is_unchecked(account) {
+        Arc::new(Only { sha256: None, provider })
+    } else if let Ok(verifier) = rustls_platform_verifier::Verifier::new(provider.clone()) {
+        Arc::new(Explaining { inner: Arc::new(verifier), of_file: false })
     } else {
         // A system without certificates, such as a bare container.
         let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        builder.with_root_certificates(roots).with_no_client_auth()
+        Arc::new(Explaining { inner: authorities(roots, provider)?, of_file: false })
     };
-    Ok(Arc::new(config))
+    Ok(Arc::new(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()))
+}
+
+/// Whether any certificate is taken: what is stricter is obeyed where both are set.
+fn is_unchecked(account: &AccountSettings) -> bool {
+    account.insecure && account.tls != Tls::None && account.certificate_sha256.is_none() && account.ca_file.is_none()
+}
+
+/// Says in the log that an account is open to whoever sits between. To be called once a start.
+pub(super) fn warn_if_unchecked(account: &AccountSettings) {
+    if is_unchecked(account) {
+        tracing::warn!(account = account.id, "certificate of {} is not checked", account.host);
+    }
+}
+
+fn authorities(roots: RootCertStore, provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, Error> {
+    let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
+    let verifier = builder.build().map_err(|error| Error::Tls(error.to_string()))?;
+    Ok(verifier)
 }
 
 fn roots_of(pem: &[u8]) -> Result<RootCertStore, String> {
@@ -65,15 +88,138 @@ fn hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect::<Vec<_>>().join(":")
 }
 
-/// Trusts one certificate, whoever issued it and whatever its name and dates; the peer must still prove that it has
-/// the key (the handshake signature is checked).
-#[derive(Debug)]
-struct Pinned {
+fn sha256(octets: &[u8]) -> [u8; 32] {
+    let mut sha256 = [0; 32];
+    sha256.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, octets).as_ref());
+    sha256
+}
+
+/// A certificate that is not trusted: why, and what can be done.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Refused {
+    reason: CertificateError,
+    /// Of the certificate.
     sha256: [u8; 32],
+    host: String,
+    /// The authorities are those of `ca_file`.
+    of_file: bool,
+}
+
+impl std::error::Error for Refused {}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = &self.host;
+        match &self.reason {
+            CertificateError::ExpiredContext { not_after, .. } => {
+                write!(f, "the certificate of {host} expired on {}; the server needs a new one", date(*not_after))?;
+            }
+            CertificateError::NotValidYetContext { not_before, .. } => {
+                let date = date(*not_before);
+                write!(f, "the certificate of {host} is not valid before {date}; is the clock of this machine right?")?;
+            }
+            CertificateError::UnknownIssuer => {
+                let known = if self.of_file { "in ca_file" } else { "that this system trusts" };
+                write!(f, "the certificate of {host} is self-signed or of no authority {known}")?;
+                if !self.of_file {
+                    f.write_str("; name its authority by ca_file")?;
+                }
+            }
+            CertificateError::NotValidForNameContext { presented, .. } => {
+                write!(f, "the certificate is not for {host} but for {}", names(presented))?;
+            }
+            other => write!(f, "the certificate of {host}: {other}")?,
+        }
+        let sha256 = hex(&self.sha256);
+        write!(f, "; to trust this very certificate, if it is the server's: certificate_sha256: \"{sha256}\"")
+    }
+}
+
+/// The day of a certificate's time.
+fn date(time: UnixTime) -> String {
+    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    match jiff::Timestamp::from_second(seconds) {
+        Ok(time) => time.strftime("%Y-%m-%d").to_string(),
+        Err(_) => "a day out of all reckoning".to_owned(),
+    }
+}
+
+/// The names in a certificate, which are the server's words: bounded, and nothing in them reaches a terminal.
+fn names(presented: &[String]) -> String {
+    let bare = |name: &String| {
+        // The library says `DnsName("a.example")`.
+        let inner = name.split_once('(').map_or(name.as_str(), |(_, inner)| inner.trim_end_matches(')'));
+        inner.trim_matches('"').escape_default().take(MAX_NAME).collect::<String>()
+    };
+    let mut names: Vec<_> = presented.iter().take(MAX_NAMES).map(bare).collect();
+    match presented.len() {
+        0 => return "no name at all".to_owned(),
+        count if count > MAX_NAMES => names.push(format!("{} more", count - MAX_NAMES)),
+        _ => {}
+    }
+    names.join(", ")
+}
+
+/// Trusts as another does, and says more when it does not.
+#[derive(Debug)]
+struct Explaining {
+    inner: Arc<dyn ServerCertVerifier>,
+    of_file: bool,
+}
+
+impl ServerCertVerifier for Explaining {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verified = self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        verified.map_err(|error| match error {
+            rustls::Error::InvalidCertificate(reason) => {
+                let host = server_name.to_str().into_owned();
+                let refused = Refused { reason, sha256: sha256(end_entity), host, of_file: self.of_file };
+                CertificateError::Other(OtherError(Arc::new(refused))).into()
+            }
+            other => other,
+        })
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
+}
+
+/// Trusts one certificate, or any, whoever issued it and whatever its name and dates; the peer must still prove that it
+/// has the key (the handshake signature is checked).
+#[derive(Debug)]
+struct Only {
+    /// `None`: any.
+    sha256: Option<[u8; 32]>,
     provider: Arc<CryptoProvider>,
 }
 
-impl ServerCertVerifier for Pinned {
+impl ServerCertVerifier for Only {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -82,11 +228,11 @@ impl ServerCertVerifier for Pinned {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let shown = ring::digest::digest(&ring::digest::SHA256, end_entity);
-        if shown.as_ref() == self.sha256 {
+        let shown = sha256(end_entity);
+        if self.sha256.is_none_or(|wanted| wanted == shown) {
             return Ok(ServerCertVerified::assertion());
         }
-        let shown = hex(shown.as_ref());
+        let shown = hex(&shown);
         Err(rustls::Error::General(format!("the certificate's SHA-256 is {shown}, not the one configured")))
     }
 
