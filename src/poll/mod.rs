@@ -8,10 +8,14 @@ mod connect;
 mod deliveries;
 mod drive;
 mod error;
+mod known;
+mod learnt;
 mod metrics;
+mod notice;
 mod plan;
 #[cfg(test)]
 mod plan_tests;
+mod resolve;
 mod scheduler;
 mod settings;
 mod source;
@@ -84,8 +88,8 @@ impl Poller {
                 accounts.insert(account.id.clone(), shown);
             });
             if account.enabled {
-                let source =
-                    source::Source::new(account, settings.timeouts, settings.limits, store.clone(), its_metrics);
+                let (timeouts, limits, bounds) = (settings.timeouts, settings.limits, settings.bounds);
+                let source = source::Source::new(account, timeouts, limits, bounds, store.clone(), its_metrics);
                 accounts.push(Account::new(source, status.clone(), nudge, inbox));
             }
         }
