@@ -63,6 +63,8 @@ pub struct Report {
     pub faults: Vec<&'static str>,
     /// The least time between two logins, in seconds, that the server asks for.
     pub login_delay: Option<u32>,
+    /// Part of the mail is still there and can be had soon.
+    pub more: bool,
 }
 
 impl Report {
@@ -85,6 +87,7 @@ impl Report {
             backlog: 0,
             faults: Vec::new(),
             login_delay: None,
+            more: false,
         }
     }
 }
