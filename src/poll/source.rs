@@ -77,7 +77,7 @@ pub struct Report {
     pub faults: Vec<&'static str>,
     /// The least time between two logins, in seconds, that the server asks for.
     pub login_delay: Option<u32>,
-    /// There is more to fetch now: the next poll need not wait for its time, only for `login_delay`.
+    /// Part of the mail is still there and can be had soon.
     pub more: bool,
 }
 
