@@ -14,7 +14,7 @@ use super::mark;
 use super::scheduler::{Schedule, doubled};
 use super::source::{Mode, Report, Source};
 use super::supervise::Task;
-use super::{MAX_REQUESTS, PollNowError, PollResult};
+use super::{MAX_REQUESTS, PollNowError, PollResult, trust};
 use crate::status::{AccountState, AccountsSender};
 
 /// What the task is told.
@@ -90,6 +90,7 @@ impl Account {
     }
 
     async fn work(&mut self, shutdown: &CancellationToken) -> Result<(), Stopped> {
+        trust::warn_if_unchecked(&self.source.settings);
         let mut schedule = self.restore().await;
         // Changes of the secret that were refused in a row, and when it is looked at next.
         let (mut changes, mut look) = (0, self.next_look(&schedule, 0));

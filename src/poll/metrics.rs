@@ -46,6 +46,7 @@ pub struct Metrics {
     backlog: IntGaugeVec,
     deletes: IntCounterVec,
     deletes_pending: IntGaugeVec,
+    certificate_expiry: GaugeVec,
 }
 
 impl Metrics {
@@ -81,10 +82,14 @@ impl Metrics {
             backlog: int_gauge("upstream_backlog_messages", "Listed messages still to be fetched.")?,
             deletes: counter("upstream_deletes_total", "Deletions upstream by how they ended.", "result")?,
             deletes_pending: int_gauge("upstream_deletes_pending", "Stored messages still to be deleted upstream.")?,
+            certificate_expiry: gauge(
+                "upstream_certificate_expiry_timestamp_seconds",
+                "End of the validity of the certificate in the last TLS handshake.",
+            )?,
         })
     }
 
-    /// The metrics of one account, all of them present from now on.
+    /// The metrics of one account, all of them present from now on but for the certificate's.
     pub(super) fn account(&self, id: &str, interval: Duration) -> AccountMetrics {
         let one = [id];
         let metrics = AccountMetrics {
@@ -111,6 +116,8 @@ impl Metrics {
             deletes_refused: self.deletes.with_label_values(&[id, "refused"]),
             deletes_dry_run: self.deletes.with_label_values(&[id, "dry_run"]),
             deletes_pending: self.deletes_pending.with_label_values(&one),
+            certificate_expiry: self.certificate_expiry.clone(),
+            id: id.to_owned(),
         };
         self.interval.with_label_values(&one).set(interval.as_secs_f64());
         metrics
@@ -143,6 +150,8 @@ pub(super) struct AccountMetrics {
     pub(super) deletes_refused: IntCounter,
     pub(super) deletes_dry_run: IntCounter,
     pub(super) deletes_pending: IntGauge,
+    certificate_expiry: GaugeVec,
+    id: String,
 }
 
 impl AccountMetrics {
@@ -165,6 +174,14 @@ impl AccountMetrics {
     pub(super) fn state(&self, state: AccountState, next: Option<SystemTime>) {
         self.next.set(next.map_or(0.0, seconds));
         self.states.iter().for_each(|(s, gauge)| gauge.set(i64::from(*s == state)));
+    }
+
+    /// A handshake was made with a certificate that is valid until then. Without TLS there is no sample: 0 would look
+    /// like a certificate that expired long ago.
+    pub(super) fn certificate(&self, expiry: Option<SystemTime>) {
+        if let Some(at) = expiry {
+            self.certificate_expiry.with_label_values(&[&self.id]).set(seconds(at));
+        }
     }
 
     pub(super) fn skipped(&self, reason: Skipped, count: u64) {

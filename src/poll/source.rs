@@ -245,7 +245,7 @@ impl Source {
         shutdown: &CancellationToken,
     ) -> Result<(), Error> {
         let settings = &self.settings;
-        let options = Options {
+        let mut options = Options {
             credentials: credentials(settings, renew).await?,
             security: match (settings.tls, &settings.route) {
                 (Tls::Implicit, _) => Security::Tls,
@@ -266,6 +266,7 @@ impl Source {
             connection = self.connect() => connection?,
             () = shutdown.cancelled() => return Err(Error::Stopped),
         };
+        options.binding = connection.binding();
         let tls = self.tls.clone();
         let mut drive = Drive::new(self, report, options, work);
         let ended = drive.run(connection, tls, shutdown).await;
@@ -314,14 +315,9 @@ impl Source {
             self.tls = Some(made.map_err(|error| Error::Tls(error.to_string()))??);
         }
         let deadline = Instant::now() + self.timeouts.connect;
-        let stream = Connection::open(&self.settings.host, self.settings.port, deadline).await?;
-        match (&self.tls, self.settings.tls) {
-            (Some(config), Tls::Implicit) => {
-                let left = deadline.saturating_duration_since(Instant::now());
-                Connection::secure(stream, &self.settings.host, config.clone(), left).await
-            }
-            _ => Ok(Connection::Plain(stream)),
-        }
+        let connection = Connection::open(&self.settings, self.tls.clone(), deadline).await?;
+        self.metrics.certificate(connection.certificate_expiry());
+        Ok(connection)
     }
 
     /// Counts messages that stay where they are.

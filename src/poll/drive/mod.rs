@@ -216,10 +216,10 @@ impl<'a> Drive<'a> {
                     Flow::Continue => {}
                     Flow::Finished => return self.finish().await,
                     Flow::StartTls => {
-                        let config = tls.clone().ok_or_else(|| Error::Tls("not configured".to_owned()))?;
-                        let patience = self.source.timeouts.connect;
-                        connection = connection.upgrade(&self.source.settings.host, config, patience).await?;
-                        self.session.tls_started(now(), None);
+                        let deadline = Instant::now() + self.source.timeouts.connect;
+                        connection = connection.upgrade(&self.source.settings, tls.clone(), deadline).await?;
+                        self.source.metrics.certificate(connection.certificate_expiry());
+                        self.session.tls_started(now(), connection.binding());
                     }
                 }
             }
