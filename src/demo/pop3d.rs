@@ -1,19 +1,31 @@
 //! A small POP3 server (RFC 1939, RFC 2449, RFC 2595) with maildrops in memory: upstream of the demo and of the tests.
 //!
-//! It keeps to the rules unless told otherwise: faults make it hang, close, or answer as told at any command. It listens
-//! on loopback and stops when dropped.
+//! It keeps to the rules unless told otherwise: [`Quirks`] are the ways of real servers; faults make it hang, close, or
+//! answer as told at any command, or damage its output at any byte. It listens on loopback and stops when dropped.
 
+mod content;
 mod fault;
+mod output;
+mod quirks;
 mod session;
+#[cfg(test)]
+mod tests;
+mod view;
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
-pub use fault::{Action, Fault};
+pub use fault::{Action, At, Damage, Fault, OutputFault};
+pub use quirks::{Chunks, Ending, Quirks, Top, UniqueIds, Window};
+
+/// Lines of the log that are kept, the last ones: a demo may run for weeks.
+const MAX_LOG: usize = 20_000;
 
 /// How a server is set up.
 #[derive(Clone)]
@@ -30,6 +42,8 @@ pub struct Settings {
     pub implicit_tls: bool,
     /// What CAPA lists beside STLS; `None`: there is no CAPA.
     pub capabilities: Option<Vec<String>>,
+    /// Its ways at the beginning.
+    pub quirks: Quirks,
 }
 
 impl Default for Settings {
@@ -42,6 +56,7 @@ impl Default for Settings {
             tls: None,
             implicit_tls: false,
             capabilities: Some(capabilities.map(str::to_owned).to_vec()),
+            quirks: Quirks::default(),
         }
     }
 }
@@ -59,6 +74,21 @@ pub struct Counters {
     pub deleted: u64,
     /// Commands that came behind another although they must not.
     pub pipelined: u64,
+    /// Faults that have happened.
+    pub faults: u64,
+    /// Logins refused with `[IN-USE]`.
+    pub locked_out: u64,
+}
+
+/// What a session has sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Answers, without the greeting.
+    pub answers: u32,
+    /// Octets, without TLS.
+    pub octets: u64,
+    /// Of these, up to the end of the answer to the login; 0 before it.
+    pub login_octets: u64,
 }
 
 /// A message in the maildrop.
@@ -70,22 +100,38 @@ struct Message {
     listed_size: u64,
     /// Tells messages with the same unique-id apart.
     serial: u64,
+    /// Not shown any more.
+    hidden: bool,
+    /// Has the field that a login adds.
+    tagged: bool,
 }
 
 #[derive(Default)]
 struct Maildrop {
     messages: Vec<Message>,
+    quirks: Quirks,
     serial: u64,
     faults: Vec<Fault>,
-    log: Vec<String>,
+    /// With a serial each.
+    output_faults: Vec<(u64, OutputFault)>,
+    log: VecDeque<String>,
     counters: Counters,
+    /// Of the session that spoke last.
+    traffic: Traffic,
+    /// Messages sent, by RETR or TOP, in full or not.
+    fetches: u64,
+    /// Sessions that are logged in.
+    open: u32,
+    /// A session that was dropped holds it.
+    locked: bool,
+    last_login: Option<Instant>,
 }
 
 struct Shared {
     settings: Settings,
     maildrop: Mutex<Maildrop>,
-    /// Told of every line in the log.
-    changed: watch::Sender<u64>,
+    /// Told of every line in the log, and of every fault.
+    version: watch::Sender<u64>,
 }
 
 impl Shared {
@@ -94,8 +140,17 @@ impl Shared {
     }
 
     fn note(&self, line: &str) {
-        self.lock().log.push(line.to_owned());
-        self.changed.send_modify(|version| *version += 1);
+        let mut maildrop = self.lock();
+        if maildrop.log.len() >= MAX_LOG {
+            maildrop.log.pop_front();
+        }
+        maildrop.log.push_back(line.to_owned());
+        drop(maildrop);
+        self.changed();
+    }
+
+    fn changed(&self) {
+        self.version.send_modify(|version| *version += 1);
     }
 }
 
@@ -112,7 +167,8 @@ impl Pop3d {
     pub async fn start(settings: Settings) -> std::io::Result<Self> {
         let listener = TcpListener::bind(settings.listen).await?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared { settings, maildrop: Mutex::default(), changed: watch::Sender::new(0) });
+        let maildrop = Mutex::new(Maildrop { quirks: settings.quirks.clone(), ..Maildrop::default() });
+        let shared = Arc::new(Shared { settings, maildrop, version: watch::Sender::new(0) });
         let mut tasks = JoinSet::new();
         tasks.spawn(accept(listener, Arc::clone(&shared)));
         Ok(Self { shared, address, _tasks: tasks })
@@ -135,8 +191,8 @@ impl Pop3d {
         let mut maildrop = self.shared.lock();
         maildrop.serial += 1;
         let serial = maildrop.serial;
-        let message = Message { unique_id: unique_id.to_owned(), bytes: message.into(), listed_size, serial };
-        maildrop.messages.push(message);
+        let (unique_id, bytes) = (unique_id.to_owned(), message.into());
+        maildrop.messages.push(Message { unique_id, bytes, listed_size, serial, hidden: false, tagged: false });
     }
 
     /// Changes the unique-ids of all messages, as a migration does.
@@ -149,14 +205,34 @@ impl Pop3d {
         self.shared.lock().messages.retain(|message| message.unique_id != unique_id);
     }
 
+    /// Changes the ways of the sessions to come.
+    pub fn quirks(&self, change: impl FnOnce(&mut Quirks)) {
+        change(&mut self.shared.lock().quirks);
+    }
+
     /// From now on this happens, besides the faults told before.
     pub fn fault(&self, fault: Fault) {
         self.shared.lock().faults.push(fault);
     }
 
-    /// From now on all goes well.
+    /// From now on this happens to the output, besides the faults told before.
+    pub fn damage(&self, fault: OutputFault) {
+        let mut maildrop = self.shared.lock();
+        maildrop.serial += 1;
+        let serial = maildrop.serial;
+        maildrop.output_faults.push((serial, fault));
+    }
+
+    /// From now on no more faults happen; the quirks stay.
     pub fn heal(&self) {
-        self.shared.lock().faults.clear();
+        let mut maildrop = self.shared.lock();
+        maildrop.faults.clear();
+        maildrop.output_faults.clear();
+    }
+
+    /// The lock that a dropped session left behind has run out.
+    pub fn unlock(&self) {
+        self.shared.lock().locked = false;
     }
 
     /// The unique-ids in the maildrop.
@@ -169,16 +245,30 @@ impl Pop3d {
         self.shared.lock().counters
     }
 
-    /// The commands of all sessions in the order in which they came, without passwords.
+    /// What the session sent that was served last.
+    pub fn traffic(&self) -> Traffic {
+        self.shared.lock().traffic
+    }
+
+    /// The commands of all sessions in the order in which they came, without passwords: the last 20,000.
     pub fn log(&self) -> Vec<String> {
-        self.shared.lock().log.clone()
+        self.shared.lock().log.iter().cloned().collect()
     }
 
     /// Waits until a command beginning like this has come.
     pub async fn seen(&self, command: &str) {
-        let mut changed = self.shared.changed.subscribe();
+        self.wait_for(|maildrop| maildrop.log.iter().any(|line| line.starts_with(command))).await;
+    }
+
+    /// Waits until so many faults have happened since the start.
+    pub async fn faults(&self, count: u64) {
+        self.wait_for(|maildrop| maildrop.counters.faults >= count).await;
+    }
+
+    async fn wait_for(&self, wanted: impl Fn(&Maildrop) -> bool) {
+        let mut version = self.shared.version.subscribe();
         // The sender lives as long as `self`.
-        let _ = changed.wait_for(|_| self.shared.lock().log.iter().any(|line| line.starts_with(command))).await;
+        let _ = version.wait_for(|_| wanted(&self.shared.lock())).await;
     }
 }
 

@@ -274,6 +274,79 @@ mod tests {
         }
     }
 
+    fn refused(reason: CertificateError) -> String {
+        Refused { reason, sha256: [0xab; 32], host: "mail.example".to_owned(), of_file: false }.to_string()
+    }
+
+    #[test]
+    fn a_refusal_says_why_and_what_to_write() {
+        let write = format!("certificate_sha256: \"{}ab\"", "ab:".repeat(31));
+        let time = UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_700_000_000));
+        let name = ServerName::try_from("mail.example").expect("name");
+        let presented = vec!["DnsName(\"*.other.example\")".to_owned(), "IpAddress(192.0.2.1)".to_owned()];
+        for (reason, begin) in [
+            (
+                CertificateError::ExpiredContext { time, not_after: time },
+                "the certificate of mail.example expired on 2023-11-14; ",
+            ),
+            (
+                CertificateError::NotValidYetContext { time, not_before: time },
+                "the certificate of mail.example is not valid before 2023-11-14; is",
+            ),
+            (
+                CertificateError::UnknownIssuer,
+                "the certificate of mail.example is self-signed or of no authority that this system trusts; name its authority by ca_file; ",
+            ),
+            (
+                CertificateError::NotValidForNameContext { expected: name.clone(), presented },
+                "the certificate is not for mail.example but for *.other.example, 192.0.2.1; ",
+            ),
+            (
+                CertificateError::NotValidForNameContext { expected: name, presented: vec![] },
+                "the certificate is not for mail.example but for no name at all; ",
+            ),
+            (CertificateError::Revoked, "the certificate of mail.example: "),
+        ] {
+            let text = refused(reason);
+            assert!(text.starts_with(begin) && text.ends_with(&write), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_in_certificates_are_bounded_and_harmless() {
+        let long = |length: usize| format!("DnsName(\"{}\")", "x".repeat(length));
+        assert_eq!(names(&[long(MAX_NAME)]).len(), MAX_NAME);
+        assert_eq!(names(&[long(MAX_NAME + 1)]).len(), MAX_NAME);
+        assert_eq!(names(&vec![long(1); MAX_NAMES]), "x, x, x, x, x");
+        assert_eq!(names(&vec![long(1); MAX_NAMES + 1]), "x, x, x, x, x, 1 more");
+        assert_eq!(names(&["DnsName(\"a\u{1b}[2J\")".to_owned()]), "a\\u{1b}[2J");
+    }
+
+    #[test]
+    fn an_account_that_trusts_anyone_is_warned_of() {
+        use crate::poll::connect::tests::account;
+        let warnings = |account: &AccountSettings| {
+            let log = Arc::new(tempfile::tempfile().expect("file"));
+            let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
+            tracing::subscriber::with_default(subscriber, || warn_if_unchecked(account));
+            let (mut text, mut file) = (String::new(), &*log);
+            std::io::Seek::rewind(&mut file).expect("rewound");
+            std::io::Read::read_to_string(&mut file, &mut text).expect("read");
+            text
+        };
+        let insecure = AccountSettings { insecure: true, ..account(Tls::Implicit, 995) };
+        let text = warnings(&insecure);
+        assert!(text.contains(" WARN ") && text.contains("certificate of localhost is not checked"), "{text}");
+        for checked in [
+            AccountSettings { insecure: false, ..insecure.clone() },
+            AccountSettings { tls: Tls::None, ..insecure.clone() },
+            AccountSettings { certificate_sha256: Some(hex(&[0; 32])), ..insecure.clone() },
+            AccountSettings { ca_file: Some("/ca.pem".into()), ..insecure },
+        ] {
+            assert_eq!(warnings(&checked), "");
+        }
+    }
+
     #[test]
     fn a_ca_file_must_hold_a_certificate() {
         assert!(roots_of(b"").is_err());

@@ -1,39 +1,27 @@
 //! One session of the demo server.
 
-use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
 
 use super::fault::{self, Action};
-use super::{Message, Shared};
+use super::output::{Stream, Wire};
+use super::quirks::{Ending, Quirks, Top};
+use super::view::View;
+use super::{Shared, content};
 use crate::pop3::Verb;
 
-/// The longest command line (RFC 2449 section 4 says 255).
-const MAX_LINE: u64 = 2048;
-
-/// Octets of a message that are written at once.
-const WRITE_BUFFER: usize = 64 * 1024;
-
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
-
-type Io = BufReader<Box<dyn Stream>>;
-
-struct Session {
+struct Session<'a> {
     shared: Arc<Shared>,
-    io: Io,
+    quirks: Quirks,
+    wire: Wire<'a>,
     encrypted: bool,
     user: Option<String>,
-    logged_in: bool,
-    messages: Vec<Message>,
-    deleted: HashSet<u32>,
+    /// The maildrop, from the login on.
+    view: Option<View>,
 }
 
 enum Next {
@@ -43,30 +31,29 @@ enum Next {
 }
 
 /// Serves one connection to its end.
-pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
+pub(super) async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
     shared.lock().counters.connections += 1;
     shared.note("(connection)");
     // Whatever a client does to its connection concerns no other.
-    let _ = run(stream, shared).await;
+    let _ = stream.set_nodelay(true);
+    if let Err(error) = run(&mut stream, shared).await
+        && error.kind() == io::ErrorKind::ConnectionReset
+    {
+        let _ = stream.set_zero_linger();
+    }
 }
 
-async fn run(stream: TcpStream, shared: Arc<Shared>) -> io::Result<()> {
+async fn run(stream: &mut TcpStream, shared: Arc<Shared>) -> io::Result<()> {
     let settings = shared.settings.clone();
-    let mut stream: Box<dyn Stream> = Box::new(stream);
+    let quirks = shared.lock().quirks.clone();
+    let stream: Box<dyn Stream + '_> = Box::new(stream);
+    let mut wire = Wire::new(stream, Arc::clone(&shared), quirks.chunks);
     let mut encrypted = false;
     if let (Some(tls), true) = (&settings.tls, settings.implicit_tls) {
-        stream = Box::new(TlsAcceptor::from(Arc::clone(tls)).accept(stream).await?);
+        wire = wire.secured(Arc::clone(tls)).await?;
         encrypted = true;
     }
-    let mut session = Session {
-        shared,
-        io: BufReader::new(stream),
-        encrypted,
-        user: None,
-        logged_in: false,
-        messages: Vec::new(),
-        deleted: HashSet::new(),
-    };
+    let mut session = Session { shared, quirks, wire, encrypted, user: None, view: None };
     if session.disturbed(Verb::Greeting, None).await?.is_some() {
         return Ok(());
     }
@@ -77,27 +64,24 @@ async fn run(stream: TcpStream, shared: Arc<Shared>) -> io::Result<()> {
             Next::End => return Ok(()),
             Next::StartTls => {
                 let Some(tls) = &settings.tls else { return Ok(()) };
-                let stream = session.io.into_inner();
-                let stream: Box<dyn Stream> = Box::new(TlsAcceptor::from(Arc::clone(tls)).accept(stream).await?);
-                session = Session { io: BufReader::new(stream), encrypted: true, ..session };
+                let wire = session.wire.secured(Arc::clone(tls)).await?;
+                session = Session { wire, encrypted: true, ..session };
             }
         }
     }
 }
 
-impl Session {
+impl Session<'_> {
     async fn next(&mut self) -> io::Result<Next> {
-        let mut line = Vec::new();
-        let read = (&mut self.io).take(MAX_LINE).read_until(b'\n', &mut line).await?;
-        if read == 0 {
-            return Ok(Next::End);
-        }
-        let line = String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned();
+        let Some(line) = self.wire.read_line().await? else { return Ok(Next::End) };
         let (word, argument) = line.split_once(' ').unwrap_or((&line, ""));
         let word = word.to_ascii_uppercase();
         let secret = matches!(word.as_str(), "PASS" | "AUTH");
         self.shared.note(if secret { &word } else { &line });
         self.watch_pipelining();
+        if self.quirks.one_command_a_segment || (secret && self.quirks.drops_behind_login) {
+            self.wire.drop_input();
+        }
         let number = argument.split(' ').next().and_then(|digits| digits.parse().ok());
         let Some(verb) = VERBS.into_iter().find(|verb| verb.as_str() == word) else {
             self.say("-ERR unknown command").await?;
@@ -111,15 +95,14 @@ impl Session {
 
     /// What a fault makes of the command; `None`: it goes its way.
     async fn disturbed(&mut self, verb: Verb, message: Option<u32>) -> io::Result<Option<Next>> {
-        let action = fault::take(&mut self.shared.lock().faults, verb, message);
-        match action {
+        match fault::take(&self.shared, verb, message) {
             None => return Ok(None),
-            Some(Action::Hang) => std::future::pending().await,
+            Some(Action::Hang) => self.wire.stall().await?,
             Some(Action::Close) => return Ok(Some(Next::End)),
-            Some(Action::Answer(bytes)) => self.write(&bytes).await?,
+            Some(Action::Answer(bytes)) => self.wire.write(&bytes).await?,
             Some(Action::AnswerAndClose(bytes)) => {
-                self.write(&bytes).await?;
-                self.io.shutdown().await?;
+                self.wire.write(&bytes).await?;
+                self.wire.close().await?;
                 return Ok(Some(Next::End));
             }
             Some(Action::Wait(permits)) => {
@@ -135,18 +118,21 @@ impl Session {
     /// RFC 2449 section 6.6: only behind PIPELINING, and never in the AUTHORIZATION state.
     fn watch_pipelining(&self) {
         let capabilities = self.shared.settings.capabilities.iter().flatten();
-        let allowed = self.logged_in && capabilities.into_iter().any(|name| name == "PIPELINING");
-        if !allowed && !self.io.buffer().is_empty() {
+        let allowed = self.view.is_some() && capabilities.into_iter().any(|name| name == "PIPELINING");
+        if !allowed && self.wire.has_more() {
             self.shared.lock().counters.pipelined += 1;
         }
     }
 
     async fn obey(&mut self, verb: Verb, argument: &str, number: Option<u32>) -> io::Result<Next> {
-        match (verb, self.logged_in) {
+        match (verb, self.view.is_some()) {
             (Verb::Quit, _) => {
-                self.quit();
+                if let Some(view) = &mut self.view {
+                    view.update(&self.quirks);
+                }
                 self.say("+OK").await?;
-                self.io.shutdown().await?;
+                self.wire.publish();
+                self.wire.close().await?;
                 return Ok(Next::End);
             }
             (Verb::Stls, false) if self.shared.settings.tls.is_some() && !self.encrypted => {
@@ -163,67 +149,78 @@ impl Session {
                 self.log_in(&user, argument).await?;
             }
             (Verb::Auth, false) => self.auth(argument).await?,
-            (Verb::Noop, true) => self.say("+OK").await?,
-            (Verb::Rset, true) => {
-                self.deleted.clear();
-                self.say("+OK").await?;
-            }
-            (Verb::Stat, true) => {
-                let octets: u64 = self.listed().map(|(_, message)| message.listed_size).sum();
-                let answer = format!("+OK {} {octets}", self.listed().count());
-                self.say(&answer).await?;
-            }
-            (Verb::Uidl | Verb::List, true) => {
-                let row = |(number, message): (u32, &Message)| match verb {
-                    Verb::Uidl => format!("{number} {}\r\n", message.unique_id),
-                    _ => format!("{number} {}\r\n", message.listed_size),
-                };
-                let answer = format!("+OK\r\n{}.", self.listed().map(row).collect::<String>());
-                self.say(&answer).await?;
-            }
-            (Verb::Retr | Verb::Top | Verb::Dele, true) => self.with_message(verb, number).await?,
+            (_, true) => self.transaction(verb, argument, number).await?,
             _ => self.say("-ERR not now").await?,
         }
         Ok(Next::Command)
     }
 
-    async fn with_message(&mut self, verb: Verb, number: Option<u32>) -> io::Result<()> {
-        let found = self.listed().find(|(n, _)| Some(*n) == number).map(|(n, message)| (n, message.clone()));
+    /// RFC 1939 section 5.
+    async fn transaction(&mut self, verb: Verb, argument: &str, number: Option<u32>) -> io::Result<()> {
+        let Some(view) = &mut self.view else { return Ok(()) };
+        if self.quirks.shows_new_mail {
+            view.refresh();
+        }
+        match verb {
+            Verb::Noop => self.say("+OK").await,
+            Verb::Rset => {
+                view.reset();
+                self.say("+OK").await
+            }
+            Verb::Stat => {
+                let answer = view.stat();
+                self.wire.say(&answer).await
+            }
+            Verb::Uidl => match view.unique_ids(&self.quirks) {
+                Some(answer) => self.wire.say(&answer).await,
+                None => self.say("-ERR unknown command").await,
+            },
+            Verb::List => {
+                let answer = view.sizes(&self.quirks);
+                self.wire.say(&answer).await
+            }
+            Verb::Top if self.quirks.top == Top::Absent => self.say("-ERR unknown command").await,
+            Verb::Retr | Verb::Top => self.show(verb, argument, number).await,
+            Verb::Dele => self.dele(number).await,
+            _ => self.say("-ERR not now").await,
+        }
+    }
+
+    async fn show(&mut self, verb: Verb, argument: &str, number: Option<u32>) -> io::Result<()> {
+        let found = self.view.as_ref().and_then(|view| view.message(number));
         let Some((number, message)) = found else { return self.say("-ERR no such message").await };
-        if verb == Verb::Dele {
-            self.deleted.insert(number);
-            return self.say("+OK").await;
-        }
-        self.write(b"+OK\r\n").await?;
+        let fetch = {
+            let mut maildrop = self.shared.lock();
+            maildrop.fetches += 1;
+            maildrop.fetches
+        };
+        self.say("+OK").await?;
+        let bytes = content::as_sent(&message.bytes, &self.quirks, fetch);
+        let stuffed = !self.quirks.leaves_dots_unstuffed;
         if verb == Verb::Top {
-            let blank = memchr::memmem::find(&message.bytes, b"\r\n\r\n").map_or(message.bytes.len(), |at| at + 4);
-            return self.send(message.bytes.get(..blank).unwrap_or_default()).await;
+            let lines = argument.split(' ').nth(1).and_then(|digits| digits.parse().ok()).unwrap_or(0);
+            let shown = content::top(&bytes, &self.quirks, lines);
+            return content::send(&mut self.wire, shown, stuffed && self.quirks.top != Top::Unstuffed, Ending::Proper)
+                .await;
         }
-        self.send(&message.bytes).await?;
-        self.shared.lock().counters.retrieved += 1;
+        content::send(&mut self.wire, &bytes, stuffed, self.quirks.ending).await?;
+        if let Some(view) = &mut self.view {
+            view.retrieved(number);
+        }
         Ok(())
     }
 
-    /// RFC 1939 section 3: dot-stuffed, ended by a line with a dot.
-    async fn send(&mut self, message: &[u8]) -> io::Result<()> {
-        let mut out = Vec::with_capacity(WRITE_BUFFER);
-        for line in message.split_inclusive(|b| *b == b'\n') {
-            if line.starts_with(b".") {
-                out.push(b'.');
-            }
-            for piece in line.chunks(WRITE_BUFFER) {
-                out.extend_from_slice(piece);
-                if out.len() >= WRITE_BUFFER {
-                    self.io.write_all(&out).await?;
-                    out.clear();
-                }
-            }
+    async fn dele(&mut self, number: Option<u32>) -> io::Result<()> {
+        let Some(view) = &mut self.view else { return Ok(()) };
+        let Some((number, _)) = view.message(number) else { return self.say("-ERR no such message").await };
+        if !view.delete(number, &self.quirks) {
+            return self.say("-ERR retrieve it first").await;
         }
-        if !message.is_empty() && !message.ends_with(b"\n") {
-            out.extend_from_slice(b"\r\n");
+        self.say("+OK").await?;
+        if self.quirks.blank_after_dele {
+            self.wire.say("").await?;
         }
-        out.extend_from_slice(b".\r\n");
-        self.write(&out).await
+        Ok(())
     }
 
     async fn capa(&mut self) -> io::Result<()> {
@@ -233,7 +230,7 @@ impl Session {
             names.push("STLS".to_owned());
         }
         let lines: String = names.iter().map(|name| format!("{name}\r\n")).collect();
-        self.say(&format!("+OK\r\n{lines}.")).await
+        self.wire.say(&format!("+OK\r\n{lines}.")).await
     }
 
     /// RFC 4616, with the initial response on the line.
@@ -248,42 +245,38 @@ impl Session {
 
     async fn log_in(&mut self, user: &str, password: &str) -> io::Result<()> {
         let settings = &self.shared.settings;
-        if user != settings.username || password != settings.password {
-            return self.say("-ERR [AUTH] wrong user name or password").await;
+        if user == settings.username && password == settings.password {
+            self.admit().await
+        } else {
+            self.reject().await
         }
-        {
-            let mut maildrop = self.shared.lock();
-            maildrop.counters.logins += 1;
-            self.messages.clone_from(&maildrop.messages);
+    }
+
+    /// Whoever asks is the user: opens the maildrop, unless something else speaks against it.
+    async fn admit(&mut self) -> io::Result<()> {
+        match View::open(&self.shared, &self.quirks) {
+            Ok(view) => {
+                self.view = Some(view);
+                self.say("+OK").await?;
+                self.wire.logged_in();
+                Ok(())
+            }
+            Err(refusal) => self.say(refusal).await,
         }
-        self.logged_in = true;
-        self.say("+OK").await
     }
 
-    /// RFC 1939 section 6: deletions are made here and nowhere else.
-    fn quit(&self) {
-        let gone: HashSet<u64> =
-            self.numbered().filter(|(n, _)| self.deleted.contains(n)).map(|(_, m)| m.serial).collect();
-        let mut maildrop = self.shared.lock();
-        maildrop.messages.retain(|message| !gone.contains(&message.serial));
-        maildrop.counters.deleted += gone.len() as u64;
+    /// Whoever asks is not the user.
+    async fn reject(&mut self) -> io::Result<()> {
+        if self.quirks.hangs_up_on_bad_password {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        self.say("-ERR [AUTH] wrong user name or password").await
     }
 
-    fn numbered(&self) -> impl Iterator<Item = (u32, &Message)> {
-        (1..).zip(&self.messages)
-    }
-
-    fn listed(&self) -> impl Iterator<Item = (u32, &Message)> {
-        self.numbered().filter(|(number, _)| !self.deleted.contains(number))
-    }
-
+    /// Writes a line whose text nobody needs.
     async fn say(&mut self, line: &str) -> io::Result<()> {
-        self.write(format!("{line}\r\n").as_bytes()).await
-    }
-
-    async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.io.write_all(bytes).await?;
-        self.io.flush().await
+        let bare = self.quirks.bare_status.then(|| line.split(' ').next()).flatten();
+        self.wire.say(bare.unwrap_or(line)).await
     }
 }
 

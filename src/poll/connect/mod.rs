@@ -6,7 +6,7 @@ mod race;
 mod resolve;
 mod socks;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod tls;
 mod tunnel;
 

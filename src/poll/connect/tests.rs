@@ -18,7 +18,8 @@ use crate::poll::settings::{FirstPoll, LeaveOnServer, Login};
 use crate::poll::trust;
 use crate::secret::{Secret, SecretSource};
 
-fn account(tls: Tls, port: u16) -> AccountSettings {
+/// An account of a server on loopback that takes any certificate.
+pub(in crate::poll) fn account(tls: Tls, port: u16) -> AccountSettings {
     AccountSettings {
         id: "u/a".to_owned(),
         user: "u".to_owned(),
@@ -138,7 +139,7 @@ fn plain(stream: DuplexStream) -> Connection {
     Connection { stream: Box::new(stream), tls: None, tunnel: None }
 }
 
-const WAY_OUT: &str = "use tls: none with tunnel: [openssl, s_client, -quiet, -cipher, \"DEFAULT:@SECLEVEL=0\", \
+const WAY_OUT: &str = "use tls: none with this, which checks no certificate: tunnel: [openssl, s_client, -quiet, -cipher, \"DEFAULT:@SECLEVEL=0\", \
                        -min_protocol, TLSv1, -connect, \"localhost:995\"]";
 
 #[tokio::test]

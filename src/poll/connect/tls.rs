@@ -111,7 +111,7 @@ fn old(settings: &AccountSettings) -> String {
     let target = resolve::host_port(resolve::bare(&settings.host), port);
     format!(
         "a server without TLS 1.2 or 1.3 and modern ciphers cannot be reached by this TLS; use tls: none with \
-         tunnel: [openssl, s_client, -quiet, -cipher, \"DEFAULT:@SECLEVEL=0\", -min_protocol, TLSv1, -connect, \
+         this, which checks no certificate: tunnel: [openssl, s_client, -quiet, -cipher, \"DEFAULT:@SECLEVEL=0\", -min_protocol, TLSv1, -connect, \
          \"{target}\"]"
     )
 }

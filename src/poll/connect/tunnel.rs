@@ -174,7 +174,8 @@ impl Lines<'_> {
 
     fn end(&mut self) {
         let text = String::from_utf8_lossy(&self.line);
-        let text: String = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let text = text.trim().to_owned();
         self.line.clear();
         if text.is_empty() {
             return;
@@ -267,7 +268,7 @@ mod tests {
         let mut tunnel = sh("echo one >&2; printf 'two\\001\\n' >&2; exit 3");
         let error = tunnel.first_octet(soon()).await.expect_err("ended");
         assert_eq!(error.to_string(), "cannot connect: tunnel /bin/sh: it ended with exit status: 3: two");
-        let mut tunnel = sh("exec >&-; cat");
+        let mut tunnel = sh("exec >&-; read line");
         let error = tunnel.first_octet(soon()).await.expect_err("closed");
         assert_eq!(error.to_string(), "cannot connect: tunnel /bin/sh: it closed its output");
     }
