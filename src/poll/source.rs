@@ -169,6 +169,7 @@ impl Source {
                 Tls::None => Security::Clear,
             },
             use_capa: self.use_capa,
+            use_pipelining: true,
             method: settings.method,
             avoid: Vec::new(),
             binding: None,
