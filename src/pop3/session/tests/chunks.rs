@@ -108,7 +108,8 @@ fn cases() -> [Case; 3] {
         ("STAT", "+OK 1 1\r\n"),
         ("UIDL", "+OK\r\n1 1\r\n.\r\n"),
         ("LIST", "+OK\r\n1 7\r\n.\r\n"),
-        ("TOP 1 0", "+OK\r\nA: b\r\n\r\n.\r\n+OK\r\nforged\r\n.\r\n"),
+        ("TOP 1 0", "+OK\r\nA: b\r\n\r\nbody\r\n.\r\n"),
+        ("RETR 1", "* OK what\r\n"),
     ];
     let limits = Limits { message: 30, ..Limits::default() };
     [
@@ -129,7 +130,7 @@ fn the_cases_go_to_their_ends() {
     let whole = [0, 1, 2].map(|case| run(case, WHOLE, usize::MAX));
     assert_eq!(whole[0].events.last(), Some(&Event::Closed));
     assert_eq!(whole[1].events.last(), Some(&Event::Closed));
-    assert_eq!(whole[2].error, Some(Misbehavior::UnsolicitedReply.into()));
+    assert_eq!(whole[2].error, Some(Misbehavior::MalformedReply.into()));
     assert_eq!(whole[0].bodies[&1], b"A: \0\r\n\r\na\nb\rc\r\r\n\n.\r\n.x\r\n.y\r\n.\rz\r\n\r\n");
     let bodies = [(1, b"a.\nb".to_vec()), (2, b"x.\r\n\r\n".to_vec()), (4, b"x\n.\n".to_vec())];
     assert_eq!(whole[1].bodies, BTreeMap::from(bodies));
