@@ -12,6 +12,8 @@ use crate::pop3::{self, Method, Verb};
 pub(super) struct Learnt {
     /// False once the server hung or closed on CAPA.
     pub(super) use_capa: bool,
+    /// False once the server did not answer commands that came behind others.
+    pub(super) use_pipelining: bool,
     /// False once the server hung or closed on TOP, or does not know it.
     pub(super) use_top: bool,
     /// The server shows a part of the maildrop at a time.
@@ -34,6 +36,7 @@ impl Default for Learnt {
     fn default() -> Self {
         Self {
             use_capa: true,
+            use_pipelining: true,
             use_top: true,
             windowed: false,
             method: None,

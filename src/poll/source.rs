@@ -255,6 +255,7 @@ impl Source {
                 (Tls::None, _) => Security::Clear,
             },
             use_capa: self.learnt.use_capa,
+            use_pipelining: self.learnt.use_pipelining,
             method: settings.method,
             avoid: self.learnt.avoid.clone(),
             binding: None,
