@@ -4,6 +4,7 @@
 //! on loopback and stops when dropped.
 
 mod fault;
+mod sasl;
 mod session;
 
 use std::net::SocketAddr;
@@ -14,6 +15,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 pub use fault::{Action, Fault};
+
+use crate::pop3::Method;
 
 /// How a server is set up.
 #[derive(Clone)]
@@ -30,6 +33,26 @@ pub struct Settings {
     pub implicit_tls: bool,
     /// What CAPA lists beside STLS; `None`: there is no CAPA.
     pub capabilities: Option<Vec<String>>,
+    /// The methods of login that work; for a token the password is the token.
+    pub methods: Vec<Method>,
+    /// What the greeting ends with, for APOP.
+    pub timestamp: Option<String>,
+}
+
+impl Settings {
+    /// With these methods of login, and a greeting and CAPA that say so.
+    #[must_use]
+    pub fn accepting(self, methods: &[Method]) -> Self {
+        let names: Vec<_> = methods.iter().filter_map(|method| method.sasl_name()).collect();
+        let capabilities = self.capabilities.map(|mut lines| {
+            lines.retain(|line| line != "USER" && !line.starts_with("SASL "));
+            lines.extend(methods.contains(&Method::User).then(|| "USER".to_owned()));
+            lines.extend((!names.is_empty()).then(|| format!("SASL {}", names.join(" "))));
+            lines
+        });
+        let timestamp = methods.contains(&Method::Apop).then(|| "<1896.697170952@demo.invalid>".to_owned());
+        Self { methods: methods.to_vec(), capabilities, timestamp, ..self }
+    }
 }
 
 impl Default for Settings {
@@ -42,6 +65,8 @@ impl Default for Settings {
             tls: None,
             implicit_tls: false,
             capabilities: Some(capabilities.map(str::to_owned).to_vec()),
+            methods: vec![Method::User, Method::Plain],
+            timestamp: None,
         }
     }
 }

@@ -11,11 +11,15 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::fault::{self, Action};
+use super::sasl::{self, Exchange, Step};
 use super::{Message, Shared};
-use crate::pop3::Verb;
+use crate::pop3::{Method, Verb};
 
 /// The longest command line (RFC 2449 section 4 says 255).
 const MAX_LINE: u64 = 2048;
+
+/// The longest line of an AUTH exchange (RFC 5034 section 4).
+const MAX_RESPONSE: u64 = 12 * 1024;
 
 /// Octets of a message that are written at once.
 const WRITE_BUFFER: usize = 64 * 1024;
@@ -30,6 +34,8 @@ struct Session {
     shared: Arc<Shared>,
     io: Io,
     encrypted: bool,
+    /// Of the TLS channel (RFC 9266).
+    binding: Option<Vec<u8>>,
     user: Option<String>,
     logged_in: bool,
     messages: Vec<Message>,
@@ -53,15 +59,16 @@ pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
 async fn run(stream: TcpStream, shared: Arc<Shared>) -> io::Result<()> {
     let settings = shared.settings.clone();
     let mut stream: Box<dyn Stream> = Box::new(stream);
-    let mut encrypted = false;
+    let (mut encrypted, mut binding) = (false, None);
     if let (Some(tls), true) = (&settings.tls, settings.implicit_tls) {
-        stream = Box::new(TlsAcceptor::from(Arc::clone(tls)).accept(stream).await?);
+        (stream, binding) = secure(tls, stream).await?;
         encrypted = true;
     }
     let mut session = Session {
         shared,
         io: BufReader::new(stream),
         encrypted,
+        binding,
         user: None,
         logged_in: false,
         messages: Vec::new(),
@@ -70,19 +77,29 @@ async fn run(stream: TcpStream, shared: Arc<Shared>) -> io::Result<()> {
     if session.disturbed(Verb::Greeting, None).await?.is_some() {
         return Ok(());
     }
-    session.say("+OK Tributary demo POP3 server").await?;
+    let timestamp = settings.timestamp.as_deref().unwrap_or_default();
+    session.say(format!("+OK Tributary demo POP3 server {timestamp}").trim_end()).await?;
     loop {
         match session.next().await? {
             Next::Command => {}
             Next::End => return Ok(()),
             Next::StartTls => {
                 let Some(tls) = &settings.tls else { return Ok(()) };
-                let stream = session.io.into_inner();
-                let stream: Box<dyn Stream> = Box::new(TlsAcceptor::from(Arc::clone(tls)).accept(stream).await?);
-                session = Session { io: BufReader::new(stream), encrypted: true, ..session };
+                let (stream, binding) = secure(tls, session.io.into_inner()).await?;
+                session = Session { io: BufReader::new(stream), encrypted: true, binding, ..session };
             }
         }
     }
+}
+
+/// The handshake, and the data of `tls-exporter` where it is defined.
+async fn secure(
+    tls: &Arc<rustls::ServerConfig>,
+    stream: Box<dyn Stream>,
+) -> io::Result<(Box<dyn Stream>, Option<Vec<u8>>)> {
+    let stream = TlsAcceptor::from(Arc::clone(tls)).accept(stream).await?;
+    let exported = stream.get_ref().1.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b""));
+    Ok((Box::new(stream), exported.ok().map(Vec::from)))
 }
 
 impl Session {
@@ -95,7 +112,7 @@ impl Session {
         let line = String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned();
         let (word, argument) = line.split_once(' ').unwrap_or((&line, ""));
         let word = word.to_ascii_uppercase();
-        let secret = matches!(word.as_str(), "PASS" | "AUTH");
+        let secret = matches!(word.as_str(), "PASS" | "APOP" | "AUTH");
         self.shared.note(if secret { &word } else { &line });
         self.watch_pipelining();
         let number = argument.split(' ').next().and_then(|digits| digits.parse().ok());
@@ -154,14 +171,21 @@ impl Session {
                 return Ok(Next::StartTls);
             }
             (Verb::Capa, _) => self.capa().await?,
-            (Verb::User, false) => {
+            (Verb::User, false) if self.shared.settings.methods.contains(&Method::User) => {
                 self.user = Some(argument.to_owned());
                 self.say("+OK").await?;
             }
             (Verb::Pass, false) => {
                 let user = self.user.take().unwrap_or_default();
-                self.log_in(&user, argument).await?;
+                let settings = &self.shared.settings;
+                let right = user == settings.username && argument == settings.password;
+                self.log_in(Method::User, right).await?;
             }
+            (Verb::Apop, false) => {
+                let right = sasl::apop(&self.shared.settings, argument);
+                self.log_in(Method::Apop, right).await?;
+            }
+            (Verb::Lang | Verb::Utf8, false) => self.say("+OK").await?,
             (Verb::Auth, false) => self.auth(argument).await?,
             (Verb::Noop, true) => self.say("+OK").await?,
             (Verb::Rset, true) => {
@@ -236,21 +260,39 @@ impl Session {
         self.say(&format!("+OK\r\n{lines}.")).await
     }
 
-    /// RFC 4616, with the initial response on the line.
+    /// RFC 5034 section 4.
     async fn auth(&mut self, argument: &str) -> io::Result<()> {
-        let response = argument.split_once(' ').filter(|(name, _)| name.eq_ignore_ascii_case("PLAIN"));
-        let decoded = response.and_then(|(_, response)| STANDARD.decode(response).ok()).unwrap_or_default();
-        let decoded = String::from_utf8_lossy(&decoded).into_owned();
-        let mut fields = decoded.split('\0').skip(1);
-        let (user, password) = (fields.next().unwrap_or_default(), fields.next().unwrap_or_default());
-        self.log_in(user, password).await
+        let shared = Arc::clone(&self.shared);
+        let settings = &shared.settings;
+        let (name, initial) = argument.split_once(' ').map_or((argument, None), |(name, rest)| (name, Some(rest)));
+        let Some(mut exchange) = Exchange::begin(settings, name, self.binding.as_deref()) else {
+            return self.say("-ERR unknown mechanism").await;
+        };
+        let mut response = initial.map(|initial| STANDARD.decode(initial).unwrap_or_default());
+        loop {
+            match exchange.step(settings, response.as_deref()) {
+                Step::Verdict(right) => {
+                    let named = |method: &Method| method.sasl_name().is_some_and(|own| own.eq_ignore_ascii_case(name));
+                    let Some(method) = Method::ALL.into_iter().find(named) else { return Ok(()) };
+                    return self.log_in(method, right).await;
+                }
+                Step::Challenge(challenge) => self.say(&format!("+ {}", STANDARD.encode(challenge))).await?,
+            }
+            let mut line = Vec::new();
+            (&mut self.io).take(MAX_RESPONSE).read_until(b'\n', &mut line).await?;
+            let line = line.trim_ascii_end();
+            if line == b"*" {
+                return self.say("-ERR cancelled").await;
+            }
+            response = Some(STANDARD.decode(line).unwrap_or_default());
+        }
     }
 
-    async fn log_in(&mut self, user: &str, password: &str) -> io::Result<()> {
-        let settings = &self.shared.settings;
-        if user != settings.username || password != settings.password {
+    async fn log_in(&mut self, method: Method, right: bool) -> io::Result<()> {
+        if !right {
             return self.say("-ERR [AUTH] wrong user name or password").await;
         }
+        self.shared.note(&format!("(logged in by {})", method.label()));
         {
             let mut maildrop = self.shared.lock();
             maildrop.counters.logins += 1;
@@ -287,7 +329,10 @@ impl Session {
     }
 }
 
-const VERBS: [Verb; 14] = [
+const VERBS: [Verb; 17] = [
+    Verb::Apop,
+    Verb::Lang,
+    Verb::Utf8,
     Verb::Capa,
     Verb::Stls,
     Verb::Auth,
