@@ -446,3 +446,39 @@ fn scram_never_takes_ok_without_the_right_signature() {
     let (mut session, now, ended) = scram(64, |_| "+ eHg=".to_owned());
     assert_eq!((ended, transmitted(&mut session, now).as_str()), (Ok(()), "*\r\n"));
 }
+
+#[test]
+fn nothing_panics_on_noise_in_a_login() {
+    let all = capa("SCRAM-SHA-256 SCRAM-SHA-1 SCRAM-SHA-256-PLUS CRAM-MD5 LOGIN PLAIN XOAUTH2 OAUTHBEARER");
+    let ready = format!("+OK\r\nUTF8\r\nLANG\r\n{}", all.trim_start_matches("+OK\r\n"));
+    let messages = ["r=,s=,i=", "r=x,,", "v=", "v", ",", "e=x", "r=x,s=QQ==,i=1", "v=AAAA", "<a@b>"].map(base64);
+    let challenges = messages.iter().flat_map(|text| [format!("+ {text}\r\n"), format!("+OK {text}\r\n")]);
+    let words: Vec<String> =
+        ["+OK\r\n", "-ERR\r\n", "-ERR [AUTH] no\r\n", "+ \r\n", "+\r\n", "+ ?\r\n", &ready, TIMESTAMP]
+            .map(str::to_owned)
+            .into_iter()
+            .chain(challenges)
+            .collect();
+    let mut state = 0x9e37_79b9_u32;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 16) as usize % below
+    };
+    let (mut exchanges, mut logins) = (0, 0);
+    for _ in 0..3000 {
+        let method = Method::ALL.get(random(2 * Method::ALL.len())).copied();
+        let binding = Some(ChannelBinding::Exporter(vec![1; 32]));
+        let options = Options { method, binding, ..options() };
+        let options = if method.is_some_and(Method::wants_token) { with_token(options) } else { options };
+        let now = Instant::now();
+        let mut session = Session::new(options, now);
+        session.handle_bytes(now, TIMESTAMP.as_bytes()).expect("greeting");
+        let mut ended = session.handle_bytes(now, ready.as_bytes());
+        for _ in 0..12 {
+            ended = ended.and_then(|()| session.handle_bytes(now, words[random(words.len())].as_bytes()));
+            exchanges += usize::from(transmitted(&mut session, now).starts_with("AUTH"));
+        }
+        logins += std::iter::from_fn(|| session.poll_event()).filter(|e| matches!(e, Event::LoggedIn(_))).count();
+    }
+    assert!(exchanges > 1000 && logins > 100, "{exchanges} {logins}");
+}
