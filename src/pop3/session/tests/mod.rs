@@ -6,6 +6,7 @@ mod listing;
 mod login;
 mod messages;
 mod refusals;
+mod scram;
 mod stls;
 mod timing;
 mod top;
