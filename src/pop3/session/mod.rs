@@ -163,7 +163,7 @@ impl Session {
             self.arm(now);
             return Ok(());
         }
-        let error = self.not_pop3().unwrap_or(Error::Timeout { verb: self.awaited() });
+        let error = self.not_pop3().unwrap_or_else(|| Error::Timeout { verb: self.awaited() });
         self.end_if_failed(Err(error))
     }
 
@@ -300,7 +300,7 @@ impl Session {
     }
 
     fn closed(&self) -> Error {
-        self.not_pop3().unwrap_or(Error::Closed { verb: self.awaited() })
+        self.not_pop3().unwrap_or_else(|| Error::Closed { verb: self.awaited() })
     }
 
     /// Lines came, but no greeting.
