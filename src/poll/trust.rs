@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{CryptoProvider, verify_tls13_signature_with_raw_key};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{
+    CertificateDer, ServerName, SignatureVerificationAlgorithm, SubjectPublicKeyInfoDer, UnixTime,
+};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
 
 use super::Error;
+use super::connect::certificate::public_key;
 use super::settings::{AccountSettings, Tls};
 
 /// Names of a certificate told in an error, and characters of each.
@@ -118,20 +121,31 @@ impl fmt::Display for Refused {
                 let date = date(*not_before);
                 write!(f, "the certificate of {host} is not valid before {date}; is the clock of this machine right?")?;
             }
-            CertificateError::UnknownIssuer => {
+            reason if is_unknown(reason) => {
                 let known = if self.of_file { "in ca_file" } else { "that this system trusts" };
                 write!(f, "the certificate of {host} is self-signed or of no authority {known}")?;
-                if !self.of_file {
+                if self.reason == CertificateError::UnknownIssuer && !self.of_file {
                     f.write_str("; name its authority by ca_file")?;
                 }
             }
             CertificateError::NotValidForNameContext { presented, .. } => {
                 write!(f, "the certificate is not for {host} but for {}", names(presented))?;
             }
+            CertificateError::Other(other) => write!(f, "the certificate of {host} cannot be checked: {}", other.0)?,
             other => write!(f, "the certificate of {host}: {other}")?,
         }
         let sha256 = hex(&self.sha256);
         write!(f, "; to trust this very certificate, if it is the server's: certificate_sha256: \"{sha256}\"")
+    }
+}
+
+/// Whether nobody vouches for the certificate. The usual self-signed one is that of an authority, which may be no
+/// server's; the library has no type for that, only its name.
+fn is_unknown(reason: &CertificateError) -> bool {
+    match reason {
+        CertificateError::UnknownIssuer => true,
+        CertificateError::Other(other) => other.0.to_string() == "CaUsedAsEndEntity",
+        _ => false,
     }
 }
 
@@ -211,7 +225,8 @@ impl ServerCertVerifier for Explaining {
 }
 
 /// Trusts one certificate, or any, whoever issued it and whatever its name and dates; the peer must still prove that it
-/// has the key (the handshake signature is checked).
+/// has the key (the handshake signature is checked). Nothing but the key is read of it: old servers have certificates of
+/// version 1 and worse, which the library would not look at.
 #[derive(Debug)]
 struct Only {
     /// `None`: any.
@@ -242,7 +257,19 @@ impl ServerCertVerifier for Only {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+        let key = public_key(cert).ok_or(CertificateError::BadEncoding)?;
+        let known = self.provider.signature_verification_algorithms.mapping;
+        let of_scheme =
+            known.iter().filter(|(scheme, _)| *scheme == dss.scheme).flat_map(|(_, algorithms)| *algorithms);
+        let proves = |algorithm: &&dyn SignatureVerificationAlgorithm| {
+            algorithm.public_key_alg_id().as_ref() == key.algorithm
+                && algorithm.verify_signature(key.key, message, dss.signature()).is_ok()
+        };
+        if of_scheme.into_iter().any(proves) {
+            Ok(HandshakeSignatureValid::assertion())
+        } else {
+            Err(CertificateError::BadSignature.into())
+        }
     }
 
     fn verify_tls13_signature(
@@ -251,7 +278,10 @@ impl ServerCertVerifier for Only {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+        let key = public_key(cert).ok_or(CertificateError::BadEncoding)?;
+        let info = SubjectPublicKeyInfoDer::from(key.info);
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature_with_raw_key(message, &info, dss, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
