@@ -9,6 +9,8 @@ mod faults;
 mod mail;
 #[path = "poll_accounts/network.rs"]
 mod network;
+#[path = "poll_accounts/schedule.rs"]
+mod schedule;
 #[path = "poll_accounts/support.rs"]
 mod support;
 #[path = "poll_accounts/tls.rs"]
