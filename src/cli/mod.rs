@@ -3,6 +3,7 @@
 mod check_config;
 mod demo;
 mod hash_password;
+mod oauth;
 mod serve;
 
 use std::path::{Path, PathBuf};
@@ -44,6 +45,15 @@ enum Command {
         Examples:\n  tributary hash-password\n  pass show mail/alice | tributary hash-password\n\n\
         In the configuration:\n  password: { hash: \"$argon2id$...\" }")]
     HashPassword,
+    /// Log in to the provider of an upstream account that uses OAuth 2.0
+    #[command(
+        after_help = "Shows an address, and a code to type there, or waits for the browser (`flow: browser`). A service that is \
+        running sees the new login by itself.\n\nExample:\n  tributary oauth alice/work -c /etc/tributary/tributary.yaml"
+    )]
+    Oauth {
+        /// The account, as `user/name`
+        account: String,
+    },
 }
 
 /// Parses the command line and does what it asks.
@@ -65,6 +75,7 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Demo(flags) => demo::run(flags),
         Command::CheckConfig => check_config::run(&config_file(cli.config)?),
         Command::HashPassword => hash_password::run(),
+        Command::Oauth { account } => oauth::run(&config_file(cli.config)?, &account),
     }
 }
 

@@ -45,6 +45,7 @@ pub struct Metrics {
     backlog: IntGaugeVec,
     deletes: IntCounterVec,
     deletes_pending: IntGaugeVec,
+    token_expiry: GaugeVec,
 }
 
 impl Metrics {
@@ -79,6 +80,7 @@ impl Metrics {
             backlog: int_gauge("upstream_backlog_messages", "Listed messages still to be fetched.")?,
             deletes: counter("upstream_deletes_total", "Deletions upstream by how they ended.", "result")?,
             deletes_pending: int_gauge("upstream_deletes_pending", "Stored messages still to be deleted upstream.")?,
+            token_expiry: gauge("oauth_token_expiry_timestamp_seconds", "When the last OAuth access token ends.")?,
         })
     }
 
@@ -107,6 +109,7 @@ impl Metrics {
             deletes_ok: self.deletes.with_label_values(&[id, "ok"]),
             deletes_refused: self.deletes.with_label_values(&[id, "refused"]),
             deletes_pending: self.deletes_pending.with_label_values(&one),
+            token_expiry: (self.token_expiry.clone(), id.to_owned()),
         };
         self.interval.with_label_values(&one).set(interval.as_secs_f64());
         metrics
@@ -137,6 +140,8 @@ pub(super) struct AccountMetrics {
     pub(super) deletes_ok: IntCounter,
     pub(super) deletes_refused: IntCounter,
     pub(super) deletes_pending: IntGauge,
+    /// Shown only for accounts whose tokens have a known end.
+    token_expiry: (GaugeVec, String),
 }
 
 impl AccountMetrics {
@@ -159,6 +164,13 @@ impl AccountMetrics {
     pub(super) fn state(&self, state: AccountState, next: Option<SystemTime>) {
         self.next.set(next.map_or(0.0, seconds));
         self.states.iter().for_each(|(s, gauge)| gauge.set(i64::from(*s == state)));
+    }
+
+    /// The end of the last access token.
+    pub(super) fn token_expires(&self, at: Option<SystemTime>) {
+        if let Some(at) = at {
+            self.token_expiry.0.with_label_values(&[&self.token_expiry.1]).set(seconds(at));
+        }
     }
 
     pub(super) fn skipped(&self, reason: Skipped, count: u64) {

@@ -162,7 +162,7 @@ impl Source {
     async fn attempt(&mut self, report: &mut Report, shutdown: &CancellationToken) -> Result<(), Error> {
         let settings = &self.settings;
         let options = Options {
-            credentials: credentials(settings).await?,
+            credentials: credentials(settings, &self.metrics).await?,
             security: match settings.tls {
                 Tls::Implicit => Security::Tls,
                 Tls::StartTls => Security::StartTls,
@@ -228,7 +228,7 @@ impl Source {
 }
 
 /// What to log in with, as it is now.
-async fn credentials(settings: &AccountSettings) -> Result<Credentials, Error> {
+async fn credentials(settings: &AccountSettings, metrics: &AccountMetrics) -> Result<Credentials, Error> {
     let username = settings.username.as_str();
     match &settings.login {
         Login::Password(source) => {
@@ -238,7 +238,10 @@ async fn credentials(settings: &AccountSettings) -> Result<Credentials, Error> {
             Ok(Credentials::new(username, fetched.map_err(Error::NoCredentials)?)?)
         }
         Login::Token(source) => {
-            let token = source.token(false).await.map_err(|error| Error::NoCredentials(error.to_string()))?;
+            let token = source.token(false).await;
+            // Also when there is none: the end of the last one is what an operator looks for.
+            metrics.token_expires(source.expiry());
+            let token = token.map_err(|error| Error::NoCredentials(error.to_string()))?;
             Ok(Credentials::with_token(username, token.secret)?)
         }
     }

@@ -27,12 +27,8 @@ pub(super) fn client_config(account: &AccountSettings) -> Result<Arc<ClientConfi
         let pem = std::fs::read(path).map_err(|error| Error::Tls(format!("{}: {error}", path.display())))?;
         let roots = roots_of(&pem).map_err(|reason| Error::Tls(format!("{}: {reason}", path.display())))?;
         builder.with_root_certificates(roots).with_no_client_auth()
-    } else if let Ok(verifier) = rustls_platform_verifier::Verifier::new(provider) {
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth()
     } else {
-        // A system without certificates, such as a bare container.
-        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        builder.with_root_certificates(roots).with_no_client_auth()
+        crate::tls::with_system_trust(builder, provider).with_no_client_auth()
     };
     Ok(Arc::new(config))
 }
