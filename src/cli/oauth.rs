@@ -84,7 +84,6 @@ fn words(prompt: &Prompt) -> String {
              page that it cannot show: paste the address of that page here.\nWaiting for you ...\n"
         ),
         Prompt::Note(note) => format!("Note: {note}.\n"),
-        _ => String::new(),
     }
 }
 

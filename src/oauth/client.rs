@@ -37,6 +37,8 @@ pub(super) enum Failure {
     },
     /// Trouble that may pass.
     Trouble(String),
+    /// An answer that is not one of OAuth 2.0.
+    Nonsense(String),
 }
 
 impl From<HttpError> for Failure {
@@ -112,7 +114,7 @@ where
         RequestTokenError::Request(error) => error.into(),
         // The answer itself is not shown: it may have tokens in it.
         RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
-            Failure::Trouble("the provider's answer is not one of OAuth 2.0".to_owned())
+            Failure::Nonsense("the provider's answer is not one of OAuth 2.0".to_owned())
         }
     }
 }

@@ -47,8 +47,8 @@ pub(super) async fn run(
     let asked = client.exchange_device_code().add_scopes(scopes).request_async(http).await;
     let device: StandardDeviceAuthorizationResponse =
         asked.map_err(|error| match client::failure(error, settings) {
-            // Whatever the endpoint refuses, there is no code to go on with.
-            Failure::Refused { text, .. } => Error::NoDeviceFlow(text),
+            // Whatever the endpoint refuses, or says that is not OAuth, there is no code to go on with.
+            Failure::Refused { text, .. } | Failure::Nonsense(text) => Error::NoDeviceFlow(text),
             trouble @ Failure::Trouble(_) => trouble.into(),
         })?;
     if device.interval() > MAX_INTERVAL {

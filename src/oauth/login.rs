@@ -108,7 +108,7 @@ impl From<Failure> for LoginError {
                 "expired_token" => Self::Expired,
                 _ => Self::Refused(text),
             },
-            Failure::Trouble(reason) => Self::Unavailable(reason),
+            Failure::Trouble(reason) | Failure::Nonsense(reason) => Self::Unavailable(reason),
         }
     }
 }

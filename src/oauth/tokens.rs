@@ -126,8 +126,8 @@ impl Tokens {
                 return Err(error);
             }
             // The last seconds of the old one may do.
-            Err(Failure::Trouble(_)) if !renew && login.is_valid(SystemTime::now()) => return Ok(login.token()),
-            Err(Failure::Trouble(reason)) => return Err(Error::Unavailable(reason)),
+            Err(_) if !renew && login.is_valid(SystemTime::now()) => return Ok(login.token()),
+            Err(Failure::Trouble(reason) | Failure::Nonsense(reason)) => return Err(Error::Unavailable(reason)),
         };
         let token = renewed.token();
         state.login = Some(renewed);
