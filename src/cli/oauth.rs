@@ -38,12 +38,12 @@ fn login_of(settings: &poll::Settings, account: &str) -> anyhow::Result<Settings
             |account: &&poll::AccountSettings| matches!(account.login, Login::Token(TokenSource::Login(_)));
         let known: Vec<_> = settings.accounts.iter().filter(with_login).map(|account| account.id.as_str()).collect();
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        bail!("no account {account}; accounts with `oauth` in the configuration: {known}");
+        bail!("no account {account}; accounts with `oauth2` in the configuration: {known}");
     };
     match &found.login {
         Login::Token(TokenSource::Login(tokens)) => Ok(tokens.settings().clone()),
         Login::Token(TokenSource::Command(_)) => bail!("{account} gets its tokens from its token_command"),
-        Login::Password(_) => bail!("{account} logs in with a password; it has no `oauth` in the configuration"),
+        Login::Password(_) => bail!("{account} logs in with a password; it has no `oauth2` in the configuration"),
     }
 }
 
@@ -112,6 +112,32 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn an_account_without_a_login_is_told_from_one_that_is_not_there() {
+        let text =
+            "users: [{ name: u, password: p, accounts: [{ name: a, pop3: { host: h, username: n, password: p } }] }]";
+        let loaded = config::parse(text, Path::new("")).expect("config");
+        let mut settings = app::poll_settings(&loaded.config);
+        let words = |settings: &poll::Settings, account| login_of(settings, account).expect_err(account).to_string();
+        assert!(words(&settings, "u/a").contains("with a password"));
+        assert!(words(&settings, "u/b").contains("no account u/b; accounts with `oauth2` in the configuration: none"));
+        let login = Settings {
+            account: "u/a".to_owned(),
+            username: "n".to_owned(),
+            provider: crate::oauth::Provider::google(),
+            client_id: "id".to_owned(),
+            client_secret: None,
+            flow: crate::oauth::Flow::Browser,
+            file: "a.json".into(),
+        };
+        settings.accounts[0].login = Login::Token(TokenSource::login(login));
+        assert_eq!(login_of(&settings, "u/a").expect("login").client_id, "id");
+        assert!(words(&settings, "u/b").ends_with(": u/a"));
+        let program = crate::secret::SecretSource::fixed(crate::secret::Secret::new("t"));
+        settings.accounts[0].login = Login::Token(TokenSource::command(program));
+        assert!(words(&settings, "u/a").contains("token_command"));
+    }
 
     #[test]
     fn a_person_sees_where_to_go_and_what_to_type() {

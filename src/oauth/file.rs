@@ -160,13 +160,20 @@ fn directory_of(path: &Path) -> PathBuf {
     }
 }
 
+/// With all above it that are missing; each survives a crash.
 fn make_directory(directory: &Path) -> io::Result<()> {
     if directory.is_dir() {
         return Ok(());
     }
-    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    give_to_owner_of(&directory_of(directory), directory);
-    Ok(())
+    let above = directory_of(directory);
+    make_directory(&above)?;
+    match DirBuilder::new().mode(0o700).create(directory) {
+        // Another process was faster.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && directory.is_dir() => return Ok(()),
+        made => made?,
+    }
+    give_to_owner_of(&above, directory);
+    File::open(above)?.sync_all()
 }
 
 /// `tributary oauth` may be run by root while the service is not: what it makes belongs to whom the place belongs to.
@@ -243,6 +250,21 @@ mod tests {
         assert!(matches!(load(&settings, Some(stamp)), Ok(Found::New(..))), "a new file is seen");
         let names = fs::read_dir(settings.file.parent().expect("parent")).expect("listed").count();
         assert_eq!(names, 1, "nothing else is left in the directory");
+    }
+
+    #[test]
+    fn everything_that_is_made_belongs_to_whom_the_place_belongs_to() {
+        let dir = tempfile::tempdir().expect("dir");
+        // Only root can give things away; for anyone else the owner is the same from the start.
+        let _ = chown(dir.path(), Some(4242), Some(4242));
+        let owner = fs::metadata(dir.path()).expect("there").uid();
+        let settings = settings(dir.path().join("oauth/u/a.json"));
+        save(&settings, &login()).expect("saved");
+        for made in ["oauth", "oauth/u", "oauth/u/a.json"] {
+            let about = fs::metadata(dir.path().join(made)).expect("there");
+            assert_eq!(about.uid(), owner, "{made}");
+            assert_eq!(about.mode() & 0o077, 0, "{made}");
+        }
     }
 
     #[test]

@@ -29,6 +29,11 @@ impl Program {
         Self { source, last: Mutex::new(None), runs: AtomicU64::new(0) }
     }
 
+    /// What runs it; its answers are not kept.
+    pub const fn source(&self) -> &SecretSource {
+        &self.source
+    }
+
     pub(super) async fn token(self: &Arc<Self>, renew: bool) -> Result<Token, Error> {
         let seen = self.runs.load(Ordering::Acquire);
         let mut last = self.last.lock().await;
