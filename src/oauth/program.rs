@@ -54,8 +54,8 @@ impl Program {
 
 #[cfg(test)]
 mod tests {
-    use super::super::TokenSource;
     use super::*;
+    use crate::oauth::TokenSource;
 
     /// Counts its runs; fails on the third.
     fn counting() -> TokenSource {
