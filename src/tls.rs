@@ -4,6 +4,8 @@
 //! `data_dir/tls`; its fingerprint goes to the log at each start, so that a client's question can be answered.
 //! Never logs or prints a private key.
 
+mod client;
+
 use std::fmt;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
@@ -17,6 +19,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig};
+
+pub use client::{client_config, root_verifier, system_verifier};
 
 /// ALPN protocol id of IMAP (RFC 7301, IANA registry). A client that offers no ALPN at all is served too.
 const ALPN_IMAP: &[u8] = b"imap";

@@ -40,6 +40,11 @@ const DRAIN_TIME: Duration = Duration::from_secs(6);
 /// For running HTTP requests.
 const HTTP_TIME: Duration = Duration::from_secs(1);
 
+/// What the poller is told, for commands that look at one account.
+pub(crate) fn poll_settings(config: &Config) -> poll::Settings {
+    wiring::poll(config)
+}
+
 /// Builds the service.
 pub struct App;
 

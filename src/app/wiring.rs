@@ -1,7 +1,6 @@
 //! From the configuration to the settings of each part: no part sees the configuration itself.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth;
@@ -113,12 +112,12 @@ fn maildrop(config: &Config, user: &User, account: &Account) -> poll::AccountSet
         login: match &pop3.credential {
             Credential::Password(password) => poll::Login::Password(password.source()),
             Credential::TokenCommand(words) => {
-                poll::Login::Token(oauth::TokenSource::Command(config::token_source(words)))
+                poll::Login::Token(oauth::TokenSource::command(config::token_source(words)))
             }
             Credential::OAuth2(oauth2) => {
                 let file = token_file(&config.data_dir, &user.name, &account.name);
                 let settings = tokens(oauth2, &id, &pop3.username, file);
-                poll::Login::Token(oauth::TokenSource::Login(Arc::new(oauth::Tokens::new(settings))))
+                poll::Login::Token(oauth::TokenSource::login(settings))
             }
         },
         id,

@@ -5,6 +5,7 @@ mod confirm_deletes;
 mod control;
 mod demo;
 mod hash_password;
+mod oauth;
 mod pause;
 mod poll;
 mod serve;
@@ -78,6 +79,15 @@ enum Command {
         Examples:\n  tributary confirm-deletes alice/isp\n  tributary confirm-deletes alice/isp --yes"
     )]
     ConfirmDeletes(confirm_deletes::Flags),
+    /// Log in to the provider of an upstream account that uses OAuth 2.0
+    #[command(
+        after_help = "Shows an address, and a code to type there, or waits for the browser (`flow: browser`). A service that is \
+        running sees the new login by itself.\n\nExample:\n  tributary oauth alice/work -c /etc/tributary/tributary.yaml"
+    )]
+    Oauth {
+        /// The account, as `user/name`
+        account: String,
+    },
 }
 
 /// Parses the command line and does what it asks.
@@ -104,6 +114,7 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Pause(flags) => pause::pause(&config_file(cli.config)?, flags),
         Command::Resume(flags) => pause::resume(&config_file(cli.config)?, flags),
         Command::ConfirmDeletes(flags) => confirm_deletes::run(&config_file(cli.config)?, flags),
+        Command::Oauth { account } => oauth::run(&config_file(cli.config)?, &account),
     }
 }
 

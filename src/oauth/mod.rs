@@ -1,8 +1,25 @@
 //! OAuth 2.0 access tokens for upstream accounts (RFC 6749, RFC 8628, RFC 8252).
+//!
+//! `login` makes a login once, with a person, by `device` or `browser`; `file` keeps it; `tokens` renews it from then on.
+//! `program` asks a command instead. A login is saved before it is used, and goes to its own provider only.
+
+mod browser;
+mod client;
+mod device;
+mod file;
+mod http;
+mod login;
+mod program;
+mod redirect;
+mod tokens;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
+
+pub use login::{Grant, LoginError, Options, Prompt, Wait, log_in};
+pub use program::Program;
+pub use tokens::Tokens;
 
 use crate::secret::{Secret, SecretSource};
 
@@ -31,7 +48,7 @@ pub enum Error {
 #[derive(Clone, Debug)]
 pub enum TokenSource {
     /// A program that prints one.
-    Command(SecretSource),
+    Command(Arc<Program>),
     /// A login that was made once and is refreshed.
     Login(Arc<Tokens>),
 }
@@ -78,10 +95,10 @@ pub enum Flow {
     Browser,
 }
 
-/// The stored login of one account.
-#[derive(Debug)]
-pub struct Tokens {
-    settings: Settings,
+impl Settings {
+    fn login_needed(&self, why: &str) -> Error {
+        Error::LoginNeeded(format!("{why}: run `tributary oauth {}`", self.account))
+    }
 }
 
 impl Provider {
@@ -107,27 +124,32 @@ impl Provider {
     }
 }
 
-impl Tokens {
-    /// The login of this account; nothing is read before it is asked for.
-    pub const fn new(settings: Settings) -> Self {
-        Self { settings }
-    }
-}
-
 impl TokenSource {
-    /// A token that is valid now; `renew`: the last one was refused by the server.
+    /// Tokens that a program prints: it is run again after five minutes, or when the server refuses what it printed.
+    pub fn command(source: SecretSource) -> Self {
+        Self::Command(Arc::new(Program::new(source)))
+    }
+
+    /// Tokens of a login that `tributary oauth` has made, or is yet to make.
+    pub fn login(settings: Settings) -> Self {
+        Self::Login(Arc::new(Tokens::new(settings)))
+    }
+
+    /// A token that is valid now; `renew`: the last one was refused by the server. Callers at the same time cause one
+    /// renewal. A renewal goes on when the future is dropped.
     pub async fn token(&self, renew: bool) -> Result<Token, Error> {
-        let _ = renew;
         match self {
-            Self::Command(source) => {
-                let source = source.clone();
-                let fetched = tokio::task::spawn_blocking(move || source.fetch()).await;
-                let fetched = fetched.map_err(|error| Error::Unavailable(error.to_string()))?;
-                Ok(Token { secret: fetched.map_err(Error::Unavailable)?, expires: None })
-            }
-            Self::Login(tokens) => {
-                Err(Error::LoginNeeded(format!("nobody has logged in for {}", tokens.settings.account)))
-            }
+            Self::Command(program) => program.token(renew).await,
+            Self::Login(tokens) => tokens.token(renew).await,
+        }
+    }
+
+    /// When the last access token ends, where that is known. It moves on with every renewal; one that stays in the past
+    /// means that the login has ended.
+    pub fn expiry(&self) -> Option<SystemTime> {
+        match self {
+            Self::Command(_) => None,
+            Self::Login(tokens) => tokens.expiry(),
         }
     }
 }

@@ -120,7 +120,7 @@ mod tests {
     #[tokio::test]
     async fn tokens_change_by_themselves_and_programs_are_run_rarely() {
         let program = || SecretSource::program(|| Err("not to be run".to_owned()));
-        let token = Login::Token(TokenSource::Command(program()));
+        let token = Login::Token(TokenSource::command(program()));
         assert!(look_interval(&token).is_none());
         assert!(mark(&settings(token)).await.is_some(), "without asking for one");
         let command = Login::Password(program());

@@ -47,6 +47,7 @@ pub struct Metrics {
     deletes: IntCounterVec,
     deletes_pending: IntGaugeVec,
     certificate_expiry: GaugeVec,
+    token_expiry: GaugeVec,
 }
 
 impl Metrics {
@@ -86,6 +87,7 @@ impl Metrics {
                 "upstream_certificate_expiry_timestamp_seconds",
                 "End of the validity of the certificate in the last TLS handshake.",
             )?,
+            token_expiry: gauge("oauth_token_expiry_timestamp_seconds", "When the last OAuth access token ends.")?,
         })
     }
 
@@ -117,6 +119,7 @@ impl Metrics {
             deletes_dry_run: self.deletes.with_label_values(&[id, "dry_run"]),
             deletes_pending: self.deletes_pending.with_label_values(&one),
             certificate_expiry: self.certificate_expiry.clone(),
+            token_expiry: self.token_expiry.clone(),
             id: id.to_owned(),
         };
         self.interval.with_label_values(&one).set(interval.as_secs_f64());
@@ -151,6 +154,8 @@ pub(super) struct AccountMetrics {
     pub(super) deletes_dry_run: IntCounter,
     pub(super) deletes_pending: IntGauge,
     certificate_expiry: GaugeVec,
+    /// Shown only for accounts whose tokens have a known end.
+    token_expiry: GaugeVec,
     id: String,
 }
 
@@ -181,6 +186,13 @@ impl AccountMetrics {
     pub(super) fn certificate(&self, expiry: Option<SystemTime>) {
         if let Some(at) = expiry {
             self.certificate_expiry.with_label_values(&[&self.id]).set(seconds(at));
+        }
+    }
+
+    /// The end of the last access token.
+    pub(super) fn token_expires(&self, at: Option<SystemTime>) {
+        if let Some(at) = at {
+            self.token_expiry.with_label_values(&[&self.id]).set(seconds(at));
         }
     }
 

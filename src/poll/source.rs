@@ -245,15 +245,14 @@ impl Source {
         shutdown: &CancellationToken,
     ) -> Result<(), Error> {
         let settings = &self.settings;
+        let credentials = credentials(settings, renew).await;
+        if let Login::Token(source) = &settings.login {
+            // Also when there is none: the end of the last one is what an operator looks for.
+            self.metrics.token_expires(source.expiry());
+        }
         let mut options = Options {
-            credentials: credentials(settings, renew).await?,
-            security: match (settings.tls, &settings.route) {
-                (Tls::Implicit, _) => Security::Tls,
-                (Tls::StartTls, _) => Security::StartTls,
-                // What a program of the user's choice carries is as safe as it makes it.
-                (Tls::None, Route::Tunnel(_)) => Security::Tls,
-                (Tls::None, _) => Security::Clear,
-            },
+            credentials: credentials?,
+            security: security(settings),
             use_capa: self.learnt.use_capa,
             use_pipelining: self.learnt.use_pipelining,
             method: settings.method,
@@ -329,7 +328,7 @@ impl Source {
 }
 
 /// What to log in with, as it is now. `renew`: the token that was there has been refused.
-async fn credentials(settings: &AccountSettings, renew: bool) -> Result<Credentials, Error> {
+pub(super) async fn credentials(settings: &AccountSettings, renew: bool) -> Result<Credentials, Error> {
     let username = settings.username.as_str();
     match &settings.login {
         Login::Password(source) => {
@@ -342,5 +341,16 @@ async fn credentials(settings: &AccountSettings, renew: bool) -> Result<Credenti
             let token = source.token(renew).await.map_err(|error| Error::NoCredentials(error.to_string()))?;
             Ok(Credentials::with_token(username, token.secret)?)
         }
+    }
+}
+
+/// How well the channel is protected.
+pub(super) fn security(settings: &AccountSettings) -> Security {
+    match (settings.tls, &settings.route) {
+        (Tls::Implicit, _) => Security::Tls,
+        (Tls::StartTls, _) => Security::StartTls,
+        // What a program of the user's choice carries is as safe as it makes it.
+        (Tls::None, Route::Tunnel(_)) => Security::Tls,
+        (Tls::None, _) => Security::Clear,
     }
 }

@@ -4,7 +4,6 @@ mod refused;
 
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls13_signature_with_raw_key};
 use rustls::pki_types::pem::PemObject;
@@ -18,28 +17,26 @@ pub(super) use refused::Refused;
 use super::Error;
 use super::connect::certificate::public_key;
 use super::settings::{AccountSettings, Tls};
+use crate::tls;
 
 /// The TLS side of an account. Blocking: reads the system's certificates, or a file.
 pub(super) fn client_config(account: &AccountSettings) -> Result<Arc<ClientConfig>, Error> {
+    let unusable = |error: rustls::Error| Error::Tls(error.to_string());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
-        .map_err(|error| Error::Tls(error.to_string()))?;
+        .map_err(unusable)?;
     let verifier: Arc<dyn ServerCertVerifier> = if let Some(pin) = &account.certificate_sha256 {
         Arc::new(Only { sha256: Some(parse_pin(pin)?), provider })
     } else if let Some(path) = &account.ca_file {
         let failed = |reason: String| Error::Tls(format!("{}: {reason}", path.display()));
         let pem = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
-        let inner = authorities(roots_of(&pem).map_err(failed)?, provider)?;
+        let inner = tls::root_verifier(roots_of(&pem).map_err(failed)?, provider).map_err(unusable)?;
         Arc::new(Explaining { inner, of_file: true })
     } else if is_unchecked(account) {
         Arc::new(Only { sha256: None, provider })
-    } else if let Ok(verifier) = rustls_platform_verifier::Verifier::new(provider.clone()) {
-        Arc::new(Explaining { inner: Arc::new(verifier), of_file: false })
     } else {
-        // A system without certificates, such as a bare container.
-        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        Arc::new(Explaining { inner: authorities(roots, provider)?, of_file: false })
+        Arc::new(Explaining { inner: tls::system_verifier(provider).map_err(unusable)?, of_file: false })
     };
     Ok(Arc::new(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()))
 }
@@ -54,12 +51,6 @@ pub(super) fn warn_if_unchecked(account: &AccountSettings) {
     if is_unchecked(account) {
         tracing::warn!(account = account.id, "certificate of {} is not checked", account.host);
     }
-}
-
-fn authorities(roots: RootCertStore, provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, Error> {
-    let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
-    let verifier = builder.build().map_err(|error| Error::Tls(error.to_string()))?;
-    Ok(verifier)
 }
 
 fn roots_of(pem: &[u8]) -> Result<RootCertStore, String> {
