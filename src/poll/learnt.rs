@@ -4,8 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use super::Error;
 use super::known::HeaderKey;
-use super::plan::DAY;
+use super::policy::DAY;
 use crate::pop3::{self, ErrorKind, Method, Verb};
+
+/// Messages that a dry run keeps in mind.
+const MAX_TOLD: usize = 1_000_000;
 
 /// What was learnt about a maildrop.
 #[derive(Debug)]
@@ -51,6 +54,9 @@ impl Learnt {
     /// is learnt once, so that attempts end.
     pub(super) fn from_failure(&mut self, error: &Error, login: Option<Method>) -> bool {
         let Error::Session(error) = error else { return false };
+        if *error == pop3::Error::NoMethod && self.method.take().is_some() {
+            return true;
+        }
         if error.kind() == ErrorKind::Auth {
             // The server may have changed what it offers.
             self.method = None;
@@ -78,5 +84,43 @@ impl Learnt {
     /// Forgets what is of no use any more.
     pub(super) fn tidy(&mut self, now: i64) {
         self.undead.retain(|_, at| now.saturating_sub(*at) < DAY);
+        if self.told.len() > MAX_TOLD {
+            self.told.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_lesson_is_learnt_once() {
+        let closed = |verb| Error::Session(pop3::Error::Closed { verb });
+        let mut learnt = Learnt { method: Some(Method::Plain), ..Learnt::default() };
+        for verb in [Verb::Capa, Verb::Top] {
+            assert!(learnt.from_failure(&closed(verb), None));
+            assert!(!learnt.from_failure(&closed(verb), None));
+        }
+        assert!(!learnt.use_capa && !learnt.use_top);
+        assert!(!learnt.from_failure(&closed(Verb::Retr), None));
+        assert_eq!(learnt.method, Some(Method::Plain));
+        assert!(
+            learnt.from_failure(&Error::Session(pop3::Error::NoMethod), None),
+            "what worked is not offered any more"
+        );
+        assert!(!learnt.from_failure(&Error::Session(pop3::Error::NoMethod), None));
+        assert!(!learnt.from_failure(&closed(Verb::Auth), Some(Method::Plain)), "a wrong password is tried once");
+        assert!(learnt.from_failure(&closed(Verb::Auth), Some(Method::CramMd5)));
+        assert_eq!(learnt.avoid, [Method::CramMd5]);
+        assert!(!learnt.from_failure(&closed(Verb::Auth), Some(Method::ScramSha1)), "and no further");
+    }
+
+    #[test]
+    fn what_was_looked_at_is_forgotten_after_a_day() {
+        let mut learnt = Learnt::default();
+        learnt.undead.extend([(b"a".to_vec(), 0), (b"b".to_vec(), 1)]);
+        learnt.tidy(DAY);
+        assert_eq!(learnt.undead.keys().collect::<Vec<_>>(), [b"b"]);
     }
 }

@@ -3,7 +3,8 @@
 use super::super::Error;
 use super::super::known::Known;
 use super::super::metrics::Skipped;
-use super::super::plan::{self, Claim, Comparison, Deletion, Question, Sight, Target, Wish, is_braked};
+use super::super::plan::{self, Claim, Comparison, Deletion, Question, Target};
+use super::super::policy::{Sight, Wish, is_braked};
 use super::super::resolve::{Facts, Resolution, resolve};
 use super::super::source::Mode;
 use super::quarantine::quarantined;
