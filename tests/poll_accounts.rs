@@ -15,6 +15,8 @@ mod mail;
 mod network;
 #[path = "poll_accounts/quarantine.rs"]
 mod quarantine;
+#[path = "poll_accounts/schedule.rs"]
+mod schedule;
 #[path = "poll_accounts/support.rs"]
 mod support;
 #[path = "poll_accounts/tls.rs"]

@@ -63,7 +63,7 @@ pub struct Report {
     pub adopted: u64,
     /// Stored messages that are still to be deleted upstream.
     pub deletes_pending: u64,
-    /// Deletions that wait to be confirmed by a person.
+    /// Of them, those that wait to be confirmed by a person.
     pub deletes_held: u64,
     /// Messages that could not be fetched whole, as of now.
     pub quarantined: u64,
