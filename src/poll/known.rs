@@ -3,7 +3,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::plan::{Ledger, Policy, Wish, is_missing, is_synthetic};
+use super::plan::{Ledger, is_missing, is_synthetic};
+use super::policy::{Policy, Wish};
 use crate::ingest::Prepared;
 use crate::mail::BodyId;
 use crate::pop3::Listing;

@@ -4,8 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use super::Error;
 use super::known::HeaderKey;
-use super::plan::DAY;
-use crate::pop3::{self, Method, Verb};
+use super::policy::DAY;
+use crate::pop3::{self, ErrorKind, Method, Verb};
+
+/// Messages that a dry run keeps in mind.
+const MAX_TOLD: usize = 1_000_000;
 
 /// What was learnt about a maildrop.
 #[derive(Debug)]
@@ -50,9 +53,24 @@ impl Default for Learnt {
 }
 
 impl Learnt {
-    /// Learns from a failure. True: another attempt at once is worth it. Each lesson is learnt once, so that attempts end.
-    pub(super) fn from_failure(&mut self, error: &Error) -> bool {
+    /// Learns from a failure; `login` is the method that was under way. True: another attempt at once is worth it. Each lesson
+    /// is learnt once, so that attempts end.
+    pub(super) fn from_failure(&mut self, error: &Error, login: Option<Method>) -> bool {
         let Error::Session(error) = error else { return false };
+        if *error == pop3::Error::NoMethod && self.method.take().is_some() {
+            return true;
+        }
+        if error.kind() == ErrorKind::Auth {
+            // The server may have changed what it offers.
+            self.method = None;
+        }
+        let hung_up = matches!(error, pop3::Error::Closed { verb } if verb.is_login());
+        if let Some(method) = login.filter(|method| hung_up && method.is_challenge_response() && self.avoid.is_empty())
+        {
+            // A method that is announced and broken, not a wrong password: that is said at the end of an exchange.
+            self.avoid.push(method);
+            return true;
+        }
         let about_top =
             matches!(error, pop3::Error::Closed { verb: Verb::Top } | pop3::Error::Timeout { verb: Verb::Top });
         if self.use_capa && error.is_about_capa() {
@@ -69,5 +87,43 @@ impl Learnt {
     /// Forgets what is of no use any more.
     pub(super) fn tidy(&mut self, now: i64) {
         self.undead.retain(|_, at| now.saturating_sub(*at) < DAY);
+        if self.told.len() > MAX_TOLD {
+            self.told.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_lesson_is_learnt_once() {
+        let closed = |verb| Error::Session(pop3::Error::Closed { verb });
+        let mut learnt = Learnt { method: Some(Method::Plain), ..Learnt::default() };
+        for verb in [Verb::Capa, Verb::Top] {
+            assert!(learnt.from_failure(&closed(verb), None));
+            assert!(!learnt.from_failure(&closed(verb), None));
+        }
+        assert!(!learnt.use_capa && !learnt.use_top);
+        assert!(!learnt.from_failure(&closed(Verb::Retr), None));
+        assert_eq!(learnt.method, Some(Method::Plain));
+        assert!(
+            learnt.from_failure(&Error::Session(pop3::Error::NoMethod), None),
+            "what worked is not offered any more"
+        );
+        assert!(!learnt.from_failure(&Error::Session(pop3::Error::NoMethod), None));
+        assert!(!learnt.from_failure(&closed(Verb::Auth), Some(Method::Plain)), "a wrong password is tried once");
+        assert!(learnt.from_failure(&closed(Verb::Auth), Some(Method::CramMd5)));
+        assert_eq!(learnt.avoid, [Method::CramMd5]);
+        assert!(!learnt.from_failure(&closed(Verb::Auth), Some(Method::ScramSha1)), "and no further");
+    }
+
+    #[test]
+    fn what_was_looked_at_is_forgotten_after_a_day() {
+        let mut learnt = Learnt::default();
+        learnt.undead.extend([(b"a".to_vec(), 0), (b"b".to_vec(), 1)]);
+        learnt.tidy(DAY);
+        assert_eq!(learnt.undead.keys().collect::<Vec<_>>(), [b"b"]);
     }
 }

@@ -2,9 +2,8 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::known::Known;
-use super::plan::{
-    Claim, Comparison, DAY, Deletion, Ledger, Plan, Policy, Question, Reason, Sight, Target, Wish, plan,
-};
+use super::plan::{Claim, Comparison, Deletion, Ledger, Plan, Question, Target, plan};
+use super::policy::{DAY, Policy, Reason, Sight, Wish};
 use super::settings::{FirstPoll, LeaveOnServer, LeaveOnServer::*};
 use crate::mail::{BodyId, MailboxId, Uid};
 use crate::pop3::Listing;

@@ -3,7 +3,8 @@
 use super::super::Error;
 use super::super::known::Known;
 use super::super::metrics::Skipped;
-use super::super::plan::{self, Claim, Comparison, Deletion, Question, Sight, Target, Wish, is_braked};
+use super::super::plan::{self, Claim, Comparison, Deletion, Question, Target};
+use super::super::policy::{Sight, Wish, is_braked};
 use super::super::resolve::{Facts, Resolution, resolve};
 use super::super::source::Mode;
 use super::quarantine::quarantined;
@@ -67,6 +68,7 @@ impl Drive<'_> {
         let report = &mut *self.report;
         report.listed = listing.len() as u64;
         report.listed_bytes = listing.octets();
+        report.server = self.session.capabilities().implementation.clone().unwrap_or_default();
         report.login_delay = self.session.capabilities().login_delay;
         report.deletes_held = plan.held;
         report.too_large = std::mem::take(&mut plan.too_large);
