@@ -11,7 +11,7 @@ mod case;
 mod plan;
 #[path = "poll_accounts/support.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
-mod support;
+mod poll_support;
 #[path = "pop3_matrix/world.rs"]
 mod world;
 

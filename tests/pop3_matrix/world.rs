@@ -14,7 +14,7 @@ use tributary::pop3::Timeouts;
 use tributary::status::Accounts;
 use tributary::store::{self, BodyCursor, FlagChange, Store};
 
-use super::support;
+use super::poll_support as support;
 
 /// Messages in a maildrop.
 pub(crate) const MESSAGES: usize = 20;
