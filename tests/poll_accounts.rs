@@ -5,6 +5,8 @@
 mod faults;
 #[path = "poll_accounts/mail.rs"]
 mod mail;
+#[path = "poll_accounts/network.rs"]
+mod network;
 #[path = "poll_accounts/support.rs"]
 mod support;
 #[path = "poll_accounts/tls.rs"]

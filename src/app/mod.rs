@@ -3,6 +3,7 @@
 //! Start: descriptors, store, users and certificate, listeners, then who serves them. Stop: no new connections, pollers to a
 //! safe point, `* BYE` to the sessions, HTTP, and the store last, so that nothing is told to a client that is not durable (I1).
 
+pub(crate) mod control;
 mod listen;
 mod logging;
 mod storage;
@@ -79,6 +80,7 @@ struct Listeners {
     imap: Vec<TcpListener>,
     imaps: Vec<TcpListener>,
     http: Vec<TcpListener>,
+    control: Option<control::Socket>,
 }
 
 impl App {
@@ -121,6 +123,7 @@ impl Listeners {
             imap: listen::all(&config.imap.listen, "imap.listen").await?,
             imaps: listen::all(&config.imap.listen_tls, "imap.listen_tls").await?,
             http: listen::all(&config.http.listen, "http.listen").await?,
+            control: control::Socket::bind(&config.data_dir).await?,
         })
     }
 }
@@ -161,8 +164,12 @@ impl Running {
             }
         }
         readiness.ready(Component::Imap);
-        let polling = work.token();
-        work.spawn(async move { poller.run(polling).await });
+        let (polling, running) = (work.token(), poller.clone());
+        work.spawn(async move { running.run(polling).await });
+        if let Some(socket) = listeners.control {
+            let commands = control::Commands { poller, accounts: accounts.clone() };
+            work.spawn(socket.run(commands, work.token()));
+        }
         work.spawn(Storage::new(store.clone(), config.data_dir.clone(), &registry)?.run(work.token()));
         let deps = http::Deps { registry, readiness: readiness.clone(), accounts: accounts.clone() };
         let router = http::router(deps);

@@ -1,9 +1,14 @@
 //! The command line: what can be asked, and the exit code: 0 done, 1 failed (reason on stderr), 2 usage.
 
 mod check_config;
+mod confirm_deletes;
+mod control;
 mod demo;
 mod hash_password;
+mod pause;
+mod poll;
 mod serve;
+mod status;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -44,6 +49,35 @@ enum Command {
         Examples:\n  tributary hash-password\n  pass show mail/alice | tributary hash-password\n\n\
         In the configuration:\n  password: { hash: \"$argon2id$...\" }")]
     HashPassword,
+    /// Show how every account of the running service is
+    #[command(
+        after_help = "Behind the table, in plain words: what failed last, deletions that wait to be confirmed, messages that \
+        are too long or could not be fetched whole, and what the server does wrong.\n\n\
+        Examples:\n  tributary status\n  tributary status --json"
+    )]
+    Status(status::Flags),
+    /// Poll an account, or all, now, and say how it went
+    #[command(
+        after_help = "Polls also after refused logins and failures. During a lock, a throttle, the server's login delay or \
+        a pause it only says so, unless forced: a login would be refused, or make it last longer.\n\n\
+        Examples:\n  tributary poll\n  tributary poll alice/isp\n  tributary poll alice/isp --dry-run"
+    )]
+    Poll(poll::Flags),
+    /// Poll an account no more until it is resumed, also after a restart
+    #[command(
+        after_help = "A poll that is running comes to its next safe point.\n\nExample:\n  tributary pause alice/isp"
+    )]
+    Pause(pause::Flags),
+    /// Poll a paused account again
+    #[command(after_help = "Example:\n  tributary resume alice/isp")]
+    Resume(pause::Flags),
+    /// Make the deletions upstream that were held because there are so many
+    #[command(
+        after_help = "With leave_on_server: until_expunged, what is expunged here is deleted upstream; more than half of a \
+        maildrop at once is held until a person says that it is meant. Asks before it does anything.\n\n\
+        Examples:\n  tributary confirm-deletes alice/isp\n  tributary confirm-deletes alice/isp --yes"
+    )]
+    ConfirmDeletes(confirm_deletes::Flags),
 }
 
 /// Parses the command line and does what it asks.
@@ -65,6 +99,11 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Demo(flags) => demo::run(flags),
         Command::CheckConfig => check_config::run(&config_file(cli.config)?),
         Command::HashPassword => hash_password::run(),
+        Command::Status(flags) => status::run(&config_file(cli.config)?, &flags),
+        Command::Poll(flags) => poll::run(&config_file(cli.config)?, flags),
+        Command::Pause(flags) => pause::pause(&config_file(cli.config)?, flags),
+        Command::Resume(flags) => pause::resume(&config_file(cli.config)?, flags),
+        Command::ConfirmDeletes(flags) => confirm_deletes::run(&config_file(cli.config)?, flags),
     }
 }
 

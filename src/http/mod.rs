@@ -28,7 +28,7 @@ use tokio::sync::watch;
 
 pub use health::{Component, Readiness};
 pub use server::serve;
-pub use view::AccountView;
+pub use view::{AccountView, TooLarge, relative};
 
 use crate::metrics::{self, Registry};
 use crate::status;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use axum::Json;
 use axum::extract::State;
@@ -10,7 +10,7 @@ use axum::response::Html;
 use serde::Serialize;
 
 use super::Deps;
-use super::view::{AccountView, rfc3339, words};
+use super::view::{AccountView, relative, rfc3339};
 use crate::status::AccountState;
 
 /// `/api/status`.
@@ -70,16 +70,14 @@ fn render(status: &Status, now: SystemTime) -> String {
 
 fn row(page: &mut String, account: &AccountView, now: SystemTime) {
     let class = if is_bad(account.state) { " class=\"bad\"" } else { "" };
-    let error = account
-        .last_error
-        .as_deref()
-        .map_or_else(String::new, |error| format!("<div class=\"error\">{}</div>", escape(error)));
+    let note = |note: &String| format!("<div class=\"error\">{}</div>", escape(note));
+    let notes: String = account.notes().iter().map(note).collect();
     let number = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
     let _ = writeln!(
         page,
-        "<tr><td>{}<td{class}>{}{error}<td>{}<td>{}<td>{}<td class=\"n\">{}<td class=\"n\">{}</tr>",
+        "<tr><td>{}<td{class}>{}{notes}<td>{}<td>{}<td>{}<td class=\"n\">{}<td class=\"n\">{}</tr>",
         escape(&account.account),
-        words(account),
+        account.words(),
         when(account.last_attempt, now),
         when(account.last_success, now),
         when(account.next_poll, now),
@@ -95,22 +93,8 @@ fn is_bad(state: AccountState) -> bool {
 /// `3 min ago` or `in 3 min`, with the exact time to hover for.
 fn when(time: Option<SystemTime>, now: SystemTime) -> String {
     let Some(time) = time else { return "never".to_owned() };
-    let words = match time.duration_since(now) {
-        Ok(ahead) if ahead < Duration::from_secs(1) => "now".to_owned(),
-        Ok(ahead) => format!("in {}", roughly(ahead)),
-        Err(behind) if behind.duration() < Duration::from_secs(1) => "now".to_owned(),
-        Err(behind) => format!("{} ago", roughly(behind.duration())),
-    };
+    let words = relative(Some(time), now);
     format!("<span title=\"{}\">{words}</span>", rfc3339(time).unwrap_or_default())
-}
-
-fn roughly(duration: Duration) -> String {
-    match duration.as_secs() {
-        seconds @ 0..120 => format!("{seconds} s"),
-        seconds @ 120..7200 => format!("{} min", seconds / 60),
-        seconds @ 7200..172_800 => format!("{} h", seconds / 3600),
-        seconds => format!("{} days", seconds / 86_400),
-    }
 }
 
 fn escape(text: &str) -> String {
@@ -130,6 +114,8 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -145,13 +131,16 @@ mod tests {
             last_error: Some("the server said \"no\" & closed".to_owned()),
             listed: Some(7),
             backlog: None,
-            fetched: 0,
+            deletes_held: 60,
+            confirm_with: Some("tributary confirm-deletes alice/<isp>".to_owned()),
+            ..AccountView::default()
         };
         let page = render(&Status { version: "1", ready: true, accounts: vec![account] }, now);
         for needle in [
             "alice/&lt;isp&gt;",
             "login refused",
             "the server said &quot;no&quot; &amp; closed",
+            ">60 deletions wait to be confirmed: tributary confirm-deletes alice/&lt;isp&gt;<",
             ">3 min ago<",
             ">in 90 s<",
             "<td>never<td>",

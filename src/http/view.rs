@@ -1,29 +1,30 @@
-//! What the status page and `/api/status` show of an account: one view, so that they cannot disagree.
+//! What the status page, `/api/status` and `tributary status` show of an account: one view, so that they cannot disagree.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::status::{AccountState, AccountStatus};
 
 /// One account as an operator sees it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct AccountView {
     /// `user/name`.
     pub account: String,
     /// How it is.
-    #[serde(serialize_with = "label")]
+    #[serde(serialize_with = "label", deserialize_with = "from_label")]
     pub state: AccountState,
     /// A poll is running.
     pub polling: bool,
     /// When the last poll began.
-    #[serde(serialize_with = "time")]
+    #[serde(serialize_with = "time", deserialize_with = "from_time")]
     pub last_attempt: Option<SystemTime>,
     /// When a poll last succeeded.
-    #[serde(serialize_with = "time")]
+    #[serde(serialize_with = "time", deserialize_with = "from_time")]
     pub last_success: Option<SystemTime>,
     /// When the next poll is due.
-    #[serde(serialize_with = "time")]
+    #[serde(serialize_with = "time", deserialize_with = "from_time")]
     pub next_poll: Option<SystemTime>,
     /// What went wrong last, in words; `None` after a success.
     pub last_error: Option<String>,
@@ -33,24 +34,76 @@ pub struct AccountView {
     pub backlog: Option<u64>,
     /// Messages fetched since the start.
     pub fetched: u64,
+    /// Messages still to be deleted upstream.
+    pub deletes_pending: u64,
+    /// Deletions that wait to be confirmed.
+    pub deletes_held: u64,
+    /// The command that confirms them, if there are any.
+    pub confirm_with: Option<String>,
+    /// Messages that could not be fetched whole.
+    pub quarantined: u64,
+    /// Messages that stay upstream because they are too long, the first few.
+    pub too_large: Vec<TooLarge>,
+    /// What the server calls itself, where it does.
+    pub server: String,
+    /// What the server does wrong, by name.
+    pub faults: Vec<String>,
 }
 
-/// The account's state for people.
-pub(super) fn words(account: &AccountView) -> &'static str {
-    match account.state {
-        _ if account.polling => "polling",
-        AccountState::Ok if account.last_success.is_none() => "not polled yet",
-        AccountState::Ok => "ok",
-        AccountState::Backoff => "failing, will retry",
-        AccountState::AuthFailed => "login refused",
-        AccountState::Locked => "maildrop locked by another session",
-        AccountState::Paused => "paused",
-    }
+/// A message that stays upstream because it is too long.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TooLarge {
+    /// Its unique-id.
+    pub unique_id: String,
+    /// Octets, as listed.
+    pub size: u64,
 }
 
 impl AccountView {
+    /// The account's state for people.
+    pub fn words(&self) -> &'static str {
+        match self.state {
+            _ if self.polling => "polling",
+            AccountState::Ok if self.last_success.is_none() => "not polled yet",
+            AccountState::Ok => "ok",
+            AccountState::Backoff => "failing, will retry",
+            AccountState::AuthFailed => "login refused",
+            AccountState::Locked => "maildrop locked by another session",
+            AccountState::Paused => "paused",
+        }
+    }
+
+    /// What else a person should know, in plain words, a line each.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        notes.extend(self.last_error.clone());
+        if let Some(command) = &self.confirm_with {
+            notes.push(format!("{} wait to be confirmed: {command}", count(self.deletes_held, "deletion")));
+        }
+        if self.deletes_pending > 0 {
+            notes.push(format!("{} still to be deleted upstream", count(self.deletes_pending, "message")));
+        }
+        if self.quarantined > 0 {
+            notes.push(format!(
+                "{} could not be fetched whole; what there was of it is in the mailbox, with a notice",
+                count(self.quarantined, "message")
+            ));
+        }
+        if !self.too_large.is_empty() {
+            let list: Vec<String> = self.too_large.iter().map(ToString::to_string).collect();
+            notes.push(format!("too long, left upstream: {}", list.join(", ")));
+        }
+        if !self.server.is_empty() {
+            notes.push(format!("server: {}", self.server));
+        }
+        if !self.faults.is_empty() {
+            notes.push(format!("the server has quirks: {}", self.faults.join(", ")));
+        }
+        notes
+    }
+
     /// What the poller says of the account `id`.
-    pub(super) fn of(id: &str, status: &AccountStatus) -> Self {
+    pub fn of(id: &str, status: &AccountStatus) -> Self {
         // During the first poll, which may take hours, the listing is what there is to see.
         let known = status.last_success.is_some() || status.listed > 0;
         Self {
@@ -64,7 +117,48 @@ impl AccountView {
             listed: known.then_some(status.listed),
             backlog: known.then_some(status.backlog),
             fetched: status.fetched,
+            deletes_pending: status.deletes_pending,
+            deletes_held: status.deletes_held,
+            confirm_with: (status.deletes_held > 0).then(|| format!("tributary confirm-deletes {id}")),
+            quarantined: status.quarantined,
+            too_large: status
+                .too_large
+                .iter()
+                .map(|(id, size)| TooLarge { unique_id: id.clone(), size: *size })
+                .collect(),
+            server: status.server.clone(),
+            faults: status.faults.iter().map(|fault| (*fault).to_owned()).collect(),
         }
+    }
+}
+
+impl std::fmt::Display for TooLarge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({} MiB)", self.unique_id, self.size.div_ceil(1 << 20))
+    }
+}
+
+fn count(number: u64, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+/// `3 min ago`, `in 3 min`, `now` or `never`.
+pub fn relative(time: Option<SystemTime>, now: SystemTime) -> String {
+    let Some(time) = time else { return "never".to_owned() };
+    match time.duration_since(now) {
+        Ok(ahead) if ahead < Duration::from_secs(1) => "now".to_owned(),
+        Ok(ahead) => format!("in {}", roughly(ahead)),
+        Err(behind) if behind.duration() < Duration::from_secs(1) => "now".to_owned(),
+        Err(behind) => format!("{} ago", roughly(behind.duration())),
+    }
+}
+
+fn roughly(duration: Duration) -> String {
+    match duration.as_secs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7200 => format!("{} min", seconds / 60),
+        seconds @ 7200..172_800 => format!("{} h", seconds / 3600),
+        seconds => format!("{} days", seconds / 86_400),
     }
 }
 
@@ -80,4 +174,54 @@ fn time<S: Serializer>(time: &Option<SystemTime>, serializer: S) -> Result<S::Ok
 
 fn label<S: Serializer>(state: &AccountState, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(state.label())
+}
+
+fn from_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SystemTime>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    let parse = |text: String| text.parse::<jiff::Timestamp>().map_err(serde::de::Error::custom);
+    Ok(text.map(parse).transpose()?.map(SystemTime::from))
+}
+
+fn from_label<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AccountState, D::Error> {
+    let label = String::deserialize(deserializer)?;
+    let found = AccountState::ALL.into_iter().find(|state| state.label() == label);
+    found.ok_or_else(|| serde::de::Error::custom(format!("no such state: {label}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let time = |seconds| Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
+        let status = AccountStatus {
+            state: AccountState::Locked,
+            last_attempt: time(1_750_000_000),
+            next_poll: time(1_750_000_900),
+            last_error: Some("in use".to_owned()),
+            deletes_held: 60,
+            quarantined: 1,
+            too_large: vec![("u1".to_owned(), 3 << 20), ("u2".to_owned(), 1)],
+            faults: vec!["no_uidl", "short_listing"],
+            ..AccountStatus::default()
+        };
+        let view = AccountView::of("alice/isp", &status);
+        let json = serde_json::to_string(&view).expect("json");
+        assert_eq!(serde_json::from_str::<AccountView>(&json).expect("view"), view);
+        let older: AccountView = serde_json::from_str("{\"account\":\"a/b\",\"new\":1}").expect("another version");
+        assert_eq!(older.account, "a/b");
+        assert!(serde_json::from_str::<AccountView>("{\"state\":\"odd\"}").is_err());
+        assert_eq!(
+            view.notes(),
+            [
+                "in use",
+                "60 deletions wait to be confirmed: tributary confirm-deletes alice/isp",
+                "1 message could not be fetched whole; what there was of it is in the mailbox, with a notice",
+                "too long, left upstream: u1 (3 MiB), u2 (1 MiB)",
+                "the server has quirks: no_uidl, short_listing",
+            ]
+        );
+        assert!(AccountView::default().notes().is_empty());
+    }
 }

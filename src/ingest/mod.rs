@@ -29,6 +29,8 @@ pub struct Prepared {
     pub body: store::PreparedBody,
     /// Normalised hash of its header (see `mime::header_hash`).
     pub header_hash: [u8; 16],
+    /// It has a Message-ID: its header tells it from every other message.
+    pub has_message_id: bool,
     /// Date of the topmost Received header, else of Date: INTERNALDATE of mail from a maildrop.
     pub received: Option<InternalDate>,
 }
@@ -68,8 +70,9 @@ impl Intake {
         }
         let received = structure.received.map(|(unix, offset_minutes)| InternalDate { unix, offset_minutes });
         let header_hash = crate::mime::header_hash(&structure.header);
+        let has_message_id = structure.envelope.message_id.is_some();
         let body = self.writer.finish(record::of(structure)).await?;
-        Ok(Prepared { body, header_hash, received })
+        Ok(Prepared { body, header_hash, has_message_id, received })
     }
 }
 

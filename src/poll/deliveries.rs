@@ -1,18 +1,18 @@
 //! Messages on their way into the store: several at once, so that they share commits while more are being received;
 //! bounded in number and octets, so that a slow store slows the server down.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::Error;
-use super::plan::{Ledger, Target, is_missing};
+use super::known::{Candidate, Fetched, Known, Match};
+use super::plan::Wish;
+use super::resolve::Retrieval;
 use super::source::Destination;
 use crate::ingest::{self, Intake, Prepared};
-use crate::mail::FlagList;
-use crate::pop3::Listing;
+use crate::mail::{BodyId, FlagList};
 use crate::store::{self, Delivered, Delivery, LedgerChange, NewMessage, Store};
 
 /// Messages in flight.
@@ -20,59 +20,13 @@ const MAX_COUNT: usize = 32;
 /// Octets of messages in flight; one message is always allowed.
 const MAX_OCTETS: u64 = 32 * 1024 * 1024;
 
-/// Unique-ids by header hash and listed size.
-type Missing = HashMap<([u8; 16], u64), Vec<Vec<u8>>>;
-
-/// What the ledger knows of messages whose unique-id does not tell who they are.
-#[derive(Debug, Default)]
-pub(super) struct Known {
-    /// Rows whose unique-id identifies no listed message, by header hash and listed size: the message may be here under
-    /// a unique-id that is new, empty or shared.
-    pub(super) missing: Mutex<Missing>,
-    /// Keys of messages that were stored by their content.
-    pub(super) contents: HashSet<Vec<u8>>,
-    /// The server may have given its messages new unique-ids.
-    reset: bool,
-}
-
-impl Known {
-    pub(super) fn new(ledger: &Ledger, listing: &Listing, reset: bool) -> Self {
-        let contents = ledger.keys().filter(|id| id.first() == Some(&0)).cloned().collect();
-        let mut missing = Missing::new();
-        if reset || listing.iter().any(|item| item.unique_id.is_none()) {
-            let listed: HashSet<&[u8]> = listing.iter().filter_map(|item| item.unique_id).collect();
-            for (id, row) in ledger.iter().filter(|(id, _)| is_missing(id, &listed)) {
-                missing.entry((row.header_hash, row.listed_size)).or_default().push(id.clone());
-            }
-        }
-        Self { missing: Mutex::new(missing), contents, reset }
-    }
-
-    /// The ledger key that the message has now, if it was stored before under another than its unique-id.
-    fn find(&self, prepared: &Prepared, listed_size: u64, target: &Target) -> Option<(Vec<u8>, Arrival)> {
-        if target.unique_id.is_some() {
-            let content = store::content_key(&prepared.body.hash());
-            if self.contents.contains(&content) {
-                return Some((content, Arrival::KnownContent));
-            }
-            if !self.reset {
-                return None;
-            }
-        }
-        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
-        let ids = missing.get_mut(&(prepared.header_hash, listed_size))?;
-        // A row that takes a new unique-id stands for no other message; without one it stays what it is.
-        let id = if target.unique_id.is_some() { ids.pop() } else { ids.last().cloned() };
-        Some((id?, Arrival::KnownHeader))
-    }
-}
-
 /// A message that has been dealt with.
 #[derive(Debug)]
 pub(super) struct Done {
-    pub(super) target: Target,
+    pub(super) retrieval: Retrieval,
     pub(super) octets: u64,
-    pub(super) outcome: Result<Arrival, store::Error>,
+    /// What became of it, and what the policy wants of a message that was stored before.
+    pub(super) outcome: Result<(Arrival, Option<Wish>), store::Error>,
 }
 
 /// What became of it.
@@ -98,23 +52,25 @@ pub(super) struct Deliveries {
 
 impl Deliveries {
     pub(super) fn new(store: Store, destination: Destination, delete_upstream: bool) -> Self {
-        let recipient = Recipient { store, destination, delete_upstream, known: Arc::default() };
+        let recipient =
+            Recipient { store, destination, delete_upstream, known: Arc::default(), compares_bodies: false };
         Self { recipient, tasks: JoinSet::new(), submitted: None, octets: 0 }
     }
 
     pub(super) fn set_known(&mut self, known: Known) {
-        self.recipient.known = Arc::new(known);
+        self.recipient.compares_bodies = known.compares_bodies();
+        self.recipient.known = Arc::new(Mutex::new(known));
     }
 
     /// Hands a complete message to the store.
-    pub(super) fn start(&mut self, intake: Intake, target: Target, octets: u64) {
+    pub(super) fn start(&mut self, intake: Intake, retrieval: Retrieval, octets: u64) {
         self.octets += octets;
         let recipient = self.recipient.clone();
         let (submitted, next) = oneshot::channel();
         let turn = Turn { previous: self.submitted.replace(next), submitted };
         self.tasks.spawn(async move {
-            let outcome = recipient.deliver(intake, &target, octets, turn).await;
-            Done { target, octets, outcome }
+            let outcome = recipient.deliver(intake, &retrieval, octets, turn).await;
+            Done { retrieval, octets, outcome }
         });
     }
 
@@ -143,7 +99,8 @@ struct Recipient {
     store: Store,
     destination: Destination,
     delete_upstream: bool,
-    known: Arc<Known>,
+    known: Arc<Mutex<Known>>,
+    compares_bodies: bool,
 }
 
 /// A message's place in the order of its maildrop. Dropped: the next one may go.
@@ -153,42 +110,74 @@ struct Turn {
 }
 
 impl Recipient {
-    async fn deliver(&self, intake: Intake, target: &Target, octets: u64, turn: Turn) -> Result<Arrival, store::Error> {
+    async fn deliver(
+        &self,
+        intake: Intake,
+        retrieval: &Retrieval,
+        octets: u64,
+        turn: Turn,
+    ) -> Result<(Arrival, Option<Wish>), store::Error> {
         let prepared = intake.finish().await?;
+        let hash = prepared.body.hash();
+        let body = if self.compares_bodies { self.store.body_of(hash).await? } else { None };
         if let Some(previous) = turn.previous {
             // An error says that the previous one was not submitted at all: it is not waited for.
             let _ = previous.await;
         }
-        let listed_size = target.size.unwrap_or(octets);
-        if let Some((from, arrival)) = self.known.find(&prepared, listed_size, target) {
-            if let Some(unique_id) = &target.unique_id {
-                let change = LedgerChange::Adopt { from, to: unique_id.clone() };
-                self.store.change_ledger(self.destination.account, vec![change]).await?;
+        let Retrieval { target, reused, .. } = retrieval;
+        let (account, listed_size) = (self.destination.account, target.size.unwrap_or(octets));
+        let found = if *reused { None } else { self.find(&prepared, body, listed_size, retrieval) };
+        if let Some((row, how)) = found {
+            let arrival = if how == Match::Content { Arrival::KnownContent } else { Arrival::KnownHeader };
+            let change = match &target.unique_id {
+                Some(unique_id) => Some(LedgerChange::Adopt { from: row.key.clone(), to: unique_id.clone() }),
+                None => row.is_resized(listed_size).then(|| LedgerChange::Resize(row.key.clone(), listed_size)),
+            };
+            if let Some(change) = change {
+                self.store.change_ledger(account, vec![change]).await?;
             }
-            return Ok(arrival);
+            return Ok((arrival, row.wish.filter(|wish| wish.confirmed || target.unique_id.is_none())));
         }
         let message = NewMessage {
             body: prepared.body,
             flags: FlagList::default(),
             internal_date: prepared.received.unwrap_or_else(ingest::now),
-            account: Some(self.destination.account),
+            account: Some(account),
         };
         let delivery = Delivery {
-            account: self.destination.account,
+            account,
             mailbox: self.destination.mailbox,
             message,
             unique_id: target.unique_id.clone(),
             listed_size,
             header_hash: prepared.header_hash,
             delete_upstream: self.delete_upstream,
-            reused: false,
+            reused: *reused,
         };
         let durable = self.store.submit(delivery).await?;
         drop(turn.submitted);
-        Ok(match durable.await? {
-            Delivered::Stored(_) => Arrival::Stored,
+        let arrival = match durable.await? {
+            Delivered::Stored(_) => return Ok((Arrival::Stored, None)),
             Delivered::Duplicate if target.unique_id.is_some() => Arrival::KnownUniqueId,
             Delivered::Duplicate => Arrival::KnownContent,
-        })
+        };
+        if let (Some(unique_id), true) = (&target.unique_id, *reused) {
+            // It is the stored one after all, which is not to be asked about again.
+            self.store.change_ledger(account, vec![LedgerChange::Resize(unique_id.clone(), listed_size)]).await?;
+        }
+        Ok((arrival, retrieval.wish))
+    }
+
+    fn find(
+        &self,
+        prepared: &Prepared,
+        body: Option<BodyId>,
+        listed_size: u64,
+        retrieval: &Retrieval,
+    ) -> Option<(Candidate, Match)> {
+        let has_unique_id = retrieval.target.unique_id.is_some();
+        let by_content_only = retrieval.by_content_only;
+        let message = Fetched { prepared, listed_size, has_unique_id, by_content_only };
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).find(&message, body)
     }
 }

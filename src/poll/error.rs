@@ -78,9 +78,9 @@ pub enum Error {
     /// The handshake failed, or TLS cannot be set up as configured.
     #[error("no TLS: {0}")]
     Tls(String),
-    /// Connecting took too long.
-    #[error("no connection in time")]
-    ConnectTimeout,
+    /// Connecting took too long; the text names the step.
+    #[error("no connection in time: {0}")]
+    ConnectTimeout(String),
     /// The session ended badly.
     #[error(transparent)]
     Session(#[from] pop3::Error),
@@ -108,7 +108,7 @@ impl Error {
             Self::Dns { .. } => PollResult::Dns,
             Self::Connect(_) | Self::Stopped => PollResult::Connect,
             Self::Tls(_) => PollResult::Tls,
-            Self::ConnectTimeout => PollResult::Timeout,
+            Self::ConnectTimeout(_) => PollResult::Timeout,
             Self::Credentials(_) | Self::NoCredentials(_) => PollResult::Auth,
             Self::Store(_) | Self::Delivery => PollResult::Store,
             Self::Session(error) => match error.kind() {

@@ -40,11 +40,13 @@ pub struct Metrics {
     skipped: IntCounterVec,
     duplicate: IntCounterVec,
     uidl_resets: IntCounterVec,
+    quarantined: IntGaugeVec,
     messages: IntGaugeVec,
     bytes: GaugeVec,
     backlog: IntGaugeVec,
     deletes: IntCounterVec,
     deletes_pending: IntGaugeVec,
+    certificate_expiry: GaugeVec,
 }
 
 impl Metrics {
@@ -72,17 +74,22 @@ impl Metrics {
             fetched: counter("messages_fetched_total", "Messages fetched and stored.", "")?,
             fetched_bytes: add(registry, octets)?,
             skipped: counter("messages_skipped_total", "Messages left where they are.", "reason")?,
-            duplicate: counter("messages_duplicate_total", "Messages fetched that were stored already.", "match")?,
+            duplicate: counter("messages_duplicate_total", "Messages listed anew that were stored already.", "match")?,
             uidl_resets: counter("uidl_resets_total", "Polls that found mail under new unique-ids.", "")?,
+            quarantined: int_gauge("messages_quarantined", "Messages that could not be fetched whole.")?,
             messages: int_gauge("upstream_messages", "Messages in the maildrop.")?,
             bytes: gauge("upstream_bytes", "Octets in the maildrop.")?,
             backlog: int_gauge("upstream_backlog_messages", "Listed messages still to be fetched.")?,
             deletes: counter("upstream_deletes_total", "Deletions upstream by how they ended.", "result")?,
             deletes_pending: int_gauge("upstream_deletes_pending", "Stored messages still to be deleted upstream.")?,
+            certificate_expiry: gauge(
+                "upstream_certificate_expiry_timestamp_seconds",
+                "End of the validity of the certificate in the last TLS handshake.",
+            )?,
         })
     }
 
-    /// The metrics of one account, all of them present from now on.
+    /// The metrics of one account, all of them present from now on but for the certificate's.
     pub(super) fn account(&self, id: &str, interval: Duration) -> AccountMetrics {
         let one = [id];
         let metrics = AccountMetrics {
@@ -101,12 +108,16 @@ impl Metrics {
             duplicate_content: self.duplicate.with_label_values(&[id, "content"]),
             duplicate_header: self.duplicate.with_label_values(&[id, "header"]),
             uidl_resets: self.uidl_resets.with_label_values(&one),
+            quarantined: self.quarantined.with_label_values(&one),
             messages: self.messages.with_label_values(&one),
             bytes: self.bytes.with_label_values(&one),
             backlog: self.backlog.with_label_values(&one),
             deletes_ok: self.deletes.with_label_values(&[id, "ok"]),
             deletes_refused: self.deletes.with_label_values(&[id, "refused"]),
+            deletes_dry_run: self.deletes.with_label_values(&[id, "dry_run"]),
             deletes_pending: self.deletes_pending.with_label_values(&one),
+            certificate_expiry: self.certificate_expiry.clone(),
+            id: id.to_owned(),
         };
         self.interval.with_label_values(&one).set(interval.as_secs_f64());
         metrics
@@ -131,12 +142,16 @@ pub(super) struct AccountMetrics {
     duplicate_content: IntCounter,
     duplicate_header: IntCounter,
     pub(super) uidl_resets: IntCounter,
+    pub(super) quarantined: IntGauge,
     pub(super) messages: IntGauge,
     pub(super) bytes: Gauge,
     pub(super) backlog: IntGauge,
     pub(super) deletes_ok: IntCounter,
     pub(super) deletes_refused: IntCounter,
+    pub(super) deletes_dry_run: IntCounter,
     pub(super) deletes_pending: IntGauge,
+    certificate_expiry: GaugeVec,
+    id: String,
 }
 
 impl AccountMetrics {
@@ -161,11 +176,24 @@ impl AccountMetrics {
         self.states.iter().for_each(|(s, gauge)| gauge.set(i64::from(*s == state)));
     }
 
+    /// A handshake was made with a certificate that is valid until then. Without TLS there is no sample: 0 would look
+    /// like a certificate that expired long ago.
+    pub(super) fn certificate(&self, expiry: Option<SystemTime>) {
+        if let Some(at) = expiry {
+            self.certificate_expiry.with_label_values(&[&self.id]).set(seconds(at));
+        }
+    }
+
     pub(super) fn skipped(&self, reason: Skipped, count: u64) {
         match reason {
             Skipped::TooLarge => self.skipped_too_large.inc_by(count),
             Skipped::Refused => self.skipped_refused.inc_by(count),
         }
+    }
+
+    /// Messages recognised under new unique-ids by their headers, without being fetched.
+    pub(super) fn adopted(&self, count: u64) {
+        self.duplicate_header.inc_by(count);
     }
 
     pub(super) fn duplicate(&self, arrival: Arrival) {

@@ -4,26 +4,37 @@
 //! by `leave_on_server` (I8), and only after the store has what is deleted there (I1).
 
 mod account;
+mod commands;
 mod connect;
 mod deliveries;
 mod drive;
 mod error;
+mod gate;
+mod kept;
+mod known;
+mod learnt;
+mod mark;
 mod metrics;
+mod notice;
 mod plan;
 #[cfg(test)]
 mod plan_tests;
+mod resolve;
 mod scheduler;
 mod settings;
 mod source;
+mod supervise;
+mod tell;
 mod trust;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub use commands::{CommandError, FindError, PollNowError};
 pub use error::{Error, PollResult};
 pub use metrics::Metrics;
 pub use settings::{AccountSettings, Bounds, FirstPoll, LeaveOnServer, Login, Route, Settings, Tls};
@@ -31,9 +42,11 @@ pub use source::{Mode, Report};
 
 use crate::status::{AccountState, AccountStatus, AccountsSender};
 use crate::store::Store;
-use account::{Account, Request};
+use account::{Account, Command};
+use gate::Gates;
+use kept::Kept;
 
-/// Callers that may wait for a poll of one account.
+/// Callers that may wait for a poll of one account, and commands that may wait to be taken.
 const MAX_REQUESTS: usize = 64;
 
 /// All accounts. Cheap to clone: every clone is the same poller.
@@ -41,41 +54,41 @@ const MAX_REQUESTS: usize = 64;
 pub struct Poller(Arc<Inner>);
 
 struct Inner {
+    store: Store,
     handles: HashMap<String, Handle>,
     /// Taken by [`Poller::run`].
     accounts: Mutex<Vec<Account>>,
 }
 
+/// What the rest of the service holds of an account.
 struct Handle {
     user: String,
+    name: String,
     enabled: bool,
+    leave_on_server: LeaveOnServer,
     nudge: Arc<Notify>,
-    requests: mpsc::Sender<Request>,
-}
-
-/// Why an account was not polled on demand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PollNowError {
-    /// There is none of this id.
-    #[error("no such account")]
-    NoAccount,
-    /// It is disabled.
-    #[error("the account is disabled")]
-    Disabled,
-    /// The poller does not run, or is stopping.
-    #[error("the poller is not running")]
-    NotRunning,
+    commands: mpsc::Sender<Command>,
+    kept: Kept,
 }
 
 impl Poller {
     /// A poller of these accounts; nothing happens before [`Poller::run`].
     pub fn new(settings: Settings, store: Store, metrics: &Metrics, status: AccountsSender) -> Self {
         let (mut handles, mut accounts) = (HashMap::new(), Vec::new());
+        let mut gates = Gates::new(settings.bounds);
         for account in settings.accounts {
-            let (requests, inbox) = mpsc::channel(MAX_REQUESTS);
+            let (commands, inbox) = mpsc::channel(MAX_REQUESTS);
             let nudge = Arc::new(Notify::new());
-            let (user, enabled) = (account.user.clone(), account.enabled);
-            handles.insert(account.id.clone(), Handle { user, enabled, nudge: nudge.clone(), requests });
+            let handle = Handle {
+                user: account.user.clone(),
+                name: account.name.clone(),
+                enabled: account.enabled,
+                leave_on_server: account.leave_on_server,
+                nudge: nudge.clone(),
+                commands,
+                kept: Kept::new(store.clone(), &account),
+            };
+            handles.insert(account.id.clone(), handle);
             let its_metrics = metrics.account(&account.id, account.poll_interval);
             let state = if account.enabled { AccountState::Ok } else { AccountState::Paused };
             its_metrics.state(state, None);
@@ -84,12 +97,13 @@ impl Poller {
                 accounts.insert(account.id.clone(), shown);
             });
             if account.enabled {
-                let source =
-                    source::Source::new(account, settings.timeouts, settings.limits, store.clone(), its_metrics);
-                accounts.push(Account::new(source, status.clone(), nudge, inbox));
+                let gate = gates.of(&account);
+                let (timeouts, limits, bounds) = (settings.timeouts, settings.limits, settings.bounds);
+                let source = source::Source::new(account, timeouts, limits, bounds, store.clone(), its_metrics);
+                accounts.push(Account::new(source, status.clone(), gate, nudge, inbox));
             }
         }
-        Self(Arc::new(Inner { handles, accounts: Mutex::new(accounts) }))
+        Self(Arc::new(Inner { store, handles, accounts: Mutex::new(accounts) }))
     }
 
     /// Polls until `shutdown`, then lets sessions come to their next safe point. A second call does nothing.
@@ -97,7 +111,8 @@ impl Poller {
         let accounts = std::mem::take(&mut *self.0.accounts.lock().unwrap_or_else(PoisonError::into_inner));
         let mut tasks = JoinSet::new();
         for account in accounts {
-            tasks.spawn(account.run(shutdown.clone()));
+            let id = account.source.settings.id.clone();
+            tasks.spawn(supervise::supervise(id, account, shutdown.clone()));
         }
         while let Some(ended) = tasks.join_next().await {
             if let Err(error) = ended {
@@ -109,16 +124,5 @@ impl Poller {
     /// The user looks at the mailbox: polls what is stale. Rate-limited, returns at once.
     pub fn nudge(&self, user: &str) {
         self.0.handles.values().filter(|handle| handle.user == user).for_each(|handle| handle.nudge.notify_one());
-    }
-
-    /// Polls an account now, whatever its time-table says, and waits for the outcome.
-    pub async fn poll_now(&self, account: &str) -> Result<Report, PollNowError> {
-        let handle = self.0.handles.get(account).ok_or(PollNowError::NoAccount)?;
-        if !handle.enabled {
-            return Err(PollNowError::Disabled);
-        }
-        let (answer, outcome) = oneshot::channel();
-        handle.requests.send(Request(answer)).await.map_err(|_| PollNowError::NotRunning)?;
-        outcome.await.map_err(|_| PollNowError::NotRunning)
     }
 }

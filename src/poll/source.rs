@@ -1,6 +1,5 @@
 //! One poll of one account: connection, session, and what is kept from one poll to the next.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use rustls::ClientConfig;
@@ -8,13 +7,28 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::connect::Connection;
-use super::drive::Drive;
+use super::drive::{Drive, Tally, Work};
+use super::learnt::Learnt;
 use super::metrics::{AccountMetrics, Skipped};
-use super::settings::{AccountSettings, Login, Tls};
+use super::settings::{AccountSettings, Bounds, FirstPoll, Login, Route, Tls};
 use super::{Error, PollResult, trust};
+use crate::ingest;
 use crate::mail::{AccountId, MailboxId, UserId};
 use crate::pop3::{Credentials, Limits, Options, Security, Timeouts};
 use crate::store::Store;
+
+/// A listing of so many messages may be a window on more.
+const WINDOW: u64 = 10;
+/// Sessions in one poll.
+const MAX_SESSIONS: u32 = 1_000;
+
+/// The sessions of one poll.
+#[derive(Debug, Default)]
+struct Cycle {
+    sessions: u32,
+    /// `first_poll` had not been applied at its beginning.
+    is_first: bool,
+}
 
 /// What a poll is to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,6 +77,8 @@ pub struct Report {
     pub faults: Vec<&'static str>,
     /// The least time between two logins, in seconds, that the server asks for.
     pub login_delay: Option<u32>,
+    /// Part of the mail is still there and can be had soon.
+    pub more: bool,
 }
 
 impl Report {
@@ -85,7 +101,34 @@ impl Report {
             backlog: 0,
             faults: Vec::new(),
             login_delay: None,
+            more: false,
         }
+    }
+
+    /// Notes a fault of the server, once.
+    pub(super) fn fault(&mut self, label: &'static str) {
+        if !self.faults.contains(&label) {
+            self.faults.push(label);
+        }
+    }
+
+    /// Adds a later session of the same poll. What is left to do is as it says, if it came so far.
+    fn absorb(&mut self, later: Self, listed: bool) {
+        let Self { fetched, duplicates, deleted, adopted, bytes, more, .. } = *self;
+        let mut faults = std::mem::take(&mut self.faults);
+        faults.extend(later.faults.iter().filter(|label| !faults.contains(label)).copied().collect::<Vec<_>>());
+        let (more_fetched, more_duplicates, more_deleted) = (later.fetched, later.duplicates, later.deleted);
+        let (more_adopted, more_bytes, still_more) = (later.adopted, later.bytes, later.more);
+        if listed {
+            *self = later;
+        }
+        self.fetched = fetched + more_fetched;
+        self.duplicates = duplicates + more_duplicates;
+        self.deleted = deleted + more_deleted;
+        self.adopted = adopted + more_adopted;
+        self.bytes = bytes + more_bytes;
+        self.more = more || still_more;
+        self.faults = faults;
     }
 }
 
@@ -94,16 +137,14 @@ pub(super) struct Source {
     pub(super) settings: AccountSettings,
     pub(super) timeouts: Timeouts,
     pub(super) limits: Limits,
+    pub(super) bounds: Bounds,
     pub(super) store: Store,
     pub(super) metrics: AccountMetrics,
+    pub(super) learnt: Learnt,
     /// Made at the first poll; a file that cannot be read is tried again at the next.
     tls: Option<Arc<ClientConfig>>,
     /// Known since the first poll; ids do not change.
     ids: Option<(UserId, AccountId)>,
-    /// False once the server hung or closed on CAPA.
-    use_capa: bool,
-    /// Unique-ids of messages that turned out to be too long, whatever LIST says.
-    pub(super) too_long: HashSet<Vec<u8>>,
 }
 
 /// Where the account's mail goes in the store.
@@ -118,76 +159,138 @@ impl Source {
         settings: AccountSettings,
         timeouts: Timeouts,
         limits: Limits,
+        bounds: Bounds,
         store: Store,
         metrics: AccountMetrics,
     ) -> Self {
         let limits = Limits { message: settings.max_message_size, ..limits };
-        Self {
-            settings,
-            timeouts,
-            limits,
-            store,
-            metrics,
-            tls: None,
-            ids: None,
-            use_capa: true,
-            too_long: HashSet::new(),
-        }
+        let learnt = Learnt::default();
+        Self { settings, timeouts, limits, bounds, store, metrics, learnt, tls: None, ids: None }
     }
 
-    /// Polls the maildrop once. `None`: the service stopped before anything was done.
+    /// Polls the maildrop: one session, or as many as it takes where the server shows a part at a time. `None`: the service
+    /// stopped before anything was done.
     pub(super) async fn poll(&mut self, mode: Mode, shutdown: &CancellationToken) -> Option<Report> {
-        let _ = mode;
-        let mut report = Report::new();
-        let mut outcome = self.attempt(&mut report, shutdown).await;
-        if self.use_capa
-            && let Err(Error::Session(error)) = &outcome
-            && error.is_about_capa()
-        {
-            self.use_capa = false;
-            report = Report::new();
-            outcome = self.attempt(&mut report, shutdown).await;
-        }
-        match outcome {
-            Ok(()) => {}
-            Err(Error::Stopped) => return None,
-            Err(error) => {
-                report.result = error.result();
-                report.error = Some(error.to_string());
+        self.learnt.tidy(ingest::now().unix);
+        let mut total = Report::new();
+        let mut cycle = Cycle::default();
+        loop {
+            let (report, tally, outcome) = self.session(mode, &mut cycle, shutdown).await;
+            let follows = cycle.sessions > 0;
+            cycle.sessions += 1;
+            let (fetched, deleted, listed) = (report.fetched, report.deleted, report.listed);
+            total.absorb(report, tally.listed || !follows);
+            match outcome {
+                Ok(()) => {}
+                Err(Error::Stopped) if follows => break,
+                Err(Error::Stopped) => return None,
+                Err(error) => {
+                    let result = error.result();
+                    // The server has had enough of us for now. What came before is none the worse for it.
+                    let enough = matches!(result, PollResult::Throttled | PollResult::Locked | PollResult::Connect);
+                    if follows && enough {
+                        total.more = true;
+                    } else {
+                        total.result = result;
+                        total.error = Some(error.to_string());
+                    }
+                    break;
+                }
+            }
+            let large = listed >= WINDOW && fetched > 0;
+            // A session that found as much again: what it shows is not all that there is.
+            self.learnt.windowed |= follows && large && tally.all_new && fetched >= WINDOW;
+            let again = (large && (tally.all_new || deleted > 0)) || (fetched > 0 && self.learnt.windowed);
+            if mode == Mode::DryRun || !again || total.more || shutdown.is_cancelled() {
+                break;
+            }
+            if total.login_delay.is_some_and(|delay| delay > 0) || cycle.sessions >= MAX_SESSIONS {
+                total.more = true;
+                break;
             }
         }
-        Some(report)
+        Some(total)
     }
 
-    async fn attempt(&mut self, report: &mut Report, shutdown: &CancellationToken) -> Result<(), Error> {
+    /// One session; tried again at once where the failure taught how to go about it.
+    async fn session(
+        &mut self,
+        mode: Mode,
+        cycle: &mut Cycle,
+        shutdown: &CancellationToken,
+    ) -> (Report, Tally, Result<(), Error>) {
+        let mut renew = false;
+        loop {
+            let (mut report, mut tally) = (Report::new(), Tally::default());
+            let outcome = self.attempt(mode, renew, cycle, &mut report, &mut tally, shutdown).await;
+            let Err(error) = &outcome else { return (report, tally, outcome) };
+            let refused = error.result() == PollResult::Auth && matches!(error, Error::Session(_));
+            let is_token = matches!(self.settings.login, Login::Token(_));
+            if refused && is_token && !renew {
+                // It may have been withdrawn before its time.
+                renew = true;
+            } else if !self.learnt.from_failure(error) {
+                return (report, tally, outcome);
+            }
+        }
+    }
+
+    async fn attempt(
+        &mut self,
+        mode: Mode,
+        renew: bool,
+        cycle: &mut Cycle,
+        report: &mut Report,
+        tally: &mut Tally,
+        shutdown: &CancellationToken,
+    ) -> Result<(), Error> {
         let settings = &self.settings;
-        let options = Options {
-            credentials: credentials(settings).await?,
-            security: match settings.tls {
-                Tls::Implicit => Security::Tls,
-                Tls::StartTls => Security::StartTls,
-                Tls::None => Security::Clear,
+        let mut options = Options {
+            credentials: credentials(settings, renew).await?,
+            security: match (settings.tls, &settings.route) {
+                (Tls::Implicit, _) => Security::Tls,
+                (Tls::StartTls, _) => Security::StartTls,
+                // What a program of the user's choice carries is as safe as it makes it.
+                (Tls::None, Route::Tunnel(_)) => Security::Tls,
+                (Tls::None, _) => Security::Clear,
             },
-            use_capa: self.use_capa,
+            use_capa: self.learnt.use_capa,
             method: settings.method,
-            avoid: Vec::new(),
+            avoid: self.learnt.avoid.clone(),
             binding: None,
             limits: self.limits,
             timeouts: self.timeouts,
         };
-        let destination = self.destination().await?;
-        let ledger = self.store.ledger(destination.account).await?;
+        let work = self.work(mode, cycle).await?;
         let connection = tokio::select! {
             connection = self.connect() => connection?,
             () = shutdown.cancelled() => return Err(Error::Stopped),
         };
+        options.binding = connection.binding();
         let tls = self.tls.clone();
-        let mut drive = Drive::new(self, report, options, destination, ledger);
-        drive.run(connection, tls, shutdown).await
+        let mut drive = Drive::new(self, report, options, work);
+        let ended = drive.run(connection, tls, shutdown).await;
+        *tally = drive.tally;
+        ended
+    }
+
+    /// What the store knows of the account.
+    async fn work(&mut self, mode: Mode, cycle: &mut Cycle) -> Result<Work, Error> {
+        let destination = self.destination(mode).await?;
+        let account = destination.account;
+        let ledger = self.store.ledger(account).await?;
+        let troubles = self.store.troubles(account).await?;
+        let is_first = !self.store.poll_state(account).await?.first_poll_done;
+        cycle.is_first |= is_first;
+        // Of a window at a time, each is of mail that was there.
+        let dated = matches!(self.settings.first_poll, FirstPoll::Since(_));
+        let applies = is_first || (cycle.is_first && dated);
+        let first_poll = applies.then_some(self.settings.first_poll);
+        Ok(Work { mode, destination, ledger, troubles, first_poll })
     }
 
     /// The account's rows in the store, made on first use.
-    async fn destination(&mut self) -> Result<Destination, Error> {
+    async fn destination(&mut self, mode: Mode) -> Result<Destination, Error> {
         let (user, account) = if let Some(ids) = self.ids {
             ids
         } else {
@@ -198,6 +301,8 @@ impl Source {
         let name = &self.settings.deliver_to;
         let mailbox = match self.store.mailbox(user, name).await? {
             Some(mailbox) => mailbox.id,
+            // A dry run stores nothing, wherever it would go.
+            None if mode == Mode::DryRun => MailboxId(0),
             None => self.store.create_mailbox(user, name, None).await?,
         };
         Ok(Destination { account, mailbox })
@@ -210,14 +315,9 @@ impl Source {
             self.tls = Some(made.map_err(|error| Error::Tls(error.to_string()))??);
         }
         let deadline = Instant::now() + self.timeouts.connect;
-        let stream = Connection::open(&self.settings.host, self.settings.port, deadline).await?;
-        match (&self.tls, self.settings.tls) {
-            (Some(config), Tls::Implicit) => {
-                let left = deadline.saturating_duration_since(Instant::now());
-                Connection::secure(stream, &self.settings.host, config.clone(), left).await
-            }
-            _ => Ok(Connection::Plain(stream)),
-        }
+        let connection = Connection::open(&self.settings, self.tls.clone(), deadline).await?;
+        self.metrics.certificate(connection.certificate_expiry());
+        Ok(connection)
     }
 
     /// Counts messages that stay where they are.
@@ -227,8 +327,8 @@ impl Source {
     }
 }
 
-/// What to log in with, as it is now.
-async fn credentials(settings: &AccountSettings) -> Result<Credentials, Error> {
+/// What to log in with, as it is now. `renew`: the token that was there has been refused.
+async fn credentials(settings: &AccountSettings, renew: bool) -> Result<Credentials, Error> {
     let username = settings.username.as_str();
     match &settings.login {
         Login::Password(source) => {
@@ -238,7 +338,7 @@ async fn credentials(settings: &AccountSettings) -> Result<Credentials, Error> {
             Ok(Credentials::new(username, fetched.map_err(Error::NoCredentials)?)?)
         }
         Login::Token(source) => {
-            let token = source.token(false).await.map_err(|error| Error::NoCredentials(error.to_string()))?;
+            let token = source.token(renew).await.map_err(|error| Error::NoCredentials(error.to_string()))?;
             Ok(Credentials::with_token(username, token.secret)?)
         }
     }

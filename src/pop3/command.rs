@@ -1,4 +1,4 @@
-//! The commands of a client, without their credentials (RFC 1939, RFC 2449, RFC 2595, RFC 5034).
+//! The commands of a client, without their credentials (RFC 1939, RFC 2449, RFC 2595, RFC 5034, RFC 6856).
 
 use std::fmt;
 
@@ -11,8 +11,14 @@ pub enum Verb {
     Capa,
     /// RFC 2595 section 4.
     Stls,
+    /// RFC 6856 section 3.
+    Lang,
+    /// RFC 6856 section 2.1.
+    Utf8,
     /// RFC 5034 section 4.
     Auth,
+    /// RFC 1939 section 7.
+    Apop,
     /// RFC 1939 section 7.
     User,
     /// RFC 1939 section 7.
@@ -44,7 +50,10 @@ impl Verb {
             Self::Greeting => "greeting",
             Self::Capa => "CAPA",
             Self::Stls => "STLS",
+            Self::Lang => "LANG",
+            Self::Utf8 => "UTF8",
             Self::Auth => "AUTH",
+            Self::Apop => "APOP",
             Self::User => "USER",
             Self::Pass => "PASS",
             Self::Stat => "STAT",
@@ -61,7 +70,7 @@ impl Verb {
 
     /// Whether its refusal is about who may log in, and when.
     pub const fn is_login(self) -> bool {
-        matches!(self, Self::Auth | Self::User | Self::Pass)
+        matches!(self, Self::Auth | Self::Apop | Self::User | Self::Pass)
     }
 }
 

@@ -17,6 +17,9 @@ pub enum Error {
         /// How.
         refusal: Refusal,
     },
+    /// None of the methods that the server offers can be used with these credentials and settings.
+    #[error("the server offers no way to log in that can be used")]
+    NoMethod,
     /// The end of the connection where more was due.
     #[error("the server closed the connection during {verb}")]
     Closed {
@@ -56,6 +59,7 @@ impl Error {
         match self {
             Self::Misbehavior(_) => ErrorKind::Protocol,
             Self::Timeout { .. } => ErrorKind::Timeout,
+            Self::NoMethod => ErrorKind::Auth,
             // A server that hangs up on a password has refused it.
             Self::Closed { verb } if verb.is_login() => ErrorKind::Auth,
             Self::Closed { .. } => ErrorKind::Connection,

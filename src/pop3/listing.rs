@@ -25,6 +25,7 @@ pub struct Listing {
     entries: Vec<Entry>,
     ids: Vec<u8>,
     has_unique_ids: bool,
+    consistent: bool,
     complete: bool,
 }
 
@@ -76,6 +77,11 @@ impl Listing {
     /// Whether the server answered UIDL.
     pub fn has_unique_ids(&self) -> bool {
         self.has_unique_ids
+    }
+
+    /// Whether STAT, UIDL and LIST agree on which messages there are.
+    pub fn is_consistent(&self) -> bool {
+        self.consistent
     }
 
     /// Whether every message is here with a unique-id, by all that the server says: what is not here is gone.
@@ -182,7 +188,8 @@ impl ListingBuilder {
         }
         self.drop_shared_ids(&mut entries);
         let complete = has_unique_ids && !self.suspect && entries.iter().all(|entry| entry.id.is_some());
-        Ok((Listing { entries, ids: self.ids, has_unique_ids, complete }, self.faults))
+        let consistent = !self.suspect;
+        Ok((Listing { entries, ids: self.ids, has_unique_ids, consistent, complete }, self.faults))
     }
 
     /// Orders rows by message number. Of a repeated number the first row stays; if they differ, nothing is known of it.

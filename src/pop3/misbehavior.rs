@@ -22,6 +22,12 @@ pub enum Misbehavior {
     /// `+OK` where `+ ` is due in an AUTH exchange.
     #[error("+OK in place of a continuation request")]
     OkForContinuation,
+    /// A challenge in an AUTH exchange that cannot be answered: not base64, empty, or against its mechanism.
+    #[error("a challenge of an AUTH exchange is malformed")]
+    MalformedChallenge,
+    /// SCRAM (RFC 5802): the server does not prove that it knows the password.
+    #[error("the server does not know the password")]
+    BadServerSignature,
     /// Bytes between the answer to STLS and the handshake: discarded (RFC 2595 section 4).
     #[error("data before the TLS handshake")]
     DataBeforeTls,
@@ -88,6 +94,8 @@ impl Misbehavior {
             Self::UnexpectedContinuation => "unexpected_continuation",
             Self::EmptyLine => "empty_line",
             Self::OkForContinuation => "ok_for_continuation",
+            Self::MalformedChallenge => "malformed_challenge",
+            Self::BadServerSignature => "bad_server_signature",
             Self::DataBeforeTls => "data_before_tls",
             Self::MalformedStat => "malformed_stat",
             Self::MalformedUidl => "malformed_uidl",

@@ -1,4 +1,4 @@
-//! POP3 client (RFC 1939, RFC 2449, RFC 2595, RFC 3206, RFC 5034): bytes in, bytes out, events.
+//! POP3 client (RFC 1939, RFC 2449, RFC 2595, RFC 3206, RFC 5034, RFC 6856): bytes in, bytes out, events.
 //!
 //! Layer 1: no socket, no clock, no log. `session::Session` is driven by whoever owns the connection; every way in which
 //! a server can break the rules is a [`Misbehavior`] variant, and every length a server chooses is bounded by [`Limits`].
@@ -16,7 +16,7 @@ mod reply;
 mod session;
 
 pub use auth::{ChannelBinding, CredentialError, Credentials, Method};
-pub use capa::Capabilities;
+pub use capa::{Capabilities, Expire};
 pub use command::Verb;
 pub use error::{Error, ErrorKind};
 pub use limits::{Limits, Timeouts};

@@ -12,8 +12,8 @@ pub(super) enum Status<'a> {
     Ok(&'a [u8]),
     /// `-ERR`, with what follows it.
     Err(&'a [u8]),
-    /// `+`: the server waits for the next line of an AUTH exchange (RFC 5034 section 4).
-    Continue,
+    /// `+`: the server waits for the next line of an AUTH exchange (RFC 5034 section 4), with its challenge.
+    Continue(&'a [u8]),
 }
 
 /// Reads a status line; the text may be missing altogether. `None`: it is none.
@@ -29,7 +29,8 @@ pub(super) fn parse(line: &[u8]) -> Option<Status<'_>> {
     if let Some(text) = after(b"-ERR") {
         return Some(Status::Err(text));
     }
-    (line == b"+" || line.starts_with(b"+ ")).then_some(Status::Continue)
+    let challenge = line.strip_prefix(b"+")?;
+    (challenge.is_empty() || challenge.starts_with(b" ")).then(|| Status::Continue(challenge.trim_ascii()))
 }
 
 /// A decimal number: digits only, no sign, no wrap.
@@ -157,9 +158,9 @@ mod tests {
             ("+ok hello", Some(Status::Ok(b"hello"))),
             ("-ERR", Some(Status::Err(b""))),
             ("-ERR\tno", Some(Status::Err(b"no"))),
-            ("+", Some(Status::Continue)),
-            ("+ ", Some(Status::Continue)),
-            ("+ UGFzcw==", Some(Status::Continue)),
+            ("+", Some(Status::Continue(b""))),
+            ("+ ", Some(Status::Continue(b""))),
+            ("+ UGFzcw==", Some(Status::Continue(b"UGFzcw=="))),
             ("+OKAY", None),
             ("-ERROR", None),
             ("", None),

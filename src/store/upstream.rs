@@ -19,6 +19,12 @@ pub fn content_key(hash: &[u8; 32]) -> Vec<u8> {
     [&[0], hash.as_slice()].concat()
 }
 
+/// The ledger key of a message that `first_poll` left where it is and whose server has no unique-ids: what TOP and LIST tell
+/// of it.
+pub fn header_key(hash: &[u8; 16], listed_size: u64) -> Vec<u8> {
+    [&[2], hash.as_slice(), &listed_size.to_be_bytes()].concat()
+}
+
 /// The ledger and what else is kept of an account.
 impl Store {
     /// The whole ledger of an account by unique-id. The key of a message without one is a zero byte and its BLAKE3.

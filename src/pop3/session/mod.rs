@@ -320,6 +320,11 @@ impl Session {
         &self.capabilities
     }
 
+    /// The method by which a login is under way: what to avoid next time if the server hangs up on it.
+    pub fn tried(&self) -> Option<Method> {
+        self.login.under_way()
+    }
+
     /// Whether the next command would be sent at once.
     pub fn has_room(&mut self) -> bool {
         self.pump();
@@ -357,7 +362,7 @@ impl Session {
         let status = reply::parse(&line.text).ok_or(Misbehavior::MalformedReply)?;
         let command = self.in_flight.pop_front().ok_or(Misbehavior::UnsolicitedReply)?;
         self.last_verb = command.verb;
-        if status == Status::Continue && command.verb != Verb::Auth {
+        if matches!(status, Status::Continue(_)) && command.verb != Verb::Auth {
             return Err(Misbehavior::UnexpectedContinuation.into());
         }
         match self.phase {
@@ -398,8 +403,7 @@ impl Session {
         match verb {
             Verb::Capa => {
                 self.capabilities = Capabilities { known: true, ..std::mem::take(&mut self.new_capabilities) };
-                self.after_capa();
-                Ok(())
+                self.after_capa()
             }
             Verb::List => self.end_listing(),
             _ => Ok(()),

@@ -1,3 +1,5 @@
+mod login;
+
 use super::super::{ErrorKind, Item};
 use super::*;
 use crate::secret::Secret;
@@ -98,9 +100,13 @@ impl Peer {
 }
 
 fn play(options: Options, script: Script<'_>) -> Outcome {
-    let whole = Peer::new(options.clone(), 1 << 20).play("+OK hi\r\n", script);
+    play_after("+OK hi\r\n", options, script)
+}
+
+fn play_after(greeting: &str, options: Options, script: Script<'_>) -> Outcome {
+    let whole = Peer::new(options.clone(), 1 << 20).play(greeting, script);
     for step in [1, 2, 3, 7, 64] {
-        let cut = Peer::new(options.clone(), step).play("+OK hi\r\n", script);
+        let cut = Peer::new(options.clone(), step).play(greeting, script);
         assert_eq!(cut, whole, "cut by {step}");
     }
     whole
@@ -183,73 +189,6 @@ fn stls_refused_never_sends_a_password() {
     let outcome = play(options, &[("CAPA", "+OK\r\nUSER\r\n.\r\n"), ("STLS", "-ERR no\r\n")]);
     assert_eq!(outcome.error.map(|error| error.kind()), Some(ErrorKind::Tls));
     assert_eq!(outcome.sent, ["CAPA", "STLS"]);
-}
-
-const CAPA_PLAIN: (&str, &str) = ("CAPA", "+OK\r\nSASL PLAIN\r\n.\r\n");
-const AUTH: &str = "AUTH PLAIN AHUAc2VjcmV0";
-
-#[test]
-fn sasl_plain_and_its_oddities() {
-    let done = ("CAPA", "+OK\r\n.\r\n");
-    for (answers, sent) in [
-        (&[(AUTH, "+OK\r\n"), done] as Script<'_>, 4),
-        (&[(AUTH, "+ \r\n"), ("AHUAc2VjcmV0", "+OK\r\n"), done], 5),
-        (&[(AUTH, "+\r\n"), ("AHUAc2VjcmV0", "+OK\r\n"), done], 5),
-        (&[(AUTH, "-ERR what\r\n"), ("USER u", "+OK\r\n"), ("PASS secret", "+OK\r\n"), done], 6),
-    ] {
-        let script: Vec<_> = [CAPA_PLAIN].iter().chain(answers).copied().collect();
-        let outcome = play(options(), &script);
-        assert_eq!((outcome.error, outcome.sent.len()), (None, sent), "{answers:?}");
-    }
-    let twice = play(options(), &[CAPA_PLAIN, (AUTH, "+ \r\n"), ("AHUAc2VjcmV0", "+ \r\n")]);
-    assert_eq!(twice.error, Some(Misbehavior::UnexpectedContinuation.into()));
-}
-
-#[test]
-fn a_long_response_takes_ok_for_a_continuation() {
-    let credentials = Credentials::new("u", Secret::new("p".repeat(300))).expect("fits");
-    let response = String::from_utf8(credentials.response_line().to_vec()).expect("ascii");
-    let script = [CAPA_PLAIN, ("AUTH PLAIN", "+OK\r\n"), (response.trim_end(), "+OK\r\n"), ("CAPA", "-ERR\r\n")];
-    let outcome = play(Options { credentials, ..options() }, &script);
-    assert_eq!(told(&outcome), [Event::Misbehaved(Misbehavior::OkForContinuation)]);
-    assert_eq!(outcome.sent.last().map(String::as_str), Some("STAT"));
-}
-
-#[test]
-fn refusals_of_a_login_are_told_apart() {
-    for (answer, kind) in [
-        ("-ERR\r\n", ErrorKind::Auth),
-        ("-ERR [AUTH] no\r\n", ErrorKind::Auth),
-        ("-ERR [IN-USE] no\r\n", ErrorKind::Locked),
-        ("-ERR [LOGIN-DELAY] no\r\n", ErrorKind::Throttled),
-        ("-ERR [SYS/TEMP] no\r\n", ErrorKind::Throttled),
-        ("-ERR [SYS/PERM] no\r\n", ErrorKind::Auth),
-    ] {
-        let pass = play(options(), &[LOGIN[0], LOGIN[1], ("PASS secret", answer)]);
-        assert_eq!(pass.error.expect("refused").kind(), kind, "{answer}");
-        if answer.contains('[') {
-            let plain = play(options(), &[CAPA_PLAIN, (AUTH, answer)]);
-            assert_eq!(plain.error.expect("refused").kind(), kind, "{answer}");
-        }
-    }
-}
-
-#[test]
-fn hanging_up_on_a_password_is_a_refusal_and_elsewhere_it_is_not() {
-    for (script, kind) in [
-        (&LOGIN[..0], ErrorKind::Connection),
-        (&LOGIN[..1], ErrorKind::Auth),
-        (&LOGIN[..2], ErrorKind::Auth),
-        (&LOGIN[..3], ErrorKind::Connection),
-    ] {
-        let mut peer = Peer::new(options(), 64);
-        let now = peer.now;
-        peer.session.handle_bytes(now, b"+OK\r\n").expect("greeting");
-        for (_, answer) in script {
-            peer.session.handle_bytes(now, answer.as_bytes()).expect("answer");
-        }
-        assert_eq!(peer.session.handle_bytes(now, b"").expect_err("closed").kind(), kind, "{script:?}");
-    }
 }
 
 fn pipelined(limits: Limits, sizes: &[u64]) -> (Session, Instant) {

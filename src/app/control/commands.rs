@@ -1,0 +1,82 @@
+//! Does what is asked over the control socket.
+
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::protocol::{Held, Polled, Request, Status, Switched};
+use crate::http::AccountView;
+use crate::poll::{Mode, Poller};
+use crate::status::Accounts;
+
+/// The parts of the service that can be asked or told.
+pub(in crate::app) struct Commands {
+    pub(in crate::app) poller: Poller,
+    pub(in crate::app) accounts: watch::Receiver<Accounts>,
+}
+
+impl Commands {
+    /// The error is for people.
+    pub(super) async fn obey(&self, request: Request) -> Result<Value, String> {
+        match request {
+            Request::Status => value(&self.status()),
+            Request::Poll { account, dry_run, force } => {
+                let mode = if dry_run { Mode::DryRun } else { Mode::Normal };
+                let accounts = match account {
+                    Some(name) => vec![self.find(&name)?],
+                    None => self.poller.accounts(),
+                };
+                value(&self.poll(accounts, mode, force).await)
+            }
+            Request::Pause { account } => {
+                let account = self.find(&account)?;
+                let changed = self.poller.pause(&account).await.map_err(|error| format!("{account}: {error}"))?;
+                value(&Switched { account, changed })
+            }
+            Request::Resume { account } => {
+                let account = self.find(&account)?;
+                let changed = self.poller.resume(&account).await.map_err(|error| format!("{account}: {error}"))?;
+                value(&Switched { account, changed })
+            }
+            Request::ConfirmDeletes { account, count_only } => {
+                let account = self.find(&account)?;
+                let counted = if count_only {
+                    self.poller.held_deletes(&account).await
+                } else {
+                    self.poller.confirm_deletes(&account).await
+                };
+                let count = counted.map_err(|error| format!("{account}: {error}"))?;
+                value(&Held { account, count })
+            }
+        }
+    }
+
+    fn find(&self, name: &str) -> Result<String, String> {
+        self.poller.find(name).map_err(|error| error.to_string())
+    }
+
+    fn status(&self) -> Status {
+        let accounts = self.accounts.borrow().iter().map(|(id, status)| AccountView::of(id, status)).collect();
+        Status { version: env!("CARGO_PKG_VERSION").to_owned(), accounts }
+    }
+
+    /// All of them at the same time; the poller bounds the connections.
+    async fn poll(&self, accounts: Vec<String>, mode: Mode, force: bool) -> Vec<Polled> {
+        let mut polls = JoinSet::new();
+        for account in accounts {
+            let poller = self.poller.clone();
+            polls.spawn(async move {
+                let outcome = poller.poll_on_demand(&account, mode, force).await;
+                Polled::new(account, mode, outcome)
+            });
+        }
+        let mut polled = polls.join_all().await;
+        polled.sort_by(|one, other| one.account.cmp(&other.account));
+        polled
+    }
+}
+
+fn value(answer: &impl Serialize) -> Result<Value, String> {
+    serde_json::to_value(answer).map_err(|error| error.to_string())
+}

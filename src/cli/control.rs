@@ -1,0 +1,84 @@
+//! Asks or tells the running service over its control socket.
+
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use serde::de::DeserializeOwned;
+
+use crate::app::control::Reach;
+use crate::app::control::protocol::{Request, parse_answer, request_line};
+use crate::config;
+
+/// More than the status of tens of thousands of accounts.
+const MAX_ANSWER: u64 = 256 << 20;
+
+/// The service answers at once, but for polls.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The service of one configuration.
+pub(super) struct Service {
+    data_dir: PathBuf,
+    file: PathBuf,
+}
+
+impl Service {
+    /// Finds it by the configuration's `data_dir`; it need not run yet.
+    pub(super) fn of(file: &Path) -> anyhow::Result<Self> {
+        Ok(Self { data_dir: config::load(file)?.config.data_dir, file: file.to_owned() })
+    }
+
+    /// Sends the request and waits for the answer: for a poll as long as it takes.
+    pub(super) fn ask<T: DeserializeOwned>(&self, request: &Request) -> anyhow::Result<T> {
+        let mut stream = self.connect()?;
+        let patience = if matches!(request, Request::Poll { .. }) { None } else { Some(PATIENCE) };
+        stream.set_read_timeout(patience)?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.write_all(&request_line(request)?).context("cannot ask the service")?;
+        let mut answer = Vec::new();
+        stream.take(MAX_ANSWER).read_to_end(&mut answer).context("no answer from the service")?;
+        if answer.is_empty() {
+            bail!("the service has hung up; it answers its own user and root only, and nobody while it stops");
+        }
+        let answer = parse_answer(&answer).map_err(|error| anyhow!("{}", printable(&error)))?;
+        serde_json::from_value(answer).context("the service's answer is not understood")
+    }
+
+    fn connect(&self) -> anyhow::Result<UnixStream> {
+        let data_dir = self.data_dir.display();
+        let not_running = || {
+            anyhow!(
+                "no service is running on data_dir {data_dir}; start it with: tributary serve -c {}",
+                self.file.display()
+            )
+        };
+        let connected = Reach::of(&self.data_dir).and_then(|reach| UnixStream::connect(reach.path()));
+        connected.map_err(|error| match error.kind() {
+            ErrorKind::NotFound | ErrorKind::ConnectionRefused => not_running(),
+            ErrorKind::PermissionDenied => {
+                anyhow!(
+                    "the control socket in data_dir {data_dir} is closed to this user: run the command as the \
+                         service's user, or as root"
+                )
+            }
+            _ => anyhow!("cannot reach the service by the control socket in data_dir {data_dir}: {error}"),
+        })
+    }
+}
+
+/// Text that others may have chosen, for a terminal: without control characters.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_moves_the_cursor() {
+        assert_eq!(printable("a\u{1b}[2J\r\nb\u{9b}c\u{7f}\u{e4}"), "a?[2J??b?c?\u{e4}");
+    }
+}

@@ -1,0 +1,423 @@
+//! Drives a POP3 session over its connection and carries messages into the store.
+//!
+//! A session lists, compares what is doubtful by TOP, retrieves, deletes and quits, in this order. DELE is sent only for what
+//! the store has acknowledged (I1), and a ledger row becomes `Gone` only when QUIT was answered. A message of which the
+//! end is missing is dropped, or delivered as what could be had of it.
+
+mod compare;
+mod quarantine;
+mod remove;
+mod retrieve;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Duration, Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::Error;
+use super::connect::Connection;
+use super::deliveries::Deliveries;
+use super::known::{HeaderKey, Known};
+use super::plan::{Comparison, Ledger, Policy, Troubles};
+use super::resolve::{Answer, Retrieval};
+use super::settings::{FirstPoll, LeaveOnServer};
+use super::source::{Destination, Mode, Report, Source};
+use crate::ingest;
+use crate::pop3::{self, Event, Options, Session, Verb};
+use crate::store;
+use quarantine::Failure;
+use remove::Removal;
+use retrieve::Receiving;
+
+/// Octets read at once: bounds what of a message is in memory outside the store.
+const READ_BUFFER: usize = 64 * 1024;
+
+/// What a session past its time has to come to its end.
+const GRACE: Duration = Duration::from_secs(10 * 60);
+
+/// What a session works with.
+pub(super) struct Work {
+    pub(super) mode: Mode,
+    pub(super) destination: Destination,
+    pub(super) ledger: Ledger,
+    pub(super) troubles: Troubles,
+    /// What is still to be applied of `first_poll`.
+    pub(super) first_poll: Option<FirstPoll>,
+}
+
+/// What a session found out for the next one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tally {
+    /// The listing has come.
+    pub(super) listed: bool,
+    /// Every listed message has a unique-id, and none of them was known.
+    pub(super) all_new: bool,
+}
+
+/// One session at work.
+pub(super) struct Drive<'a> {
+    source: &'a mut Source,
+    report: &'a mut Report,
+    session: Session,
+    work: Work,
+    pub(super) tally: Tally,
+    stage: Stage,
+    /// Seconds since 1970, at the start.
+    now: i64,
+    known: Known,
+    to_compare: VecDeque<Comparison>,
+    /// TOP sent, not yet answered; oldest first.
+    comparing: VecDeque<Comparison>,
+    answers: Vec<Answer>,
+    /// What the answers of a sample decide about.
+    resized: Vec<Comparison>,
+    tops: Tops,
+    /// Messages came under new unique-ids.
+    reset: bool,
+    /// What the answers say of `first_poll` is the last that is to be said.
+    ends_first_poll: bool,
+    /// What is known of headers that several messages have, if all of these are fetched.
+    settling: Vec<(HeaderKey, usize)>,
+    to_retrieve: VecDeque<Retrieval>,
+    /// Asked for and not yet complete; oldest first.
+    retrieving: VecDeque<Retrieval>,
+    receiving: Option<Receiving>,
+    /// The message being received is too long: the rest of it is not looked at.
+    overlong: Option<Retrieval>,
+    deliveries: Deliveries,
+    failures: Vec<Failure>,
+    /// Keys of messages that have come after failures.
+    recovered: Vec<Vec<u8>>,
+    /// A message has come whole.
+    progress: bool,
+    to_delete: VecDeque<Removal>,
+    /// Deletions that the brake may hold once all of them are known.
+    unconfirmed: Vec<Removal>,
+    /// DELE sent, not yet answered.
+    deleting: HashMap<u32, Removal>,
+    /// Deleted once QUIT is answered.
+    deleted: Vec<Removal>,
+    /// Deletions that the server refuses, or that a dry run only tells of.
+    undeleted: u64,
+    /// The server deletes only what was retrieved in the session.
+    retrieve_first: bool,
+    /// Octets that may still be asked for.
+    octets_left: u64,
+    /// Nothing more is begun after it.
+    ends: Instant,
+    /// Nothing more is begun: the service stops, or the store has failed.
+    stopping: bool,
+    failure: Option<store::Error>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Login,
+    Comparing,
+    Moving,
+    Quitting,
+}
+
+/// What TOP has done so far.
+#[derive(Debug, Default)]
+struct Tops {
+    answered: u32,
+    refused: u32,
+}
+
+enum Flow {
+    Continue,
+    StartTls,
+    Finished,
+}
+
+impl<'a> Drive<'a> {
+    pub(super) fn new(source: &'a mut Source, report: &'a mut Report, options: Options, work: Work) -> Self {
+        let delete_upstream =
+            source.settings.leave_on_server == LeaveOnServer::Never && !source.settings.delete_dry_run;
+        let deliveries = Deliveries::new(source.store.clone(), work.destination, delete_upstream);
+        let (octets_left, ends) = (source.bounds.session_octets, Instant::now() + source.bounds.session_time);
+        Self {
+            source,
+            report,
+            session: Session::new(options, now()),
+            work,
+            tally: Tally::default(),
+            stage: Stage::Login,
+            now: ingest::now().unix,
+            known: Known::default(),
+            to_compare: VecDeque::new(),
+            comparing: VecDeque::new(),
+            answers: Vec::new(),
+            resized: Vec::new(),
+            tops: Tops::default(),
+            to_retrieve: VecDeque::new(),
+            retrieving: VecDeque::new(),
+            receiving: None,
+            overlong: None,
+            deliveries,
+            failures: Vec::new(),
+            recovered: Vec::new(),
+            progress: false,
+            reset: false,
+            ends_first_poll: false,
+            settling: Vec::new(),
+            to_delete: VecDeque::new(),
+            unconfirmed: Vec::new(),
+            deleting: HashMap::new(),
+            deleted: Vec::new(),
+            undeleted: 0,
+            retrieve_first: false,
+            octets_left,
+            ends,
+            stopping: false,
+            failure: None,
+        }
+    }
+
+    /// The whole session. What is complete when it fails is still stored.
+    pub(super) async fn run(
+        &mut self,
+        connection: Connection,
+        tls: Option<Arc<ClientConfig>>,
+        shutdown: &CancellationToken,
+    ) -> Result<(), Error> {
+        let ended = self.session(connection, tls, shutdown).await;
+        if let Err(error) = &ended {
+            self.salvage().await;
+            self.blame(error);
+        }
+        let settled = self.settle_failures().await;
+        self.note(settled);
+        self.sum_up();
+        match (ended, self.failure.take()) {
+            (_, Some(failure)) => Err(failure.into()),
+            // The server hung up on QUIT, but nothing depended on its answer.
+            (Err(Error::Session(pop3::Error::Closed { verb: Verb::Quit })), None) if self.deleted.is_empty() => Ok(()),
+            (ended, None) => ended,
+        }
+    }
+
+    async fn session(
+        &mut self,
+        mut connection: Connection,
+        tls: Option<Arc<ClientConfig>>,
+        shutdown: &CancellationToken,
+    ) -> Result<(), Error> {
+        let mut buffer = vec![0; READ_BUFFER];
+        loop {
+            let mut busy = false;
+            while let Some(event) = self.session.poll_event() {
+                busy = true;
+                match self.on_event(event).await? {
+                    Flow::Continue => {}
+                    Flow::Finished => return self.finish().await,
+                    Flow::StartTls => {
+                        let deadline = Instant::now() + self.source.timeouts.connect;
+                        connection = connection.upgrade(&self.source.settings, tls.clone(), deadline).await?;
+                        self.source.metrics.certificate(connection.certificate_expiry());
+                        self.session.tls_started(now(), connection.binding());
+                    }
+                }
+            }
+            if busy {
+                self.session.touch(now());
+            }
+            self.feed().await?;
+            self.transmit(&mut connection).await?;
+            self.wait(&mut connection, &mut buffer, shutdown).await?;
+        }
+    }
+
+    /// Waits for bytes, for the store, for time to run out, or for the service to stop; whichever comes first.
+    async fn wait(
+        &mut self,
+        connection: &mut Connection,
+        buffer: &mut [u8],
+        shutdown: &CancellationToken,
+    ) -> Result<(), Error> {
+        let full = self.deliveries.is_full();
+        let deadline = self.session.poll_timeout().filter(|_| !full).map(Instant::from_std);
+        tokio::select! {
+            read = connection.read(buffer), if !full => {
+                // A reset is the end of the connection like any other: what was awaited says what it means.
+                let bytes = buffer.get(..read.unwrap_or(0)).unwrap_or_default();
+                self.session.handle_bytes(now(), bytes)?;
+            }
+            Some(done) = self.deliveries.next(), if !self.deliveries.is_empty() => {
+                self.on_done(done?);
+                if full {
+                    self.session.touch(now());
+                }
+            }
+            () = until(deadline), if deadline.is_some() => self.session.handle_timeout(now())?,
+            () = sleep_until(self.ends + GRACE) => {
+                return Err(pop3::Error::Timeout { verb: self.session.awaited() }.into());
+            }
+            () = shutdown.cancelled(), if !self.stopping => {
+                if self.stage == Stage::Login {
+                    return Err(Error::Stopped);
+                }
+                self.stopping = true;
+            }
+        }
+        Ok(())
+    }
+
+    async fn transmit(&mut self, connection: &mut Connection) -> Result<(), Error> {
+        while let Some(bytes) = self.session.poll_transmit(now()) {
+            let sent = timeout(self.source.timeouts.reply, async {
+                connection.write_all(&bytes).await?;
+                connection.flush().await
+            });
+            match sent.await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return Err(pop3::Error::Closed { verb: self.session.awaited() }.into()),
+                Err(_) => return Err(pop3::Error::Timeout { verb: self.session.awaited() }.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the session its next commands, and QUIT when all is done.
+    async fn feed(&mut self) -> Result<(), Error> {
+        if self.stage == Stage::Comparing {
+            self.ask();
+            if self.to_compare.is_empty() && self.comparing.is_empty() {
+                self.conclude().await?;
+            }
+        }
+        if self.stage == Stage::Moving && !self.unconfirmed.is_empty() && self.has_all() {
+            self.apply_brake();
+        }
+        while self.stage == Stage::Moving && !self.is_over() && self.session.has_room() {
+            if let Some(retrieval) = self.to_retrieve.pop_front() {
+                self.retrieve(retrieval);
+            } else if let Some(removal) = self.to_delete.pop_front() {
+                self.delete(removal);
+            } else {
+                break;
+            }
+        }
+        let idle = self.session.is_idle() && self.deliveries.is_empty();
+        if idle && (self.stage == Stage::Moving || (self.stage == Stage::Comparing && self.is_over())) {
+            self.session.quit();
+            self.stage = Stage::Quitting;
+        }
+        Ok(())
+    }
+
+    /// Whether every message that is to be retrieved has been dealt with.
+    fn has_all(&self) -> bool {
+        self.to_retrieve.is_empty() && self.retrieving.is_empty() && self.deliveries.is_empty()
+    }
+
+    /// Whether nothing more may be begun.
+    fn is_over(&self) -> bool {
+        self.stopping || self.octets_left == 0 || Instant::now() >= self.ends
+    }
+
+    async fn on_event(&mut self, event: Event) -> Result<Flow, Error> {
+        match event {
+            Event::StartTls => return Ok(Flow::StartTls),
+            Event::LoggedIn(method) => self.source.learnt.method = Some(method),
+            Event::Listed(listing) => self.on_listing(&listing).await?,
+            Event::Header { number, data } => self.on_header(number, &data),
+            Event::Body { number, data } => self.on_body(number, &data).await,
+            Event::Retrieved { number, octets } => self.on_retrieved(number, octets).await,
+            Event::TooLong { number } => self.on_too_long(number),
+            Event::Refused { verb: Verb::Top, number, refusal } => self.on_top_refused(number, &refusal),
+            Event::Refused { verb: Verb::Retr, number, refusal } => self.on_retrieval_refused(number, &refusal),
+            Event::Refused { number, .. } => self.on_deletion_refused(number),
+            Event::Deleted { number } => self.deleted.extend(self.deleting.remove(&number)),
+            Event::Done(_) => {}
+            Event::Misbehaved(fault) => self.report.fault(fault.label()),
+            Event::Closed => return Ok(Flow::Finished),
+        }
+        Ok(Flow::Continue)
+    }
+
+    /// After a failure of the store nothing more is begun; what is on its way from the server is dropped.
+    fn note(&mut self, result: Result<(), store::Error>) {
+        if let Err(error) = result {
+            self.receiving = None;
+            self.stopping = true;
+            self.failure.get_or_insert(error);
+        }
+    }
+
+    /// The session is over before its time: messages that came whole are stored all the same.
+    async fn salvage(&mut self) {
+        while let Some(event) = self.session.poll_event() {
+            let is_of_a_message = matches!(
+                event,
+                Event::Body { .. }
+                    | Event::Retrieved { .. }
+                    | Event::TooLong { .. }
+                    | Event::Misbehaved(_)
+                    | Event::Refused { verb: Verb::Retr, .. }
+            );
+            if is_of_a_message && self.on_event(event).await.is_err() {
+                break;
+            }
+        }
+        while let Some(Ok(done)) = self.deliveries.next().await {
+            self.on_done(done);
+        }
+    }
+
+    /// What is left for the next session.
+    fn sum_up(&mut self) {
+        let kept = |retrieval: &&Retrieval| retrieval.discard.is_none();
+        let unasked = self.to_compare.iter().chain(&self.comparing).filter(|c| c.is_unknown()).count();
+        let unanswered = self.answers.iter().filter(|(comparison, _)| comparison.is_unknown()).count();
+        let retrievals = self.to_retrieve.iter().chain(&self.retrieving).filter(kept).count();
+        self.report.backlog = (unasked + unanswered + retrievals) as u64;
+        let discards = self.to_retrieve.iter().chain(&self.retrieving).filter(|r| r.discard.is_some()).count();
+        let claims = self.to_compare.iter().chain(&self.comparing).filter(|c| c.wish().is_some()).count();
+        let deletions = self.to_delete.len() + self.unconfirmed.len() + self.deleting.len() + self.deleted.len();
+        self.report.deletes_pending =
+            (deletions + discards + claims) as u64 + self.undeleted + self.report.deletes_held;
+        let cut = self.is_over() && !self.stopping;
+        self.report.more |= cut && (self.report.backlog > 0 || deletions > 0);
+        let metrics = &self.source.metrics;
+        if self.tally.listed && self.work.mode == Mode::Normal {
+            metrics.backlog.set(gauge(self.report.backlog));
+            metrics.deletes_pending.set(gauge(self.report.deletes_pending));
+            metrics.quarantined.set(gauge(self.report.quarantined));
+        }
+    }
+
+    fn policy(&self) -> Policy<'_> {
+        let Source { settings, learnt, .. } = &*self.source;
+        Policy {
+            leave_on_server: settings.leave_on_server,
+            delete_larger_than: settings.delete_larger_than,
+            max_message_size: settings.max_message_size,
+            first_poll: self.work.first_poll,
+            fetch_skipped: settings.first_poll == FirstPoll::All,
+            too_long: &learnt.too_long,
+            undead: &learnt.undead,
+            now: self.now,
+        }
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The clock of the runtime, so that tests can move it.
+fn now() -> std::time::Instant {
+    Instant::now().into_std()
+}
+
+fn gauge(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
