@@ -1,5 +1,7 @@
 //! Which cases there are.
 
+use std::time::Duration;
+
 use tributary::demo::pop3d::{At, Chunks, Quirks, Settings as ServerSettings, Traffic};
 use tributary::poll::LeaveOnServer;
 
@@ -13,7 +15,13 @@ const CHUNKED_STRIDE: usize = 512;
 /// The end of a message, with the line end before it.
 const END: &[u8] = b"\r\n.\r\n";
 
-const POLICIES: [LeaveOnServer; 2] = [LeaveOnServer::Forever, LeaveOnServer::Never];
+const POLICIES: [LeaveOnServer; 4] = [
+    LeaveOnServer::Forever,
+    LeaveOnServer::Never,
+    // Over by the next poll.
+    LeaveOnServer::For(Duration::from_millis(1)),
+    LeaveOnServer::UntilExpunged,
+];
 
 /// How the server is set up.
 pub(crate) fn settings(pipelining: bool, chunks: Chunks) -> ServerSettings {
