@@ -104,8 +104,13 @@ impl Account {
         self.server.heal();
     }
 
+    /// Waits until the session is held back.
     pub(crate) async fn held(&self) {
         self.server.faults(1).await;
+        if self.plan.hold == Hold::BeforeQuit {
+            // No answer of the session was left out.
+            assert_eq!(self.server.traffic().answers, answers(self.plan.policy, self.plan.phase), "{:?}", self.plan);
+        }
     }
 
     pub(crate) fn logins(&self) -> u64 {
@@ -180,7 +185,7 @@ impl Account {
 
 /// How many answers a session has in which nothing goes wrong.
 pub(crate) fn answers(policy: Policy, phase: Phase) -> u32 {
-    // AUTH or USER and PASS, CAPA, STAT, UIDL, LIST, QUIT.
+    // CAPA, AUTH, STAT, UIDL, LIST, QUIT.
     let around = 6;
     let (all, half) = (MESSAGES as u32, MESSAGES as u32 / 2);
     around
