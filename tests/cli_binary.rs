@@ -75,6 +75,42 @@ fn check_config_prints_what_is_in_effect_and_finds_the_file() {
     assert!(run(tributary(home.path()).arg("check-config").env("TRIBUTARY_CONFIG", &file)).contains("name: wren"));
 }
 
+/// Passwords and tokens of every form of the file are fetched or left alone as they must be, and none is printed.
+#[test]
+fn check_config_masks_every_secret_and_runs_no_token_command() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("pw"), "hunter2\n").unwrap();
+    let config = "\
+users:
+  - name: robin
+    password: hunter2
+    accounts:
+      - { name: a, pop3: { host: h, tls: insecure, username: u, password: { file: pw } } }
+      - { name: b, pop3: { host: h, tls: none, username: u, password: hunter2 } }
+      - { name: c, pop3: { host: h, username: u, token_command: [touch, run] } }
+      - name: d
+        pop3:
+          host: h
+          username: u
+          oauth2: { provider: google, client_id: me, client_secret: hunter2 }
+          socks5: { address: \"p:1\", username: u, password: hunter2 }
+        leave_on_server: 14d
+";
+    std::fs::write(home.path().join("tributary.yaml"), config).unwrap();
+    let output = tributary(home.path()).arg("check-config").output().unwrap();
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert!(!home.path().join("run").exists(), "the token command was run");
+    assert!(!stdout.contains("hunter2") && !stderr.contains("hunter2"), "{stdout}{stderr}");
+    for needle in ["client_secret: '***'", "address: p:1", "leave_on_server: 14days", "- touch", "provider: google"] {
+        assert!(stdout.contains(needle), "{needle} in {stdout}");
+    }
+    for needle in ["accounts[0].pop3.tls: any certificate is taken", "accounts[1].pop3.tls: the password crosses"] {
+        assert!(stderr.contains(needle), "{needle} in {stderr}");
+    }
+    assert_eq!(stderr.matches("a secret in plain sight").count(), 4, "{stderr}");
+}
+
 #[test]
 fn hash_password_reads_a_line_and_prints_its_hash() {
     let home = tempfile::tempdir().unwrap();

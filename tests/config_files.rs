@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use tributary::config::{self, Config, Limits};
+use tributary::config::{self, Config, Credential, Limits, OAuthProvider, Route};
 
 const EXAMPLE: &str = include_str!("../config/tributary.yaml");
 const REFERENCE: &str = include_str!("../docs/config.md");
@@ -15,7 +15,9 @@ fn parse(text: &str, home: &Path) -> Config {
     tributary::tls::load(&tributary::tls::Settings::SelfSigned { directory }).unwrap();
     let at = |name: &str| home.join(name).display().to_string();
     let text = text
+        .replace("/run/secrets/google-client", &at("secret"))
         .replace("/run/secrets/old-isp", &at("secret"))
+        .replace("/run/secrets/proxy", &at("secret"))
         .replace("/run/secrets/isp", &at("secret"))
         .replace("/etc/tributary/fullchain.pem", &at("tls/cert.pem"))
         .replace("/etc/tributary/isp-ca.pem", &at("tls/cert.pem"))
@@ -68,6 +70,37 @@ fn settings_that_are_off_are_valid_too() {
     assert!(matches!(authorities.users[0].accounts[0].pop3.trust, config::Trust::CaFile(_)));
 }
 
+#[test]
+fn every_way_to_log_in_is_shown() {
+    let home = tempfile::tempdir().unwrap();
+    let config = parse(&switched_on("ca_file"), home.path());
+    let account = |name: &str| &config.users[0].accounts.iter().find(|account| account.name == name).unwrap().pop3;
+    let provider = |name: &str| match &account(name).credential {
+        Credential::OAuth2(oauth2) => &oauth2.provider,
+        other => panic!("{other:?}"),
+    };
+    assert!(matches!(account("isp").credential, Credential::Password(_)));
+    assert!(matches!(provider("outlook"), OAuthProvider::Microsoft { .. }));
+    assert!(matches!(provider("gmail"), OAuthProvider::Google));
+    assert!(matches!(provider("university"), OAuthProvider::Custom(_)));
+    assert!(matches!(account("work").credential, Credential::TokenCommand(_)));
+    assert!(matches!(account("isp").route, Route::Socks5(_)));
+    assert!(matches!(account("work").route, Route::Tunnel(_)));
+}
+
+/// What `check-config` prints of it says the same.
+#[test]
+fn the_effective_configuration_reads_back() {
+    let home = tempfile::tempdir().unwrap();
+    for only in ["certificate_sha256", "ca_file"] {
+        let config = parse(&switched_on(only), home.path());
+        let hash = config.users[0].password.secret.expose();
+        let printed = config.to_yaml().unwrap();
+        assert!(!printed.contains(hash) && !printed.contains("s3cret"), "{printed}");
+        assert_eq!(parse(&printed.replace("***", hash), home.path()), config);
+    }
+}
+
 /// Every key of the effective configuration, with all that is optional in it.
 fn keys(home: &Path) -> Vec<String> {
     let mut keys = Vec::new();
@@ -89,7 +122,7 @@ fn keys(home: &Path) -> Vec<String> {
 fn the_example_and_the_reference_name_every_key() {
     let home = tempfile::tempdir().unwrap();
     let keys = keys(home.path());
-    assert!(keys.len() > 40, "{keys:?}");
+    assert!(keys.len() > 60, "{keys:?}");
     for key in keys {
         assert!(EXAMPLE.contains(&format!("{key}:")), "config/tributary.yaml does not show {key}");
         let explained = REFERENCE.contains(&format!("`{key}`")) || REFERENCE.contains(&format!("`{{ {key}: "));

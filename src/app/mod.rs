@@ -224,8 +224,9 @@ impl Running {
 
 /// Every connection needs a descriptor, and the usual soft limit is 1024.
 fn raise_descriptors(config: &Config) {
-    // Beside the connections: upstream connections, HTTP, the store, the log.
-    let wanted = config.limits.imap.connections.saturating_add(1024);
+    // Beside the connections: HTTP, the store, the log, upstream a proxy or the pipes of a program.
+    let limits = &config.limits;
+    let wanted = limits.imap.connections.saturating_add(limits.pop3.connections.saturating_mul(2)).saturating_add(512);
     match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(limit) if limit < wanted => {
             tracing::warn!(limit, wanted, "few file descriptors: fewer connections than configured will fit");

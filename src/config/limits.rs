@@ -21,6 +21,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
+const TIB: u64 = 1 << 40;
 
 /// One line a limit, so that its default, its range, its reading and its printing cannot part.
 macro_rules! limits {
@@ -132,12 +133,22 @@ limits! {
 limits! {
     /// On upstream POP3 servers.
     Pop3Limits {
+        /// At one time, of all accounts.
+        connections: number = 256, 1..=100_000;
+        /// At one time to one host.
+        connections_per_host: number = 8, 1..=100_000;
+        /// Messages of one session together; what is left waits for the next.
+        session_size: bytes = 64 * GIB, MIB..=16 * TIB;
+        /// The longest session; what is left waits for the next.
+        session_time: time = Duration::from_secs(6 * 3600), SECOND;
         /// A status line or a line of a listing.
         reply_line: bytes = 8 * KIB, 512..=MIB;
         /// A unique-id (RFC 1939 section 7 says 70; servers send more).
         unique_id: bytes = 1000, 70..=8 * KIB;
         /// Messages in one maildrop.
         listing_entries: number = 2_000_000, 1000..=100_000_000;
+        /// The header of a message that is looked at before the message is fetched; the rest of it is not.
+        header_size: bytes = MIB, 4 * KIB..=64 * MIB;
         /// Larger messages are left upstream; an account may say otherwise.
         max_message_size: bytes = 150 * MIB, 64 * KIB..=2 * GIB;
         /// To be connected, TLS included.

@@ -4,6 +4,8 @@
 //! files that are named are looked at. Unknown keys are errors. Nothing here starts anything.
 
 mod limits;
+mod maildrop;
+mod policy;
 mod problem;
 mod read;
 mod secrets;
@@ -17,11 +19,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 pub use limits::{ImapLimits, Limits, Pop3Limits};
+pub use maildrop::{Credential, OAuth2, OAuthProvider, Pop3, Pop3Tls, Route, Socks5, Trust};
 pub use problem::Problem;
-pub use secrets::{Source, Sourced};
-pub use types::{
-    Account, Certificate, Config, Http, Imap, LeaveOnServer, Log, LogFormat, LogLevel, Pop3, Pop3Tls, Trust, User,
-};
+pub use secrets::{Source, Sourced, token_source};
+pub use types::{Account, Certificate, Config, Http, Imap, Log, LogFormat, LogLevel, User};
 
 /// A configuration that can be run, and what is unwise in it.
 #[derive(Clone, Debug)]

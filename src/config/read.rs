@@ -8,15 +8,20 @@ use std::time::Duration;
 use super::limits::Limits;
 use super::secrets;
 use super::section::{Item, Section};
-use super::types::{
-    Account, Certificate, Config, Http, Imap, LeaveOnServer, Log, LogFormat, LogLevel, Pop3, Pop3Tls, Trust, User,
-};
-use super::value;
+use super::types::{Account, Certificate, Config, Http, Imap, Log, LogFormat, LogLevel, User};
+use super::{maildrop, policy, value};
 use crate::mail::MailboxName;
+use crate::poll::{FirstPoll, LeaveOnServer};
 use crate::tls;
 
 /// The shortest poll interval: shorter ones are no use to anyone but a test.
 const MIN_POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The least that can count as a large message.
+const MIN_LARGE: u64 = 1 << 10;
+
+/// The largest message that can be stored.
+const MAX_MESSAGE: u64 = 2 << 30;
 
 /// The whole file.
 pub(super) fn config(mut root: Section<'_>) -> Option<Config> {
@@ -155,77 +160,40 @@ fn accounts(item: &Item<'_>, limits: &Limits) -> Option<Vec<Account>> {
 
 fn account(mut section: Section<'_>, limits: &Limits) -> Option<Account> {
     let name = section.required("name", "isp").and_then(|item| item.value(value::account_name));
-    let pop3 =
-        section.required("pop3", "{ host: ..., username: ..., password: ... }").and_then(Item::section).and_then(pop3);
+    let pop3 = section
+        .required("pop3", "{ host: ..., username: ..., password: ... }")
+        .and_then(Item::section)
+        .and_then(maildrop::read);
     let poll_interval = section.value("poll_interval", Duration::from_secs(300), value::duration(MIN_POLL_INTERVAL));
-    let leave_on_server = section.value("leave_on_server", LeaveOnServer::Forever, leave_on_server);
+    let leave_on_server = section.value("leave_on_server", LeaveOnServer::Forever, policy::leave_on_server);
+    let large = section.item("delete_larger_than");
+    let delete_larger_than = large.as_ref().and_then(|item| item.value(value::size(MIN_LARGE..=MAX_MESSAGE)));
+    let delete_dry_run = section.value("delete_dry_run", false, value::switch);
+    let first_poll = section.value("first_poll", FirstPoll::All, policy::first_poll);
     let deliver_to = section.value("deliver_to", MailboxName::inbox(), |text| {
         MailboxName::new(text).map_err(|e| format!("{e}; write a mailbox name such as INBOX or Lists/Example"))
     });
-    section.not_yet("first_poll", &["all"]);
     let enabled = section.value("enabled", true, value::switch);
     let max_message_size =
-        section.value("max_message_size", limits.pop3.max_message_size, value::size(64 << 10..=2 << 30));
+        section.value("max_message_size", limits.pop3.max_message_size, value::size(64 << 10..=MAX_MESSAGE));
+    if let (Some(item), Some(large)) = (&large, delete_larger_than)
+        && large >= max_message_size
+    {
+        let most = value::show_size(max_message_size);
+        let what = format!("has no effect: messages larger than max_message_size ({most}) stay upstream; write less");
+        section.cx.warning(item.node.line, &item.path, what);
+    }
     section.finish();
-    Some(Account { name: name?, pop3: pop3?, poll_interval, leave_on_server, deliver_to, enabled, max_message_size })
-}
-
-fn leave_on_server(text: &str) -> Result<LeaveOnServer, String> {
-    match text {
-        "forever" => Ok(LeaveOnServer::Forever),
-        "never" => Ok(LeaveOnServer::Never),
-        "until_expunged" => Err("until_expunged is not available in this version; write forever or never".to_owned()),
-        _ if humantime::parse_duration(text).is_ok() => {
-            Err(format!("a time ({text}) is not available in this version; write forever or never"))
-        }
-        _ => Err(format!("{text:?} is no policy; write forever or never")),
-    }
-}
-
-fn pop3(mut section: Section<'_>) -> Option<Pop3> {
-    let host = section.required("host", "pop.example.com").and_then(|item| item.value(value::host));
-    let tls = section.value("tls", Pop3Tls::Implicit, |text| match text {
-        "implicit" => Ok(Pop3Tls::Implicit),
-        "starttls" => Ok(Pop3Tls::Starttls),
-        "none" => Ok(Pop3Tls::None),
-        _ => Err(format!("{text:?} is none of the ways; write implicit, starttls or none")),
-    });
-    let default_port = if tls == Pop3Tls::Implicit { 995 } else { 110 };
-    let port = section.value("port", default_port, value::number(1..=u16::MAX.into()));
-    let username = section.required("username", "alice@example.com").and_then(|item| item.value(pop3_username));
-    let password = section.required("password", "{ file: PATH }").and_then(|item| secrets::read(&item, false));
-    let trust = trust(&mut section, tls);
-    section.finish();
-    Some(Pop3 { host: host?, port: u16::try_from(port).ok()?, tls, username: username?, password: password?, trust })
-}
-
-/// It becomes part of a command line, so it must not end one.
-fn pop3_username(text: &str) -> Result<String, String> {
-    if text.is_empty() || text.len() > 255 || text.chars().any(char::is_control) {
-        return Err("a user name has 1 to 255 characters and no control characters; write such a name".to_owned());
-    }
-    Ok(text.to_owned())
-}
-
-fn trust(section: &mut Section<'_>, tls: Pop3Tls) -> Trust {
-    let pin = section.item("certificate_sha256");
-    let ca_file = section.item("ca_file");
-    let given = pin.as_ref().or(ca_file.as_ref());
-    if let (Some(given), Pop3Tls::None) = (given, tls) {
-        given.problem("there is no certificate without TLS; write tls: implicit or starttls, or leave this out");
-    }
-    if let (Some(pin), Some(_)) = (&pin, &ca_file) {
-        pin.problem("certificate_sha256 and ca_file exclude each other; write one of them");
-    }
-    let read_pin = |text: &str| tls::parse_fingerprint(text).map_err(|e| format!("{e}; write it as in ab:cd:..."));
-    if let Some(fingerprint) = pin.and_then(|item| item.value(read_pin)) {
-        return Trust::Pin(fingerprint);
-    }
-    let Some(item) = ca_file else { return Trust::System };
-    let Some(text) = item.text() else { return Trust::System };
-    let path = item.cx.resolve(text);
-    if let Err(e) = tls::root_store(&path) {
-        item.problem(format!("{e}; write the path of a PEM file with the certificates to trust"));
-    }
-    Trust::CaFile(path)
+    Some(Account {
+        name: name?,
+        pop3: pop3?,
+        poll_interval,
+        leave_on_server,
+        delete_larger_than,
+        delete_dry_run,
+        first_poll,
+        deliver_to,
+        enabled,
+        max_message_size,
+    })
 }

@@ -94,6 +94,25 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// As a program and its arguments.
+    pub(super) fn command(&self) -> Option<Vec<String>> {
+        let words = self.list()?;
+        let word = |item: &Self| {
+            item.value(|text| match text {
+                _ if text.contains('\0') => Err("has a NUL in it; leave it out".to_owned()),
+                _ => Ok(text.to_owned()),
+            })
+        };
+        // All are read before any failure counts.
+        let read: Vec<Option<String>> = words.iter().map(word).collect();
+        let read: Vec<String> = read.into_iter().collect::<Option<_>>()?;
+        if read.first().is_none_or(String::is_empty) {
+            self.problem("no command; write [program, argument, ...]");
+            return None;
+        }
+        Some(read)
+    }
+
     /// As a single value read by `read`, whose error says what is wrong and what to write instead.
     pub(super) fn value<T>(&self, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         read(self.text()?).map_err(|what| self.problem(what)).ok()

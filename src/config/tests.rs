@@ -2,32 +2,49 @@ use std::time::Duration;
 
 use super::*;
 use crate::mail::MailboxName;
+use crate::poll::{FirstPoll, LeaveOnServer};
 
-const HASH: &str = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI";
+pub(super) const HASH: &str = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI";
 
 /// The least that is valid, with `extra` lines added to the account.
-fn minimal(extra: &str) -> String {
+pub(super) fn minimal(extra: &str) -> String {
     format!(
         "users:\n  - name: alice\n    password: {{ hash: \"{HASH}\" }}\n    accounts:\n      - name: isp\n        pop3: {{ host: pop.example, \
          username: a, password: {{ command: [printf, s3cret] }} }}\n{extra}"
     )
 }
 
-fn good(text: &str) -> Config {
+pub(super) fn good(text: &str) -> Config {
+    loaded(text).config
+}
+
+pub(super) fn warnings(text: &str) -> Vec<String> {
+    loaded(text).warnings.iter().map(ToString::to_string).collect()
+}
+
+fn loaded(text: &str) -> Loaded {
     match parse(text, Path::new("/base")) {
-        Ok(loaded) => loaded.config,
+        Ok(loaded) => loaded,
         Err(problems) => panic!("{problems:#?}\n{text}"),
     }
 }
 
-fn problems(text: &str) -> Vec<String> {
+/// Of the first account, which has one.
+fn password(config: &Config) -> &str {
+    match &config.users[0].accounts[0].pop3.credential {
+        Credential::Password(password) => password.secret.expose(),
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(super) fn problems(text: &str) -> Vec<String> {
     match parse(text, Path::new("/base")) {
         Ok(_) => panic!("accepted: {text}"),
         Err(problems) => problems.iter().map(ToString::to_string).collect(),
     }
 }
 
-fn one_problem(text: &str) -> String {
+pub(super) fn one_problem(text: &str) -> String {
     let problems = problems(text);
     assert_eq!(problems.len(), 1, "{problems:#?}");
     problems.into_iter().next().unwrap_or_default()
@@ -47,9 +64,12 @@ fn defaults_are_those_of_the_contract() {
     let account = &config.users[0].accounts[0];
     assert_eq!((account.pop3.port, account.pop3.tls), (995, Pop3Tls::Implicit));
     assert_eq!(account.pop3.trust, Trust::System);
-    assert_eq!(account.pop3.password.secret.expose(), "s3cret");
+    assert_eq!((account.pop3.auth, &account.pop3.route), (None, &Route::Direct));
+    assert_eq!(password(&config), "s3cret");
     assert_eq!(account.poll_interval, Duration::from_secs(300));
     assert_eq!(account.leave_on_server, LeaveOnServer::Forever);
+    assert_eq!((account.delete_larger_than, account.delete_dry_run), (None, false));
+    assert_eq!(account.first_poll, FirstPoll::All);
     assert_eq!(account.deliver_to, MailboxName::inbox());
     assert!(account.enabled);
     assert_eq!(account.max_message_size, 150 << 20);
@@ -88,7 +108,7 @@ users:
         "line 9: users[0].password.hash: not a password hash",
         "line 13: users[0].accounts[0].pop3.username: is required; write username: alice@example.com",
         "line 14: users[0].accounts[0].pop3.port: \"99999\" is no number from 1 to 65535; write such a number",
-        "line 15: users[0].accounts[0].pop3.tls: \"yes\" is none of the ways; write implicit, starttls or none",
+        "line 15: users[0].accounts[0].pop3.tls: \"yes\" is none of the ways; write implicit, starttls or none, or, ",
         "line 16: users[0].accounts[0].pop3.password.file: cannot read /no/such/file",
         "line 17: users[0].accounts[0].poll_interval: \"5\" is no duration; write a number with a unit",
         "line 18: users[1].password: is required; write password: { hash: ... }",
@@ -112,25 +132,11 @@ fn names_must_be_distinct() {
 
 #[test]
 fn what_comes_later_is_refused_and_todays_values_are_not() {
-    for line in [
-        "        leave_on_server: 14d",
-        "        leave_on_server: until_expunged",
-        "        first_poll: new",
-        "        first_poll: newest 500",
-        "    quota: 20GiB",
-        "    rules:\n      - match: { from: x }",
-        "http: { user_labels: true }",
-    ] {
+    for line in ["    quota: 20GiB", "    rules:\n      - match: { from: x }", "http: { user_labels: true }"] {
         let problem = one_problem(&minimal(&format!("{line}\n")));
         assert!(problem.contains("not available in this version"), "{problem}");
     }
-    for line in [
-        "        leave_on_server: never",
-        "        first_poll: all",
-        "    account_mailboxes: false",
-        "    account_keywords: false",
-        "    rules: []",
-    ] {
+    for line in ["    account_mailboxes: false", "    account_keywords: false", "    rules: []"] {
         good(&minimal(&format!("{line}\n")));
     }
     let loaded =
@@ -190,32 +196,12 @@ fn secrets_have_one_source() {
         assert!(problem.contains(needle), "{problem}");
     }
     let loaded = parse(&with("hunter2"), Path::new("")).expect("plain");
-    assert_eq!(loaded.config.users[0].accounts[0].pop3.password.secret.expose(), "hunter2");
+    assert_eq!(password(&loaded.config), "hunter2");
     assert_eq!(loaded.warnings.len(), 1);
     assert!(!format!("{loaded:?}").contains("hunter2"));
     assert!(!loaded.config.to_yaml().expect("yaml").contains("hunter2"));
     let as_hash = minimal("").replace(&format!("{{ hash: \"{HASH}\" }}"), &format!("\"{HASH}\""));
     assert!(one_problem(&as_hash).contains("write { hash: "));
-}
-
-#[test]
-fn trust_needs_tls_and_one_of_both() {
-    let with = |keys: &str| minimal("").replace("host: pop.example", &format!("host: pop.example, {keys}"));
-    let pin = format!("certificate_sha256: \"{}\"", "ab:".repeat(31) + "ab");
-    assert!(matches!(good(&with(&pin)).users[0].accounts[0].pop3.trust, Trust::Pin(_)));
-    assert!(one_problem(&with(&format!("tls: none, {pin}"))).contains("no certificate without TLS"));
-    assert!(one_problem(&with("certificate_sha256: \"ab:cd\"")).contains("not a SHA-256 fingerprint"));
-    let both = problems(&with(&format!("{pin}, ca_file: /no/such.pem")));
-    assert!(both.iter().any(|problem| problem.contains("exclude each other")), "{both:?}");
-    assert!(one_problem(&with("ca_file: no/such.pem")).contains("/base/no/such.pem: "));
-}
-
-#[test]
-fn default_port_follows_tls() {
-    for (tls, port) in [("implicit", 995), ("starttls", 110), ("none", 110)] {
-        let text = minimal("").replace("host: pop.example", &format!("host: pop.example, tls: {tls}"));
-        assert_eq!(good(&text).users[0].accounts[0].pop3.port, port);
-    }
 }
 
 #[test]
@@ -228,17 +214,63 @@ fn an_account_takes_the_size_limit_that_is_configured() {
 
 #[test]
 fn limits_hold_at_their_ends_and_not_past_them() {
-    for (key, ok, wrong) in [
-        ("literals", "8", "7"),
-        ("literals", "65536", "65537"),
-        ("line", "8KiB", "8191"),
-        ("append_size", "2GiB", "2147483649"),
-        ("time_to_login", "1s", "999ms"),
+    for (section, key, ok, wrong) in [
+        ("imap", "literals", "8", "7"),
+        ("imap", "literals", "65536", "65537"),
+        ("imap", "line", "8KiB", "8191"),
+        ("imap", "append_size", "2GiB", "2147483649"),
+        ("imap", "time_to_login", "1s", "999ms"),
+        ("pop3", "connections", "1", "0"),
+        ("pop3", "connections", "100000", "100001"),
+        ("pop3", "connections_per_host", "1", "0"),
+        ("pop3", "connections_per_host", "100000", "100001"),
+        ("pop3", "session_size", "1MiB", "1048575"),
+        ("pop3", "session_size", "16TiB", "17592186044417"),
+        ("pop3", "session_time", "1s", "999ms"),
+        ("pop3", "session_time", "365d", "366d"),
+        ("pop3", "header_size", "4KiB", "4095"),
+        ("pop3", "header_size", "64MiB", "67108865"),
     ] {
-        good(&minimal(&format!("limits: {{ imap: {{ {key}: {ok} }} }}\n")));
-        let problem = one_problem(&minimal(&format!("limits: {{ imap: {{ {key}: {wrong} }} }}\n")));
-        assert!(problem.contains(&format!("limits.imap.{key}: ")), "{problem}");
+        good(&minimal(&format!("limits: {{ {section}: {{ {key}: {ok} }} }}\n")));
+        let problem = one_problem(&minimal(&format!("limits: {{ {section}: {{ {key}: {wrong} }} }}\n")));
+        assert!(problem.contains(&format!("limits.{section}.{key}: ")), "{problem}");
     }
+}
+
+#[test]
+fn what_happens_upstream_is_read() {
+    let account = |line: &str| good(&minimal(&format!("        {line}\n"))).users[0].accounts[0].clone();
+    let day = Duration::from_secs(24 * 3600);
+    assert_eq!(account("leave_on_server: never").leave_on_server, LeaveOnServer::Never);
+    assert_eq!(account("leave_on_server: until_expunged").leave_on_server, LeaveOnServer::UntilExpunged);
+    assert_eq!(account("leave_on_server: 14d").leave_on_server, LeaveOnServer::For(14 * day));
+    assert!(account("delete_dry_run: true").delete_dry_run);
+    assert_eq!(account("first_poll: newest 500").first_poll, FirstPoll::Newest(500));
+    assert_eq!(account("first_poll: since 90d").first_poll, FirstPoll::Since(90 * day));
+    assert_eq!(account("delete_larger_than: 1KiB").delete_larger_than, Some(1024));
+    for (line, needle) in [
+        ("leave_on_server: 0", "leave_on_server: 0 leaves nothing on the server; write never"),
+        ("leave_on_server: later", "leave_on_server: \"later\" is no policy; write forever, never, until_expunged or"),
+        ("delete_dry_run: yes", "delete_dry_run: \"yes\" is neither true nor false"),
+        ("first_poll: none", "first_poll: \"none\" is no choice; write all, new, newest 500 or since 90d"),
+        ("delete_larger_than: 1023", "delete_larger_than: 1023 is out of range; write a size from 1KiB to 2GiB"),
+        ("delete_larger_than: 2147483649", "delete_larger_than: 2147483649 is out of range"),
+        ("delete_larger_than: off", "delete_larger_than: \"off\" is no size"),
+    ] {
+        let problem = one_problem(&minimal(&format!("        {line}\n")));
+        assert!(problem.contains(needle), "{problem}");
+    }
+}
+
+#[test]
+fn a_large_message_rule_that_has_no_effect_is_told() {
+    let with = |large: &str| {
+        warnings(&minimal(&format!("        delete_larger_than: {large}\n        max_message_size: 20MiB\n")))
+    };
+    assert_eq!(with("20971519"), Vec::<String>::new());
+    let told = with("20MiB");
+    assert!(told.len() == 1 && told[0].contains("delete_larger_than: has no effect: "), "{told:?}");
+    assert!(told[0].contains("max_message_size (20MiB)"), "{told:?}");
 }
 
 #[test]

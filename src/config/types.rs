@@ -4,14 +4,15 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::limits::Limits;
+use super::maildrop::Pop3;
+use super::policy::{show_first_poll, show_leave_on_server};
 use super::secrets::Sourced;
 use super::value::show_size;
 use crate::mail::MailboxName;
-use crate::tls::Fingerprint;
+use crate::poll::{FirstPoll, LeaveOnServer};
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -113,7 +114,16 @@ pub struct Account {
     #[serde(serialize_with = "duration")]
     pub poll_interval: Duration,
     /// What becomes of the originals.
+    #[serde(serialize_with = "show_leave_on_server")]
     pub leave_on_server: LeaveOnServer,
+    /// Longer messages are deleted upstream once they are stored, whatever `leave_on_server` says.
+    #[serde(serialize_with = "optional_size", skip_serializing_if = "Option::is_none")]
+    pub delete_larger_than: Option<u64>,
+    /// Nothing is deleted upstream; the log says what would be.
+    pub delete_dry_run: bool,
+    /// What is fetched of the messages that are there at the first poll.
+    #[serde(serialize_with = "show_first_poll")]
+    pub first_poll: FirstPoll,
     /// Where new mail goes.
     #[serde(serialize_with = "mailbox")]
     pub deliver_to: MailboxName,
@@ -124,75 +134,16 @@ pub struct Account {
     pub max_message_size: u64,
 }
 
-/// How a maildrop is reached.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Pop3 {
-    /// Name or address.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-    /// When TLS starts.
-    pub tls: Pop3Tls,
-    /// Login name upstream.
-    pub username: String,
-    /// Password upstream.
-    pub password: Sourced,
-    /// Whose certificates count.
-    #[serde(flatten)]
-    pub trust: Trust,
-}
-
-/// When TLS starts on an upstream connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Pop3Tls {
-    /// With the first byte (port 995).
-    Implicit,
-    /// By STLS (RFC 2595), and never without it.
-    Starttls,
-    /// Never.
-    None,
-}
-
-/// Which certificate the upstream server may show.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trust {
-    /// One that the system's authorities vouch for.
-    System,
-    /// This one and no other.
-    Pin(Fingerprint),
-    /// One that the authorities of this PEM file vouch for.
-    CaFile(PathBuf),
-}
-
-impl Serialize for Trust {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        match self {
-            Self::System => {}
-            Self::Pin(fingerprint) => map.serialize_entry("certificate_sha256", &fingerprint.to_string())?,
-            Self::CaFile(path) => map.serialize_entry("ca_file", path)?,
-        }
-        map.end()
-    }
-}
-
-/// What becomes of messages upstream once they are stored (I8).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LeaveOnServer {
-    /// They stay.
-    Forever,
-    /// They are deleted.
-    Never,
-}
-
 fn duration<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&humantime::format_duration(*duration))
 }
 
 fn size<S: Serializer>(size: &u64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&show_size(*size))
+}
+
+fn optional_size<S: Serializer>(size: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
+    size.map(show_size).serialize(serializer)
 }
 
 fn mailbox<S: Serializer>(name: &MailboxName, serializer: S) -> Result<S::Ok, S::Error> {

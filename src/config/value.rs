@@ -1,6 +1,6 @@
 //! The notations of single values: durations, sizes, addresses, names, switches. Each reader's error says what to write.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 const UNITS: [(&str, u64); 5] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
@@ -36,6 +36,18 @@ pub(super) fn duration(least: Duration) -> impl FnOnce(&str) -> Result<Duration,
         Err(_) => Err(format!("{text:?} is no duration; write a number with a unit, such as 30s, 5m or 1h 30m")),
     }
 }
+
+/// How old something may be: as [`duration`], but up to [`MAX_AGE`].
+pub(super) fn age(least: Duration) -> impl FnOnce(&str) -> Result<Duration, String> {
+    move |text| match humantime::parse_duration(text) {
+        Ok(age) if age > MAX_AGE => Err(format!("{text} is too long; write 50y or less")),
+        Ok(age) if age > MAX_DURATION => Ok(age),
+        _ => duration(least)(text),
+    }
+}
+
+/// 50 years, as humantime counts them: what is older than that was not mailed by POP3, and now less this has a time stamp.
+pub(super) const MAX_AGE: Duration = Duration::from_secs(50 * 31_557_600);
 
 /// Longer ones are mistakes, and would overflow an instant.
 const MAX_DURATION: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -113,6 +125,35 @@ pub(super) fn host(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// A host and a port, `host:port`; IPv6 in brackets.
+pub(super) fn endpoint(text: &str) -> Result<(String, u16), String> {
+    let wrong = || format!("{text:?} is no host and port; write them as in \"127.0.0.1:1080\" or \"[::1]:1080\"");
+    let (name, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+    let port = number(1..=u16::MAX.into())(port).ok().and_then(|port| u16::try_from(port).ok()).ok_or_else(wrong)?;
+    if name.contains(':') && !name.starts_with('[') {
+        return Err(wrong());
+    }
+    Ok((host(name).map_err(|_| wrong())?, port))
+}
+
+/// Whether a connection to this host stays within this machine (RFC 6761 section 6.3).
+pub(super) fn is_loopback(host: &str) -> bool {
+    let name = host.trim_end_matches('.').to_ascii_lowercase();
+    match host.parse::<IpAddr>() {
+        Ok(address) => address.to_canonical().is_loopback(),
+        Err(_) => name == "localhost" || name.ends_with(".localhost"),
+    }
+}
+
+/// `a, b or c`.
+pub(super) fn alternatives(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        [name] => (*name).to_owned(),
+        [names @ .., last] => format!("{} or {last}", names.join(", ")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,6 +191,43 @@ mod tests {
         assert!(read("999ms").is_err());
         assert!(read("365d").is_ok() && read("366d").is_err());
         assert!(read("5").is_err() && read("").is_err() && read("soon").is_err());
+    }
+
+    #[test]
+    fn ages_are_longer_than_durations() {
+        let read = |text| age(Duration::from_secs(1))(text);
+        assert_eq!(read("5y"), Ok(Duration::from_secs(5 * 31_557_600)));
+        assert!(read("1s").is_ok() && read("999ms").is_err());
+        assert!(read("50y").is_ok() && read("50y 1s").is_err());
+        assert!(read("soon").expect_err("no duration").contains("is no duration"));
+    }
+
+    #[test]
+    fn endpoints() {
+        assert_eq!(endpoint("127.0.0.1:1080"), Ok(("127.0.0.1".to_owned(), 1080)));
+        assert_eq!(endpoint("[::1]:65535"), Ok(("::1".to_owned(), 65535)));
+        assert_eq!(endpoint("proxy.example:1"), Ok(("proxy.example".to_owned(), 1)));
+        for text in
+            ["", ":", "proxy", "proxy:", ":1080", "proxy:0", "proxy:65536", "::1:1080", "[::1]", "a b:1", "a:1:2"]
+        {
+            assert!(endpoint(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn loopback_is_known_by_name_and_address() {
+        for host in ["localhost", "LOCALHOST.", "pop.localhost", "127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in ["localhost.example", "notlocalhost", "128.0.0.1", "::2", "0.0.0.0", ""] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn alternatives_are_listed() {
+        assert_eq!(alternatives(&["a"]), "a");
+        assert_eq!(alternatives(&["a", "b", "c"]), "a, b or c");
     }
 
     #[test]

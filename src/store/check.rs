@@ -11,11 +11,11 @@ use super::open::global_number;
 use super::reader::{BodyCursor, Reader};
 use super::row::{BodyRow, DeadRow, MailboxRow, UidlRow, UserState, decode_ranges};
 use super::schema::{
-    ACCOUNT, BODY, CHUNK, DEAD, ENV, EXPUNGE, GLOBAL, HASH, MAILBOX, MAILBOX_NAME, MSGBLK, PieceTable, TEXT, UIDL,
-    USER, USER_STATE, global,
+    ACCOUNT, BODY, CHUNK, DEAD, ENV, EXPUNGE, GLOBAL, HASH, MAILBOX, MAILBOX_NAME, MSGBLK, POLL_STATE, PieceTable,
+    TEXT, TROUBLE, UIDL, USER, USER_STATE, global,
 };
 use super::snapshot::Block;
-use super::types::{Counts, LedgerState};
+use super::types::{Counts, LedgerState, PollState, Trouble};
 use crate::mail::{BodyId, MailboxId, MailboxName, UidSet, UserId};
 
 /// Ids of bodies whose pieces may be there although no row names them.
@@ -256,6 +256,20 @@ impl<'r> Check<'r> {
             self.problem((body == 0) != is_skipped || body >= next, || {
                 format!("a ledger row of account {account} names body {body}")
             });
+        }
+        for entry in self.reader.meta.open_table(TROUBLE)?.iter()? {
+            let (key, row) = entry?;
+            Trouble::decode(row.value())?;
+            let account = key.value().0;
+            let is_known = self.accounts.contains_key(&account);
+            self.problem(!is_known, || format!("a message in trouble of account {account}, which is not there"));
+        }
+        for entry in self.reader.meta.open_table(POLL_STATE)?.iter()? {
+            let (key, row) = entry?;
+            PollState::decode(row.value())?;
+            let account = key.value();
+            let is_known = self.accounts.contains_key(&account);
+            self.problem(!is_known, || format!("the state of account {account}, which is not there"));
         }
         Ok(())
     }

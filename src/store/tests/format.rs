@@ -87,9 +87,23 @@ fn other_rows_keep_every_field() {
     is_robust(&body.encode(), |bytes| BodyRow::decode(bytes).is_ok_and(|b| b == body));
     let dead = DeadRow { since: -6, body };
     is_robust(&dead.encode(), |bytes| DeadRow::decode(bytes).is_ok_and(|d| d == dead));
-    for state in [LedgerState::Stored, LedgerState::DeleteWanted, LedgerState::Gone] {
+    for state in [LedgerState::Stored, LedgerState::DeleteWanted, LedgerState::Gone, LedgerState::Skipped] {
         let row = UidlRow { state, body: BodyId(1), listed_size: 2, header_hash: [3; 16], stored_at: 4 };
         is_robust(&row.encode(), |bytes| UidlRow::decode(bytes).is_ok_and(|r| r == row));
+    }
+    let trouble = Trouble { tries: 2, last_try: -3, is_quarantined: true };
+    is_robust(&trouble.encode(), |bytes| Trouble::decode(bytes).is_ok_and(|t| t == trouble));
+    for (first_poll_done, is_paused) in [(false, true), (true, false)] {
+        let state = PollState {
+            first_poll_done,
+            is_paused,
+            state: 2,
+            failures: 3,
+            last_attempt: -4,
+            not_before: 1 << 40,
+            credentials: 5,
+        };
+        is_robust(&state.encode(), |bytes| PollState::decode(bytes).is_ok_and(|s| s == state));
     }
     is_robust(&record(b"e").encode(), |bytes| RecordLayout::decode(bytes).is_ok_and(|r| r.sent_day == Some(-3)));
     let ranges = set(&[(1, 2), (9, u32::MAX)]);

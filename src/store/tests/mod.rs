@@ -3,13 +3,14 @@
 mod concurrency;
 pub(super) mod fault;
 mod format;
+mod ledger;
 mod limits;
 mod upkeep;
 
 use std::time::Duration;
 
 use super::*;
-use crate::mail::{FlagList, FlagOp, Flags, InternalDate, Keyword, Uid};
+use crate::mail::{AccountId, FlagList, FlagOp, Flags, InternalDate, Keyword, Uid};
 
 struct Fixture {
     store: Store,

@@ -239,4 +239,7 @@ async fn the_check_names_what_is_wrong() {
         Ok(txn.tables.uidl.insert((5, &b"x"[..]), row.encode().as_slice()).map(drop)?)
     })
     .await;
+    is_found("in trouble of account 5", |txn| txn.set_trouble(AccountId(5), b"x", Some(Trouble::default()))).await;
+    is_found("the state of account 5", |txn| txn.change_poll_state(AccountId(5), |state| state.failures = 1).map(drop))
+        .await;
 }
