@@ -1,13 +1,23 @@
 //! The poller with the real store, against scripted POP3 servers on loopback.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "poll_accounts/deletes.rs"]
+mod deletes;
 #[path = "poll_accounts/faults.rs"]
 mod faults;
+#[path = "poll_accounts/first_poll.rs"]
+mod first_poll;
+#[path = "poll_accounts/identity.rs"]
+mod identity;
 #[path = "poll_accounts/mail.rs"]
 mod mail;
 #[path = "poll_accounts/network.rs"]
 mod network;
+#[path = "poll_accounts/quarantine.rs"]
+mod quarantine;
 #[path = "poll_accounts/support.rs"]
 mod support;
 #[path = "poll_accounts/tls.rs"]
 mod tls;
+#[path = "poll_accounts/window.rs"]
+mod window;

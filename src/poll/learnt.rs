@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::Error;
 use super::known::HeaderKey;
 use super::plan::DAY;
-use crate::pop3::{self, Method, Verb};
+use crate::pop3::{self, ErrorKind, Method, Verb};
 
 /// What was learnt about a maildrop.
 #[derive(Debug)]
@@ -47,9 +47,21 @@ impl Default for Learnt {
 }
 
 impl Learnt {
-    /// Learns from a failure. True: another attempt at once is worth it. Each lesson is learnt once, so that attempts end.
-    pub(super) fn from_failure(&mut self, error: &Error) -> bool {
+    /// Learns from a failure; `login` is the method that was under way. True: another attempt at once is worth it. Each lesson
+    /// is learnt once, so that attempts end.
+    pub(super) fn from_failure(&mut self, error: &Error, login: Option<Method>) -> bool {
         let Error::Session(error) = error else { return false };
+        if error.kind() == ErrorKind::Auth {
+            // The server may have changed what it offers.
+            self.method = None;
+        }
+        let hung_up = matches!(error, pop3::Error::Closed { verb } if verb.is_login());
+        if let Some(method) = login.filter(|method| hung_up && method.is_challenge_response() && self.avoid.is_empty())
+        {
+            // A method that is announced and broken, not a wrong password: that is said at the end of an exchange.
+            self.avoid.push(method);
+            return true;
+        }
         let about_top =
             matches!(error, pop3::Error::Closed { verb: Verb::Top } | pop3::Error::Timeout { verb: Verb::Top });
         if self.use_capa && error.is_about_capa() {

@@ -73,6 +73,8 @@ pub struct Report {
     pub bytes: u64,
     /// Listed messages still to be fetched.
     pub backlog: u64,
+    /// What the server calls itself.
+    pub server: String,
     /// Faults of the server that were worked around.
     pub faults: Vec<&'static str>,
     /// The least time between two logins, in seconds, that the server asks for.
@@ -99,6 +101,7 @@ impl Report {
             too_large: Vec::new(),
             bytes: 0,
             backlog: 0,
+            server: String::new(),
             faults: Vec::new(),
             login_delay: None,
             more: false,
@@ -229,7 +232,7 @@ impl Source {
             if refused && is_token && !renew {
                 // It may have been withdrawn before its time.
                 renew = true;
-            } else if !self.learnt.from_failure(error) {
+            } else if !self.learnt.from_failure(error, tally.login) {
                 return (report, tally, outcome);
             }
         }
@@ -255,7 +258,7 @@ impl Source {
                 (Tls::None, _) => Security::Clear,
             },
             use_capa: self.learnt.use_capa,
-            method: settings.method,
+            method: settings.method.or(self.learnt.method),
             avoid: self.learnt.avoid.clone(),
             binding: None,
             limits: self.limits,

@@ -95,6 +95,9 @@ impl Account {
 fn count(status: &mut AccountStatus, report: &Report, ended: SystemTime) {
     status.fetched += report.fetched;
     status.faults.clone_from(&report.faults);
+    if !report.server.is_empty() {
+        status.server.clone_from(&report.server);
+    }
     if report.result == PollResult::Ok {
         status.last_success = Some(ended);
     }

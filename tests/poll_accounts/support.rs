@@ -10,13 +10,13 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tributary::demo::pop3d::{Pop3d, Settings as ServerSettings};
-use tributary::mail::{MailboxId, MailboxName, UserId};
+use tributary::mail::{AccountId, FlagList, FlagOp, Flags, MailboxId, MailboxName, UidSet, UserId};
 use tributary::poll::{
-    AccountSettings, FirstPoll, LeaveOnServer, Login, Metrics, Poller, Report, Route, Settings, Tls,
+    AccountSettings, FirstPoll, LeaveOnServer, Login, Metrics, Mode, Poller, Report, Route, Settings, Tls,
 };
 use tributary::secret::{Secret, SecretSource};
 use tributary::status::Accounts;
-use tributary::store::{self, BodyCursor, LedgerRow, Store};
+use tributary::store::{self, BodyCursor, FlagChange, LedgerRow, Store};
 
 pub(crate) struct House {
     dir: TempDir,
@@ -37,7 +37,7 @@ impl House {
         Self::on(tempfile::tempdir().unwrap(), settings)
     }
 
-    fn on(dir: TempDir, settings: Settings) -> Self {
+    pub(crate) fn on(dir: TempDir, settings: Settings) -> Self {
         let store = open(&dir);
         let registry = prometheus::Registry::new();
         let metrics = Metrics::register(&registry).unwrap();
@@ -102,7 +102,6 @@ impl House {
         self.store.read(read).await.unwrap()
     }
 
-    /// The subjects in a mailbox, sorted.
     /// The subjects in the order of the alphabet.
     pub(crate) async fn subjects(&self, name: &str) -> Vec<String> {
         let mut subjects = self.subjects_by_uid(name).await;
@@ -118,6 +117,25 @@ impl House {
             text.lines().find_map(|line| line.strip_prefix("Subject: ").map(str::to_owned)).unwrap_or_default()
         };
         messages.iter().map(subject).collect()
+    }
+
+    /// Removes messages for good, as a mail client does.
+    pub(crate) async fn expunge(&self, name: &str, uids: std::ops::RangeInclusive<u32>) {
+        let mailbox = self.mailbox(name).await;
+        let uids: UidSet = [(*uids.start(), *uids.end())].into_iter().collect();
+        let list = FlagList { flags: Flags::DELETED, ..FlagList::default() };
+        let change = FlagChange { op: FlagOp::Add, list, unchanged_since: None };
+        self.store.set_flags(mailbox, uids, change).await.unwrap();
+        self.store.expunge(mailbox, None).await.unwrap();
+    }
+
+    /// A poll that only says what it would do.
+    pub(crate) async fn dry_run(&self, account: &str) -> Report {
+        self.poller.poll_on_demand(account, Mode::DryRun, false).await.unwrap()
+    }
+
+    pub(crate) async fn account_id(&self, account: &str) -> AccountId {
+        self.store.ensure_account(self.user().await, account).await.unwrap()
     }
 
     pub(crate) async fn ledger(&self, account: &str) -> BTreeMap<String, LedgerRow> {
@@ -190,6 +208,30 @@ pub(crate) async fn plain_server() -> Pop3d {
 
 pub(crate) fn message(subject: &str) -> Arc<[u8]> {
     format!("From: a@b.example\r\nSubject: {subject}\r\n\r\n.hello\r\n..\r\n").into_bytes().into()
+}
+
+/// A message as mail servers make them, with a Message-ID.
+pub(crate) fn letter(subject: &str) -> Arc<[u8]> {
+    dated_letter(subject, "Thu, 1 Jan 1998 10:00:00 +0000")
+}
+
+pub(crate) fn dated_letter(subject: &str, received: &str) -> Arc<[u8]> {
+    format!(
+        "Received: by mx.example; {received}\r\nFrom: a@b.example\r\nMessage-ID: <{subject}@b.example>\r\n\
+         Subject: {subject}\r\n\r\n.hello {subject}\r\n"
+    )
+    .into_bytes()
+    .into()
+}
+
+/// Puts letters of these numbers into the maildrop, of unique-ids `id1` and so on.
+pub(crate) fn post(server: &Pop3d, numbers: std::ops::RangeInclusive<u32>) {
+    numbers.for_each(|n| server.deliver(&format!("id{n}"), letter(&n.to_string())));
+}
+
+/// How often the server was sent a command.
+pub(crate) fn sent(server: &Pop3d, command: &str) -> usize {
+    server.log().iter().filter(|line| line.starts_with(command)).count()
 }
 
 /// A server with messages 1 to `count`, of unique-ids `id1` and so on.

@@ -67,6 +67,7 @@ impl Drive<'_> {
         let report = &mut *self.report;
         report.listed = listing.len() as u64;
         report.listed_bytes = listing.octets();
+        report.server = self.session.capabilities().implementation.clone().unwrap_or_default();
         report.login_delay = self.session.capabilities().login_delay;
         report.deletes_held = plan.held;
         report.too_large = std::mem::take(&mut plan.too_large);

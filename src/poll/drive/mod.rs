@@ -26,7 +26,7 @@ use super::resolve::{Answer, Retrieval};
 use super::settings::{FirstPoll, LeaveOnServer};
 use super::source::{Destination, Mode, Report, Source};
 use crate::ingest;
-use crate::pop3::{self, Event, Options, Session, Verb};
+use crate::pop3::{self, Event, Method, Options, Session, Verb};
 use crate::store;
 use quarantine::Failure;
 use remove::Removal;
@@ -55,6 +55,8 @@ pub(super) struct Tally {
     pub(super) listed: bool,
     /// Every listed message has a unique-id, and none of them was known.
     pub(super) all_new: bool,
+    /// The method of the login during which the session ended.
+    pub(super) login: Option<Method>,
 }
 
 /// One session at work.
@@ -187,6 +189,7 @@ impl<'a> Drive<'a> {
     ) -> Result<(), Error> {
         let ended = self.session(connection, tls, shutdown).await;
         if let Err(error) = &ended {
+            self.tally.login = self.session.tried();
             self.salvage().await;
             self.blame(error);
         }
