@@ -156,7 +156,7 @@ impl House {
     }
 }
 
-fn open(dir: &TempDir) -> Store {
+pub(crate) fn open(dir: &TempDir) -> Store {
     let data_dir = dir.path().join("data");
     Store::open(&store::Settings { data_dir, cache_bytes: 8 << 20, gc_grace: Duration::from_secs(60) }).unwrap()
 }

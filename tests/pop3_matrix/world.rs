@@ -1,0 +1,149 @@
+//! One store for all cases, and the mail.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tributary::demo::pop3d::{Pop3d, Settings as ServerSettings};
+use tributary::mail::{FlagList, FlagOp, Flags, MailboxId, MailboxName, Uid, UidSet};
+use tributary::poll::{AccountSettings, LeaveOnServer, Metrics, Poller, Report, Settings};
+use tributary::pop3::Timeouts;
+use tributary::status::Accounts;
+use tributary::store::{self, BodyCursor, FlagChange, Store};
+
+use super::poll_support as support;
+
+/// Messages in a maildrop.
+pub(crate) const MESSAGES: usize = 20;
+
+/// What all cases share.
+pub(crate) struct World {
+    _dir: TempDir,
+    pub(crate) store: Store,
+    metrics: Metrics,
+    pub(crate) mail: Vec<Arc<[u8]>>,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = support::open(&dir);
+        let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
+        Self { _dir: dir, store, metrics, mail: (0..MESSAGES).map(message).collect() }
+    }
+
+    /// A maildrop with all the mail in it.
+    pub(crate) async fn maildrop(&self, settings: ServerSettings) -> Pop3d {
+        let server = Pop3d::start(settings).await.unwrap();
+        (0..).zip(&self.mail).for_each(|(n, bytes)| server.deliver(&unique_id(n), Arc::clone(bytes)));
+        server
+    }
+
+    /// A poller of one account of one user, who has no other.
+    pub(crate) fn poller(&self, user: &str, server: &Pop3d, policy: LeaveOnServer, patience: Duration) -> Polling {
+        let account = AccountSettings {
+            id: format!("{user}/a"),
+            user: user.to_owned(),
+            leave_on_server: policy,
+            ..support::account("a", server.address())
+        };
+        let timeouts = Timeouts { connect: Duration::from_secs(20), reply: patience, body: patience };
+        let settings = Settings { accounts: vec![account], timeouts, ..Settings::default() };
+        let (sender, _) = watch::channel(Accounts::default());
+        let poller = Poller::new(settings, self.store.clone(), &self.metrics, sender);
+        let shutdown = CancellationToken::new();
+        let running = tokio::spawn({
+            let (poller, shutdown) = (poller.clone(), shutdown.clone());
+            async move { poller.run(shutdown).await }
+        });
+        Polling { poller, account: format!("{user}/a"), shutdown, running }
+    }
+
+    /// The messages that the user has, in the order of the mailbox.
+    pub(crate) async fn stored(&self, user: &str) -> Vec<Vec<u8>> {
+        self.messages(user).await.into_iter().map(|(_, bytes)| bytes).collect()
+    }
+
+    /// Expunges the messages that are meant.
+    pub(crate) async fn expunge(&self, user: &str, meant: impl Fn(&[u8]) -> bool) {
+        let uids: UidSet =
+            self.messages(user).await.iter().filter(|(_, bytes)| meant(bytes)).map(|(uid, _)| *uid).collect();
+        let Some(mailbox) = self.mailbox(user).await else { return };
+        let list = FlagList { flags: Flags::DELETED, keywords: Vec::new() };
+        let change = FlagChange { op: FlagOp::Add, list, unchanged_since: None };
+        self.store.set_flags(mailbox, uids.clone(), change).await.unwrap();
+        assert_eq!(self.store.expunge(mailbox, None).await.unwrap(), uids);
+    }
+
+    async fn mailbox(&self, user: &str) -> Option<MailboxId> {
+        let user = self.store.ensure_user(user).await.unwrap();
+        Some(self.store.mailbox(user, &MailboxName::new("a").unwrap()).await.unwrap()?.id)
+    }
+
+    async fn messages(&self, user: &str) -> Vec<(Uid, Vec<u8>)> {
+        let Some(mailbox) = self.mailbox(user).await else { return Vec::new() };
+        let watch = self.store.watch(mailbox).await.unwrap();
+        let rows: Vec<_> = watch.current().unwrap().iter().map(|row| (row.uid, row.body, row.size)).collect();
+        let read = move |reader: &store::Reader| {
+            let mut messages = Vec::new();
+            for (uid, body, size) in rows {
+                let (mut cursor, mut bytes) = (BodyCursor::new(body, 0..u64::from(size)), Vec::new());
+                while !cursor.is_done() {
+                    reader.read_body(&mut cursor, &mut bytes, 1 << 20)?;
+                }
+                messages.push((uid, bytes));
+            }
+            Ok(messages)
+        };
+        self.store.read(read).await.unwrap()
+    }
+
+    /// The store's own invariants.
+    pub(crate) fn check(&self) {
+        assert_eq!(self.store.check().unwrap(), Vec::<String>::new());
+    }
+}
+
+/// A running poller.
+pub(crate) struct Polling {
+    poller: Poller,
+    account: String,
+    shutdown: CancellationToken,
+    running: JoinHandle<()>,
+}
+
+impl Polling {
+    pub(crate) async fn poll(&self) -> Report {
+        self.poller.poll_now(&self.account).await.unwrap()
+    }
+
+    pub(crate) async fn stop(self) {
+        self.shutdown.cancel();
+        self.running.await.unwrap();
+    }
+}
+
+pub(crate) fn unique_id(n: usize) -> String {
+    format!("uid-{n:02}")
+}
+
+/// The octets of a message in the answer to RETR, with its first line and its last.
+pub(crate) fn octets_of_answer(message: &[u8]) -> u64 {
+    let dots = message.split_inclusive(|b| *b == b'\n').filter(|line| line.starts_with(b".")).count();
+    ("+OK\r\n".len() + message.len() + dots + ".\r\n".len()) as u64
+}
+
+/// Messages of several shapes, no two alike in more than a few lines.
+fn message(n: usize) -> Arc<[u8]> {
+    let shape = match n % 5 {
+        0 => format!("Plain text {n}.\r\n"),
+        1 => format!(".a dot first {n}\r\n..and two {n}\r\n"),
+        2 => format!("{}\r\n", format!("long {n} ").repeat(12)),
+        3 => format!("8-bit \u{e4}\u{f6}\u{fc} {n}\r\n\r\n\r\n"),
+        _ => String::new(),
+    };
+    format!("From: {n}@example.org\r\nSubject: {n}\r\nX-Twice: {n}-{n}-{n}\r\n\r\n{shape}").into_bytes().into()
+}
