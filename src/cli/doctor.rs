@@ -20,7 +20,7 @@ pub(super) fn run(file: &Path, account: Option<&str>) -> anyhow::Result<()> {
             None => bail!("the configuration has no account"),
         }
     }
-    let probes = super::block_on_value(async {
+    let probes = super::block_on(async {
         let mut tasks = JoinSet::new();
         for (index, account) in chosen.into_iter().enumerate() {
             let settings = settings.clone();
@@ -28,7 +28,7 @@ pub(super) fn run(file: &Path, account: Option<&str>) -> anyhow::Result<()> {
         }
         let mut probes = tasks.join_all().await;
         probes.sort_by_key(|(index, _)| *index);
-        probes
+        Ok(probes)
     })?;
     let mut failed = 0;
     for (_, probe) in &probes {

@@ -4,6 +4,7 @@ mod check_config;
 mod confirm_deletes;
 mod control;
 mod demo;
+mod doctor;
 mod hash_password;
 mod oauth;
 mod pause;
@@ -50,6 +51,15 @@ enum Command {
         Examples:\n  tributary hash-password\n  pass show mail/alice | tributary hash-password\n\n\
         In the configuration:\n  password: { hash: \"$argon2id$...\" }")]
     HashPassword,
+    /// Look at upstream maildrops, say what is wrong and which settings suit them
+    #[command(
+        after_help = "Names, connects, logs in and lists, as a poll does, and takes nothing: no message is fetched or deleted. \
+        The service need not run.\n\nExamples:\n  tributary doctor\n  tributary doctor alice/isp -c tributary.yaml"
+    )]
+    Doctor {
+        /// The account, as `user/name` or just its name; all of them when left out
+        account: Option<String>,
+    },
     /// Show how every account of the running service is
     #[command(
         after_help = "Behind the table, in plain words: what failed last, deletions that wait to be confirmed, messages that \
@@ -109,6 +119,7 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Demo(flags) => demo::run(flags),
         Command::CheckConfig => check_config::run(&config_file(cli.config)?),
         Command::HashPassword => hash_password::run(),
+        Command::Doctor { account } => doctor::run(&config_file(cli.config)?, account.as_deref()),
         Command::Status(flags) => status::run(&config_file(cli.config)?, &flags),
         Command::Poll(flags) => poll::run(&config_file(cli.config)?, flags),
         Command::Pause(flags) => pause::pause(&config_file(cli.config)?, flags),
@@ -135,7 +146,7 @@ fn config_file(named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
 const CONFIG_FILES: [&str; 2] = ["./tributary.yaml", "/etc/tributary/tributary.yaml"];
 
 /// Runs a service on all cores; what it leaves running has a moment to end.
-fn block_on(service: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+fn block_on<T>(service: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(blocking_threads())

@@ -20,6 +20,7 @@ mod plan;
 #[cfg(test)]
 mod plan_tests;
 mod policy;
+mod probe;
 mod resolve;
 #[cfg(test)]
 mod resolve_tests;
@@ -40,6 +41,7 @@ use tokio_util::sync::CancellationToken;
 pub use commands::{CommandError, FindError, PollNowError};
 pub use error::{Error, PollResult};
 pub use metrics::Metrics;
+pub use probe::{Probe, Step, Verdict, probe};
 pub use settings::{AccountSettings, Bounds, FirstPoll, LeaveOnServer, Login, Route, Settings, Tls};
 pub use source::{Mode, Report};
 

@@ -11,6 +11,7 @@ mod tls;
 mod tunnel;
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -18,12 +19,19 @@ use std::time::SystemTime;
 
 use rustls::ClientConfig;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::lookup_host;
 use tokio::time::Instant;
 
 use super::Error;
 use super::settings::{AccountSettings, Route, Tls};
 use crate::pop3::ChannelBinding;
 use tunnel::{Tunnel, Watch};
+
+/// The addresses of a host by the system's resolver, at least one.
+pub(super) async fn addresses(host: &str, port: u16, deadline: Instant) -> Result<Vec<SocketAddr>, Error> {
+    let host = resolve::bare(host);
+    resolve::addresses(host, lookup_host((host, port)), deadline).await
+}
 
 /// What carries octets both ways.
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}

@@ -29,8 +29,7 @@ pub(super) fn capabilities(capabilities: &Capabilities) -> String {
         (utf8, "UTF8"),
         (lang, "LANG"),
     ];
-    let mut words: Vec<String> =
-        switches.iter().filter(|(has, _)| *has).map(|(_, name)| (*name).to_owned()).collect();
+    let mut words: Vec<String> = switches.iter().filter(|(has, _)| *has).map(|(_, name)| (*name).to_owned()).collect();
     if !capabilities.sasl.is_empty() {
         let names: Vec<&str> = capabilities.sasl.iter().map(|method| method.label()).collect();
         words.push(format!("SASL ({})", names.join(", ")));
@@ -54,13 +53,19 @@ pub(super) fn listing(listing: &Listing) -> (Verdict, String) {
     }
     if with_id < count {
         let without = count - with_id;
-        return (Verdict::Note, format!("{messages}; {without} without a unique-id of their own: known by their content"));
+        return (
+            Verdict::Note,
+            format!("{messages}; {without} without a unique-id of their own: known by their content"),
+        );
     }
     if !listing.is_complete() {
         return (Verdict::Note, format!("{messages}; STAT, UIDL and LIST do not agree"));
     }
     if WINDOWS.contains(&count) {
-        return (Verdict::Note, format!("{messages}; the server may show only so many at a time: polled until drained"));
+        return (
+            Verdict::Note,
+            format!("{messages}; the server may show only so many at a time: polled until drained"),
+        );
     }
     (Verdict::Ok, format!("{messages}, each with a unique-id"))
 }
@@ -78,12 +83,13 @@ pub(super) fn settings(account: &AccountSettings, seen: &Seen, failed: Option<&S
     }
     if let Some(Expire::Days(days)) = seen.capabilities.expire {
         let what = if days == 0 { "mail may not be left on the server" } else { "the server deletes mail by itself" };
-        advise(format!("leave_on_server: {}  # EXPIRE {days}: {what}; nothing is deleted here for it", policy(account)));
+        advise(format!(
+            "leave_on_server: {}  # EXPIRE {days}: {what}; nothing is deleted here for it",
+            policy(account)
+        ));
     }
     let has_top = matches!(seen.top, Some(Ok(_)));
-    let lacks_ids = seen.listing.as_ref().is_some_and(|listing| {
-        listing.iter().any(|item| item.unique_id.is_none())
-    });
+    let lacks_ids = seen.listing.as_ref().is_some_and(|listing| listing.iter().any(|item| item.unique_id.is_none()));
     if lacks_ids && !has_top && account.leave_on_server == LeaveOnServer::Forever {
         advise("leave_on_server: never  # without unique-ids and TOP every poll fetches all that is there".to_owned());
     }
@@ -119,13 +125,15 @@ fn login(account: &AccountSettings, seen: &Seen, failed: Option<&Step>, advise: 
     }
     if is_one_of(&GMAIL_HOSTS) && !account.username.starts_with("recent:") {
         let username = &account.username;
-        advise(format!("pop3.username: recent:{username}  # else what another client fetched is hidden; 30 days are shown"));
+        advise(format!(
+            "pop3.username: recent:{username}  # else what another client fetched is hidden; 30 days are shown"
+        ));
     }
     if let (Some(method), None) = (seen.method, account.method)
-        && let Some(strongest) = seen.capabilities.sasl.iter().find(|other| **other > method)
+        && let Some(refused) = seen.refused.first()
     {
-        let (used, offered) = (method.label(), strongest.label());
-        advise(format!("pop3.auth: {used}  # {offered} is offered and does not work: saves the attempt"));
+        let (used, refused) = (method.label(), refused.label());
+        advise(format!("pop3.auth: {used}  # {refused} is offered and does not work: saves the attempt"));
     }
 }
 

@@ -6,10 +6,9 @@ mod advice;
 use std::time::SystemTime;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::lookup_host;
 use tokio::time::{Duration, Instant, sleep_until, timeout};
 
-use super::connect::Connection;
+use super::connect::{Connection, addresses};
 use super::settings::{AccountSettings, Route, Settings, Tls};
 use super::source::{credentials, security};
 use super::{Error, trust};
@@ -68,6 +67,8 @@ struct Seen {
     capabilities: Capabilities,
     encrypted: bool,
     method: Option<Method>,
+    /// Methods that were tried before it.
+    refused: Vec<Method>,
     listing: Option<Listing>,
     faults: Vec<Misbehavior>,
     /// What became of TOP: the octets of a header, or how it was refused.
@@ -106,7 +107,7 @@ async fn names(probe: &mut Probe, account: &AccountSettings, settings: &Settings
     match &account.route {
         Route::Direct => {
             let deadline = Instant::now() + settings.timeouts.connect;
-            let found = super::connect::addresses(&account.host, account.port, deadline, lookup_host).await?;
+            let found = addresses(&account.host, account.port, deadline).await?;
             let found: Vec<String> = found.iter().map(|address| address.ip().to_string()).collect();
             probe.step("DNS", Verdict::Ok, found.join(", "));
         }
@@ -122,12 +123,7 @@ async fn names(probe: &mut Probe, account: &AccountSettings, settings: &Settings
 }
 
 /// One session: login, listing, the header of one message, QUIT.
-async fn session(
-    account: &AccountSettings,
-    settings: &Settings,
-    seen: &mut Seen,
-    use_capa: bool,
-) -> Result<(), Error> {
+async fn session(account: &AccountSettings, settings: &Settings, seen: &mut Seen, use_capa: bool) -> Result<(), Error> {
     let tls = match account.tls {
         Tls::None => None,
         _ => {
@@ -177,7 +173,8 @@ async fn session(
                 return Err(pop3::Error::Closed { verb: session.awaited() }.into());
             }
         }
-        let deadline = session.poll_timeout().map_or_else(|| Instant::now() + Duration::from_secs(60), Instant::from_std);
+        let deadline =
+            session.poll_timeout().map_or_else(|| Instant::now() + Duration::from_secs(60), Instant::from_std);
         let progress = tokio::select! {
             read = connection.read(&mut buffer) => {
                 session.handle_bytes(now(), buffer.get(..read.unwrap_or(0)).unwrap_or_default())
@@ -185,6 +182,9 @@ async fn session(
             () = sleep_until(deadline) => session.handle_timeout(now()),
         };
         seen.capabilities.clone_from(session.capabilities());
+        if let Some(method) = session.tried().filter(|method| !seen.refused.contains(method)) {
+            seen.refused.push(method);
+        }
         progress?;
     }
 }
@@ -192,7 +192,10 @@ async fn session(
 impl Seen {
     fn take(&mut self, event: Event, session: &mut Session) {
         match event {
-            Event::LoggedIn(method) => self.method = Some(method),
+            Event::LoggedIn(method) => {
+                self.refused.retain(|tried| *tried != method);
+                self.method = Some(method);
+            }
             Event::Listed(listing) => {
                 match listing.iter().next() {
                     Some(item) => session.top(item.number),
@@ -217,7 +220,9 @@ impl Seen {
 
 /// Says what was seen, and where it ended if it ended early.
 fn report(probe: &mut Probe, account: &AccountSettings, seen: &Seen, error: Option<&Error>) {
-    let at = |name: &'static str| move |probe: &mut Probe, error: &Error| probe.step(name, Verdict::Failed, error.to_string());
+    let at = |name: &'static str| {
+        move |probe: &mut Probe, error: &Error| probe.step(name, Verdict::Failed, error.to_string())
+    };
     let failed_at = error.map(stage);
     if failed_at == Some(Stage::Connect) {
         return error.map_or((), |error| at("connect")(probe, error));
@@ -268,7 +273,7 @@ enum Stage {
 
 fn stage(error: &Error) -> Stage {
     match error {
-        Error::Dns { .. } | Error::Connect(_) | Error::ConnectTimeout => Stage::Connect,
+        Error::Dns { .. } | Error::Connect(_) | Error::ConnectTimeout(_) => Stage::Connect,
         Error::Tls(_) => Stage::Tls,
         _ => Stage::Session,
     }
