@@ -25,7 +25,7 @@ use tokio::time::Instant;
 use super::Error;
 use super::settings::{AccountSettings, Route, Tls};
 use crate::pop3::ChannelBinding;
-use tunnel::{Tunnel, Watch};
+use tunnel::Program;
 
 /// The addresses of a host by the system's resolver, at least one.
 pub(super) async fn addresses(host: &str, port: u16, deadline: Instant) -> Result<Vec<SocketAddr>, Error> {
@@ -43,8 +43,8 @@ pub(super) struct Connection {
     stream: Box<dyn Stream>,
     /// Of the handshake, if there was one.
     tls: Option<tls::Facts>,
-    /// Of the program that carries it, if one does.
-    tunnel: Option<Watch>,
+    /// The program that carries it, if one does.
+    program: Option<Program>,
 }
 
 impl Connection {
@@ -62,7 +62,7 @@ impl Connection {
         deadline: Instant,
     ) -> Result<Self, Error> {
         let (host, port) = (resolve::bare(&settings.host), settings.port);
-        let mut watch = None;
+        let mut program = None;
         let stream: Box<dyn Stream> = match &settings.route {
             Route::Direct => Box::new(race::connect(host, port, deadline).await?),
             Route::Socks5 { host: proxy, port: proxy_port, login } => {
@@ -70,15 +70,15 @@ impl Connection {
                 Box::new(proxy.connect(host, port, deadline).await?)
             }
             Route::Tunnel(words) => {
-                let mut tunnel = Tunnel::start(words)?;
+                let (mut started, mut tunnel) = Program::start(words)?;
                 if settings.tls != Tls::Implicit {
-                    tunnel.first_octet(deadline).await?;
+                    started.first_octet(&mut tunnel, deadline).await?;
                 }
-                watch = Some(tunnel.watch());
+                program = Some(started);
                 Box::new(tunnel)
             }
         };
-        let connection = Self { stream, tls: None, tunnel: watch };
+        let connection = Self { stream, tls: None, program };
         if settings.tls != Tls::Implicit {
             return Ok(connection);
         }
@@ -98,9 +98,9 @@ impl Connection {
         }
         let config = config.ok_or_else(|| Error::Tls("not configured".to_owned()))?;
         match tls::handshake(self.stream, settings, config, deadline).await {
-            Ok((stream, facts)) => Ok(Self { stream: Box::new(stream), tls: Some(facts), tunnel: self.tunnel }),
-            Err(tls::Failure::Closed(reason)) => match self.tunnel {
-                Some(mut tunnel) => Err(tunnel.ended(deadline).await),
+            Ok((stream, facts)) => Ok(Self { stream: Box::new(stream), tls: Some(facts), program: self.program }),
+            Err(tls::Failure::Closed(reason)) => match self.program {
+                Some(mut program) => Err(program.ended(deadline).await),
                 None => Err(Error::Tls(reason)),
             },
             Err(tls::Failure::Other(error)) => Err(error),

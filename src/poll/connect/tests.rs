@@ -174,7 +174,7 @@ async fn answered(tls: Tls, answer: &[u8], close: bool) -> Error {
 }
 
 fn plain(stream: DuplexStream) -> Connection {
-    Connection { stream: Box::new(stream), tls: None, tunnel: None }
+    Connection { stream: Box::new(stream), tls: None, program: None }
 }
 
 const WAY_OUT: &str = "use tls: none with this, which checks no certificate: tunnel: [openssl, s_client, -quiet, -cipher, \"DEFAULT:@SECLEVEL=0\", \

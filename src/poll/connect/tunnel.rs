@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, BufReader, ReadBuf};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::Error;
@@ -24,23 +24,24 @@ const MAX_LINE: usize = 200;
 /// Lines of standard error logged for one connection; the rest is read and dropped.
 const MAX_LOGGED: usize = 100;
 
-/// Patience with what an ended program has left to be read, and with the end of one that has closed its output.
+/// Patience with the end of a program that has closed its output.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// Patience with the end of standard error when the program has ended: another may hold it open.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// The connection that a program carries.
 pub(super) struct Tunnel {
     /// `None` once shut down: the program sees the end of its input.
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
-    watch: Watch,
-    _ends_the_program: DropGuard,
 }
 
-/// What is known of a program, also after its connection is gone.
-#[derive(Clone)]
-pub(super) struct Watch {
-    program: String,
+/// The program, which ends when this is dropped. It outlives its connection to tell why that failed.
+pub(super) struct Program {
+    name: String,
     told: watch::Receiver<Told>,
+    _ends_it: DropGuard,
 }
 
 #[derive(Default)]
@@ -49,9 +50,9 @@ struct Told {
     ended: Option<String>,
 }
 
-impl Tunnel {
+impl Program {
     /// Starts the program, the first word, with the others as its arguments. No shell is involved.
-    pub(super) fn start(words: &[String]) -> Result<Self, Error> {
+    pub(super) fn start(words: &[String]) -> Result<(Self, Tunnel), Error> {
         let Some((program, arguments)) = words.split_first() else {
             return Err(Error::Connect("tunnel: no program".to_owned()));
         };
@@ -66,29 +67,20 @@ impl Tunnel {
         };
         let (sender, told) = watch::channel(Told::default());
         let dropped = CancellationToken::new();
-        let watch = Watch { program: program.clone(), told };
         tokio::spawn(supervise(child, errors, program.clone(), dropped.clone(), sender));
-        Ok(Self { input: Some(input), output: BufReader::new(output), watch, _ends_the_program: dropped.drop_guard() })
-    }
-
-    pub(super) fn watch(&self) -> Watch {
-        self.watch.clone()
+        let program = Self { name: program.clone(), told, _ends_it: dropped.drop_guard() };
+        Ok((program, Tunnel { input: Some(input), output: BufReader::new(output) }))
     }
 
     /// Waits until there is something to read.
-    pub(super) async fn first_octet(&mut self, deadline: Instant) -> Result<(), Error> {
-        match timeout_at(deadline, self.output.fill_buf()).await {
+    pub(super) async fn first_octet(&mut self, tunnel: &mut Tunnel, deadline: Instant) -> Result<(), Error> {
+        match timeout_at(deadline, tunnel.output.fill_buf()).await {
             Ok(Ok(octets)) if !octets.is_empty() => Ok(()),
-            Ok(_) => Err(self.watch.ended(deadline).await),
-            Err(_) => {
-                let last_line = self.watch.told.borrow().last_line.clone();
-                Err(Error::ConnectTimeout(self.watch.says("no answer", &last_line)))
-            }
+            Ok(_) => Err(self.ended(deadline).await),
+            Err(_) => Err(Error::ConnectTimeout(self.says("no answer", &self.told.borrow().last_line))),
         }
     }
-}
 
-impl Watch {
     /// Why the program closed the connection.
     pub(super) async fn ended(&mut self, deadline: Instant) -> Error {
         let patience = deadline.min(Instant::now() + GRACE);
@@ -101,7 +93,7 @@ impl Watch {
 
     fn says(&self, what: &str, last_line: &str) -> String {
         let colon = if last_line.is_empty() { "" } else { ": " };
-        format!("tunnel {}: {what}{colon}{last_line}", self.program)
+        format!("tunnel {}: {what}{colon}{last_line}", self.name)
     }
 }
 
@@ -123,9 +115,10 @@ async fn supervise(
             read = errors.read(&mut buffer), if open => open = lines.push(&buffer, read),
         }
     };
-    // What it wrote last is in the pipe still; another program may hold the pipe open.
+    // What it wrote last is in the pipe still.
+    let until = Instant::now() + LAST_WORDS;
     while open && !dropped.is_cancelled() {
-        let Ok(read) = timeout(GRACE, errors.read(&mut buffer)).await else { break };
+        let Ok(read) = timeout_at(until, errors.read(&mut buffer)).await else { break };
         open = lines.push(&buffer, read);
     }
     lines.end();
@@ -222,8 +215,8 @@ mod tests {
 
     use super::*;
 
-    fn sh(script: &str) -> Tunnel {
-        Tunnel::start(&["/bin/sh", "-c", script].map(str::to_owned)).expect("started")
+    fn sh(script: &str) -> (Program, Tunnel) {
+        Program::start(&["/bin/sh", "-c", script].map(str::to_owned)).expect("started")
     }
 
     fn soon() -> Instant {
@@ -232,9 +225,9 @@ mod tests {
 
     #[tokio::test]
     async fn octets_go_through_the_program_both_ways() {
-        let mut tunnel = Tunnel::start(&["cat".to_owned()]).expect("started");
+        let (mut program, mut tunnel) = Program::start(&["cat".to_owned()]).expect("started");
         tunnel.write_all(b"hello").await.expect("written");
-        tunnel.first_octet(soon()).await.expect("something to read");
+        program.first_octet(&mut tunnel, soon()).await.expect("something to read");
         tunnel.shutdown().await.expect("shut down");
         let mut read = Vec::new();
         tunnel.read_to_end(&mut read).await.expect("read");
@@ -245,7 +238,7 @@ mod tests {
     #[tokio::test]
     async fn no_shell_looks_at_the_words() {
         let words = ["echo", "$HOME", ";", "id"].map(str::to_owned);
-        let mut tunnel = Tunnel::start(&words).expect("started");
+        let (_program, mut tunnel) = Program::start(&words).expect("started");
         let mut read = String::new();
         tunnel.read_to_string(&mut read).await.expect("read");
         assert_eq!(read, "$HOME ; id\n");
@@ -253,23 +246,28 @@ mod tests {
 
     #[tokio::test]
     async fn a_program_that_cannot_be_started_is_named() {
-        let Err(error) = Tunnel::start(&["/no/such/program".to_owned(), "secret".to_owned()]) else {
+        let Err(error) = Program::start(&["/no/such/program".to_owned(), "secret".to_owned()]) else {
             panic!("it started");
         };
         assert_eq!(error.result().label(), "connect");
         let error = error.to_string();
         assert!(error.starts_with("cannot connect: tunnel /no/such/program: it cannot be started: No such file"));
         assert!(!error.contains("secret"));
-        assert!(Tunnel::start(&[]).is_err());
+        assert!(Program::start(&[]).is_err());
     }
 
     #[tokio::test]
     async fn a_program_that_ends_at_once_is_quoted() {
-        let mut tunnel = sh("echo one >&2; printf 'two\\001\\n' >&2; exit 3");
-        let error = tunnel.first_octet(soon()).await.expect_err("ended");
+        let (mut program, mut tunnel) = sh("echo one >&2; printf 'two\\001\\n' >&2; exit 3");
+        let error = program.first_octet(&mut tunnel, soon()).await.expect_err("ended");
         assert_eq!(error.to_string(), "cannot connect: tunnel /bin/sh: it ended with exit status: 3: two");
-        let mut tunnel = sh("exec >&-; read line");
-        let error = tunnel.first_octet(soon()).await.expect_err("closed");
+        // A connection that is gone does not end the program before it has told.
+        let (mut program, tunnel) = sh("read line; echo last >&2; exit 4");
+        drop(tunnel);
+        let error = program.ended(soon()).await;
+        assert_eq!(error.to_string(), "cannot connect: tunnel /bin/sh: it ended with exit status: 4: last");
+        let (mut program, mut tunnel) = sh("exec >&-; read line");
+        let error = program.first_octet(&mut tunnel, soon()).await.expect_err("closed");
         assert_eq!(error.to_string(), "cannot connect: tunnel /bin/sh: it closed its output");
     }
 
@@ -277,11 +275,11 @@ mod tests {
     async fn what_it_says_is_bounded_and_never_blocks_it() {
         // A line at the bound, one past it, and more than a pipe holds.
         for (length, kept) in [(MAX_LINE, MAX_LINE), (MAX_LINE + 1, MAX_LINE), (200_000, MAX_LINE)] {
-            let mut tunnel = sh(&format!("head -c {length} /dev/zero | tr '\\0' x >&2; echo said"));
+            let (mut program, mut tunnel) = sh(&format!("head -c {length} /dev/zero | tr '\\0' x >&2; echo said"));
             let mut read = String::new();
             tunnel.read_to_string(&mut read).await.expect("read");
             assert_eq!(read, "said\n");
-            let error = tunnel.watch.ended(soon()).await.to_string();
+            let error = program.ended(soon()).await.to_string();
             assert!(error.ends_with(&format!(": {}", "x".repeat(kept))), "{length}");
         }
     }
@@ -289,8 +287,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_program_that_says_nothing_is_given_up_at_the_deadline() {
         let started = Instant::now();
-        let mut tunnel = sh("exec sleep 1000");
-        let error = tunnel.first_octet(started + Duration::from_secs(30)).await.expect_err("no answer");
+        let (mut program, mut tunnel) = sh("exec sleep 1000");
+        let error = program.first_octet(&mut tunnel, started + Duration::from_secs(30)).await.expect_err("no answer");
         assert_eq!(error.to_string(), "no connection in time: tunnel /bin/sh: no answer");
         assert_eq!((error.result().label(), started.elapsed().as_secs()), ("timeout", 30));
     }
@@ -298,12 +296,12 @@ mod tests {
     #[tokio::test]
     async fn dropping_the_connection_ends_the_program_and_what_it_started() {
         // Both hold the write end of standard error: its end is seen when both are gone and waited for.
-        let mut tunnel = sh("sleep 1000 & echo $! $$; exec sleep 1000");
+        let (program, mut tunnel) = sh("sleep 1000 & echo $! $$; exec sleep 1000");
         let mut line = String::new();
         tunnel.output.read_line(&mut line).await.expect("ids");
         let ids: Vec<i32> = line.split_whitespace().map(|id| id.parse().expect("id")).collect();
-        let mut told = tunnel.watch.told.clone();
-        drop(tunnel);
+        let mut told = program.told.clone();
+        drop(program);
         let ended = told.wait_for(|told| told.ended.is_some()).await.expect("supervised").ended.clone();
         assert_eq!(ended.as_deref(), Some("it ended with signal: 9 (SIGKILL)"));
         // Waited for: not even a zombie has this id now.
