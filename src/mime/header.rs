@@ -133,8 +133,19 @@ pub fn header_hash(header: &[u8]) -> [u8; 16] {
 }
 
 /// Fields that a server may add or change between two retrievals of the same message.
-const VOLATILE: [&[u8]; 8] =
-    [b"return-path", b"status", b"x-status", b"x-uidl", b"x-uid", b"content-length", b"lines", b"delivered-to"];
+const VOLATILE: [&[u8]; 11] = [
+    b"return-path",
+    b"delivered-to",
+    b"status",
+    b"content-length",
+    b"lines",
+    b"x-status",
+    b"x-keywords",
+    b"x-uidl",
+    b"x-uid",
+    b"x-imap",
+    b"x-imapbase",
+];
 
 fn is_volatile(name: &[u8]) -> bool {
     const MOZILLA: &[u8] = b"x-mozilla-";

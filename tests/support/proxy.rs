@@ -149,7 +149,11 @@ fn line_starting(data: &[u8], start: &[u8]) -> Option<usize> {
 
 fn copy(mut from: TcpStream, mut to: TcpStream, pass: impl Fn(&[u8]) -> Option<usize>) {
     let mut buffer = vec![0; 16384];
+    let _ = to.set_nodelay(true);
     while let Ok(n) = from.read(&mut buffer) {
+        // A server that writes small pieces waits for the acknowledgement of each.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::net::sockopt::set_tcp_quickack(&from, true);
         let mut rest = &buffer[..n];
         if rest.is_empty() {
             break;

@@ -2,6 +2,7 @@
 //! from the name to the handshake, is done within one deadline.
 
 pub(super) mod certificate;
+mod prompt;
 mod race;
 mod resolve;
 mod socks;
@@ -25,6 +26,7 @@ use tokio::time::Instant;
 use super::Error;
 use super::settings::{AccountSettings, Route, Tls};
 use crate::pop3::ChannelBinding;
+use prompt::Prompt;
 use tunnel::Program;
 
 /// The addresses of a host by the system's resolver, at least one.
@@ -64,7 +66,7 @@ impl Connection {
         let (host, port) = (resolve::bare(&settings.host), settings.port);
         let mut program = None;
         let stream: Box<dyn Stream> = match &settings.route {
-            Route::Direct => Box::new(race::connect(host, port, deadline).await?),
+            Route::Direct => Box::new(Prompt::new(race::connect(host, port, deadline).await?)),
             Route::Socks5 { host: proxy, port: proxy_port, login } => {
                 let proxy = socks::Proxy { host: resolve::bare(proxy), port: *proxy_port, login: login.as_ref() };
                 Box::new(proxy.connect(host, port, deadline).await?)
