@@ -10,8 +10,8 @@ use super::fault::{At, Damage};
 use super::quirks::Chunks;
 use super::{Shared, Traffic};
 
-/// The longest command line (RFC 2449 section 4 says 255).
-const MAX_LINE: u64 = 2048;
+/// The longest command line (RFC 2449 section 4 says 255), which may be one of an AUTH exchange (RFC 5034 section 4).
+const MAX_LINE: u64 = 12 * 1024;
 
 /// What a session speaks over.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -21,6 +21,8 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 /// One connection. Counts what it sends, before TLS.
 pub(super) struct Wire<'a> {
     io: BufReader<Box<dyn Stream + 'a>>,
+    /// Of the TLS channel (RFC 9266).
+    binding: Option<[u8; 32]>,
     shared: Arc<Shared>,
     chunks: Chunks,
     random: u64,
@@ -35,6 +37,7 @@ impl<'a> Wire<'a> {
     pub(super) fn new(stream: Box<dyn Stream + 'a>, shared: Arc<Shared>, chunks: Chunks) -> Self {
         Self {
             io: BufReader::new(stream),
+            binding: None,
             shared,
             chunks,
             random: 0,
@@ -46,8 +49,15 @@ impl<'a> Wire<'a> {
 
     /// The same connection behind a TLS handshake; what came before it is dropped (RFC 2595 section 4).
     pub(super) async fn secured(self, tls: Arc<rustls::ServerConfig>) -> io::Result<Self> {
-        let stream: Box<dyn Stream + 'a> = Box::new(TlsAcceptor::from(tls).accept(self.io.into_inner()).await?);
-        Ok(Self { io: BufReader::new(stream), ..self })
+        let stream = TlsAcceptor::from(tls).accept(self.io.into_inner()).await?;
+        let binding = stream.get_ref().1.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b"")).ok();
+        let stream: Box<dyn Stream + 'a> = Box::new(stream);
+        Ok(Self { io: BufReader::new(stream), binding, ..self })
+    }
+
+    /// What a login can be bound to: the data of `tls-exporter`, where it is defined.
+    pub(super) fn binding(&self) -> Option<&[u8]> {
+        self.binding.as_ref().map(<[u8; 32]>::as_slice)
     }
 
     /// The next command line; `None` at the end of the connection. An answer begins with it.
