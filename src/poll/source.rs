@@ -232,7 +232,7 @@ impl Source {
             if refused && is_token && !renew {
                 // It may have been withdrawn before its time.
                 renew = true;
-            } else if !self.learnt.from_failure(error, tally.login) {
+            } else if !self.learnt.from_failure(error, tally) {
                 return (report, tally, outcome);
             }
         }
@@ -258,6 +258,7 @@ impl Source {
                 (Tls::None, _) => Security::Clear,
             },
             use_capa: self.learnt.use_capa,
+            use_pipelining: self.learnt.use_pipelining,
             method: settings.method.or(self.learnt.method),
             avoid: self.learnt.avoid.clone(),
             binding: None,
