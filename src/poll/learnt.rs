@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Error;
+use super::drive::Tally;
 use super::known::HeaderKey;
 use super::policy::DAY;
 use crate::pop3::{self, ErrorKind, Method, Verb};
@@ -15,7 +16,7 @@ const MAX_TOLD: usize = 1_000_000;
 pub(super) struct Learnt {
     /// False once the server hung or closed on CAPA.
     pub(super) use_capa: bool,
-    /// False once the server did not answer commands that came behind others.
+    /// False once the server fell silent with several commands before it.
     pub(super) use_pipelining: bool,
     /// False once the server hung or closed on TOP, or does not know it.
     pub(super) use_top: bool,
@@ -53,9 +54,9 @@ impl Default for Learnt {
 }
 
 impl Learnt {
-    /// Learns from a failure; `login` is the method that was under way. True: another attempt at once is worth it. Each lesson
+    /// Learns from a failure, and from what is known of the session that failed. True: another attempt at once is worth it. Each lesson
     /// is learnt once, so that attempts end.
-    pub(super) fn from_failure(&mut self, error: &Error, login: Option<Method>) -> bool {
+    pub(super) fn learn_from(&mut self, error: &Error, tally: Tally) -> bool {
         let Error::Session(error) = error else { return false };
         if *error == pop3::Error::NoMethod && self.method.take().is_some() {
             return true;
@@ -65,7 +66,8 @@ impl Learnt {
             self.method = None;
         }
         let hung_up = matches!(error, pop3::Error::Closed { verb } if verb.is_login());
-        if let Some(method) = login.filter(|method| hung_up && method.is_challenge_response() && self.avoid.is_empty())
+        if let Some(method) =
+            tally.login.filter(|method| hung_up && method.is_challenge_response() && self.avoid.is_empty())
         {
             // A method that is announced and broken, not a wrong password: that is said at the end of an exchange.
             self.avoid.push(method);
@@ -80,6 +82,10 @@ impl Learnt {
         if self.use_top && about_top {
             self.use_top = false;
             return true;
+        }
+        if self.use_pipelining && tally.pipelining && matches!(error, pop3::Error::Timeout { .. }) {
+            self.use_pipelining = false;
+            return !tally.listed;
         }
         false
     }
@@ -99,24 +105,40 @@ mod tests {
 
     #[test]
     fn each_lesson_is_learnt_once() {
+        let by = |method| Tally { login: Some(method), ..Tally::default() };
         let closed = |verb| Error::Session(pop3::Error::Closed { verb });
         let mut learnt = Learnt { method: Some(Method::Plain), ..Learnt::default() };
         for verb in [Verb::Capa, Verb::Top] {
-            assert!(learnt.from_failure(&closed(verb), None));
-            assert!(!learnt.from_failure(&closed(verb), None));
+            assert!(learnt.learn_from(&closed(verb), Tally::default()));
+            assert!(!learnt.learn_from(&closed(verb), Tally::default()));
         }
         assert!(!learnt.use_capa && !learnt.use_top);
-        assert!(!learnt.from_failure(&closed(Verb::Retr), None));
+        assert!(!learnt.learn_from(&closed(Verb::Retr), Tally::default()));
         assert_eq!(learnt.method, Some(Method::Plain));
         assert!(
-            learnt.from_failure(&Error::Session(pop3::Error::NoMethod), None),
+            learnt.learn_from(&Error::Session(pop3::Error::NoMethod), Tally::default()),
             "what worked is not offered any more"
         );
-        assert!(!learnt.from_failure(&Error::Session(pop3::Error::NoMethod), None));
-        assert!(!learnt.from_failure(&closed(Verb::Auth), Some(Method::Plain)), "a wrong password is tried once");
-        assert!(learnt.from_failure(&closed(Verb::Auth), Some(Method::CramMd5)));
+        assert!(!learnt.learn_from(&Error::Session(pop3::Error::NoMethod), Tally::default()));
+        assert!(!learnt.learn_from(&closed(Verb::Auth), by(Method::Plain)), "a wrong password is tried once");
+        assert!(learnt.learn_from(&closed(Verb::Auth), by(Method::CramMd5)));
         assert_eq!(learnt.avoid, [Method::CramMd5]);
-        assert!(!learnt.from_failure(&closed(Verb::Auth), Some(Method::ScramSha1)), "and no further");
+        assert!(!learnt.learn_from(&closed(Verb::Auth), by(Method::ScramSha1)), "and no further");
+    }
+
+    #[test]
+    fn a_server_that_falls_silent_is_asked_one_thing_at_a_time() {
+        let silent = Error::Session(pop3::Error::Timeout { verb: Verb::Uidl });
+        let mut learnt = Learnt::default();
+        assert!(!learnt.learn_from(&silent, Tally::default()));
+        assert!(learnt.use_pipelining);
+        let pipelining = Tally { pipelining: true, ..Tally::default() };
+        assert!(learnt.learn_from(&silent, pipelining));
+        assert!(!learnt.use_pipelining && !learnt.learn_from(&silent, pipelining));
+        let mut later = Learnt::default();
+        let listed = Tally { listed: true, ..pipelining };
+        assert!(!later.learn_from(&silent, listed), "what was fetched is fetched; the rest has time");
+        assert!(!later.use_pipelining);
     }
 
     #[test]

@@ -131,8 +131,6 @@ pub(super) struct Plan {
     /// Most of the listing is unknown and stored messages are missing from it: the server may have given its messages
     /// new unique-ids. What is unknown is compared with what is missing, and no row of a missing one is forgotten.
     pub(super) reset: bool,
-    /// Unique-ids are the message numbers: they identify nothing.
-    pub(super) numeric: bool,
     /// No listed message is known.
     pub(super) all_new: bool,
 }
@@ -145,11 +143,10 @@ struct Unknown {
 
 /// Sorts the listing into what to do.
 pub(super) fn plan(listing: &Listing, ledger: &Ledger, troubles: &Troubles, policy: Policy<'_>) -> Plan {
-    let mut plan = Plan { numeric: is_numeric(listing), ..Plan::default() };
+    let mut plan = Plan::default();
     let mut listed = HashSet::with_capacity(listing.len());
     let (mut unknown, mut claims) = (Vec::new(), Vec::new());
-    for (index, mut item) in listing.iter().enumerate() {
-        item.unique_id = item.unique_id.filter(|_| !plan.numeric);
+    for (index, item) in listing.iter().enumerate() {
         listed.extend(item.unique_id);
         let row = item.unique_id.and_then(|id| ledger.get(id));
         match row.filter(|row| row.state != LedgerState::Skipped || !policy.fetch_skipped) {
@@ -177,7 +174,7 @@ pub(super) fn plan(listing: &Listing, ledger: &Ledger, troubles: &Troubles, poli
         plan.unknown(message, troubles, &sizes, policy);
     }
     plan.retrieve.sort_by_key(Target::order);
-    if listing.is_complete() && !plan.numeric {
+    if listing.is_complete() {
         plan.forget = forgettable(ledger, &listed, plan.reset);
     }
     if policy.fetch_skipped {
@@ -185,12 +182,7 @@ pub(super) fn plan(listing: &Listing, ledger: &Ledger, troubles: &Troubles, poli
     }
     if listing.is_consistent() && !troubles.is_empty() {
         let nothing = Troubles::new();
-        let keys: HashSet<Vec<u8>> = listing
-            .iter()
-            .map(|item| {
-                Target::of(Item { unique_id: item.unique_id.filter(|_| !plan.numeric), ..item }, &nothing).key()
-            })
-            .collect();
+        let keys: HashSet<Vec<u8>> = listing.iter().map(|item| Target::of(item, &nothing).key()).collect();
         let is_over =
             |key: &Vec<u8>| !keys.contains(key) || ledger.get(key).is_some_and(|row| row.state != LedgerState::Skipped);
         plan.forget_troubles = troubles.keys().filter(|key| is_over(key)).cloned().collect();
@@ -267,15 +259,6 @@ impl Plan {
             self.retrieve.push(target);
         }
     }
-}
-
-/// Whether every unique-id is the number of its message: such are given anew in each session.
-fn is_numeric(listing: &Listing) -> bool {
-    let is_number = |item: Item<'_>| {
-        let digits = item.unique_id.and_then(|id| std::str::from_utf8(id).ok());
-        digits.and_then(|digits| digits.parse().ok()) == Some(item.number)
-    };
-    !listing.is_empty() && listing.iter().all(is_number)
 }
 
 /// Whether a row is of a message that was stored or skipped without a unique-id.

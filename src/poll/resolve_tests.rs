@@ -49,7 +49,7 @@ fn unknown(ledger: &Ledger, policy: LeaveOnServer, settled: &[(HeaderKey, usize)
         undead: &undead,
         now: NOW,
     };
-    let mut known = Known::new(ledger, &Listing::of(&["1 listed"], &["1 10"]), true, false, policy);
+    let mut known = Known::new(ledger, &Listing::of(&["1 listed"], &["1 10"]), true, policy);
     let answer = |(number, id, sight, facts): &Asked<'_>| {
         (Comparison { target: target(*number, id), question: Question::Unknown(*sight) }, *facts)
     };

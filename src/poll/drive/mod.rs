@@ -50,6 +50,8 @@ pub(super) struct Tally {
     pub(super) all_new: bool,
     /// The method of the login during which the session ended.
     pub(super) login: Option<Method>,
+    /// It ended while the server owed an answer to one of several commands.
+    pub(super) pipelining: bool,
 }
 
 /// One session at work.

@@ -35,6 +35,7 @@ impl Drive<'_> {
         let ended = self.session(connection, tls, shutdown).await;
         if let Err(error) = &ended {
             self.tally.login = self.session.tried();
+            self.tally.pipelining = self.session.is_pipelining();
             self.salvage().await;
             self.blame(error);
         }
