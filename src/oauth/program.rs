@@ -86,8 +86,16 @@ mod tests {
 
     #[tokio::test]
     async fn callers_at_the_same_time_run_it_once() {
-        let source = counting();
-        let (a, b, c) = tokio::join!(text(&source, true), text(&source, true), text(&source, true));
+        // The program ends when all have asked.
+        let (all_asked, asked) = std::sync::mpsc::channel();
+        let (asked, runs) = (std::sync::Mutex::new(asked), AtomicU64::new(0));
+        let source = TokenSource::command(SecretSource::program(move || {
+            let asked = asked.lock().map_err(|error| error.to_string())?;
+            asked.recv().map_err(|error| error.to_string())?;
+            Ok(Secret::new(format!("token-{}", runs.fetch_add(1, Ordering::Relaxed))))
+        }));
+        let end = async { all_asked.send(()).expect("the program runs") };
+        let (a, b, c, ()) = tokio::join!(text(&source, true), text(&source, true), text(&source, true), end);
         assert_eq!([a, b, c], ["token-0"; 3]);
     }
 }
