@@ -7,6 +7,7 @@ mod content;
 mod fault;
 mod output;
 mod quirks;
+mod sasl;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,8 @@ use tokio::time::Instant;
 
 pub use fault::{Action, At, Damage, Fault, OutputFault};
 pub use quirks::{Chunks, Ending, Quirks, Top, UniqueIds, Window};
+
+use crate::pop3::Method;
 
 /// Lines of the log that are kept, the last ones: a demo may run for weeks.
 const MAX_LOG: usize = 20_000;
@@ -44,6 +47,26 @@ pub struct Settings {
     pub capabilities: Option<Vec<String>>,
     /// Its ways at the beginning.
     pub quirks: Quirks,
+    /// The methods of login that work; for a token the password is the token.
+    pub methods: Vec<Method>,
+    /// What the greeting ends with, for APOP.
+    pub timestamp: Option<String>,
+}
+
+impl Settings {
+    /// With these methods of login, and a greeting and CAPA that say so.
+    #[must_use]
+    pub fn accepting(self, methods: &[Method]) -> Self {
+        let names: Vec<_> = methods.iter().filter_map(|method| method.sasl_name()).collect();
+        let capabilities = self.capabilities.map(|mut lines| {
+            lines.retain(|line| line != "USER" && !line.starts_with("SASL "));
+            lines.extend(methods.contains(&Method::User).then(|| "USER".to_owned()));
+            lines.extend((!names.is_empty()).then(|| format!("SASL {}", names.join(" "))));
+            lines
+        });
+        let timestamp = methods.contains(&Method::Apop).then(|| "<1896.697170952@demo.invalid>".to_owned());
+        Self { methods: methods.to_vec(), capabilities, timestamp, ..self }
+    }
 }
 
 impl Default for Settings {
@@ -57,6 +80,8 @@ impl Default for Settings {
             implicit_tls: false,
             capabilities: Some(capabilities.map(str::to_owned).to_vec()),
             quirks: Quirks::default(),
+            methods: vec![Method::User, Method::Plain],
+            timestamp: None,
         }
     }
 }

@@ -10,14 +10,14 @@ use tributary::pop3::Verb;
 
 use super::support::*;
 
-struct Certificate {
+pub(crate) struct Certificate {
     der: CertificateDer<'static>,
     pem: String,
-    config: Arc<rustls::ServerConfig>,
+    pub(crate) config: Arc<rustls::ServerConfig>,
 }
 
 impl Certificate {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
         let (der, pem) = (made.cert.der().clone(), made.cert.pem());
         let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
@@ -28,7 +28,7 @@ impl Certificate {
         Self { der, pem, config }
     }
 
-    fn pin(&self) -> String {
+    pub(crate) fn pin(&self) -> String {
         let mut pin = String::new();
         for octet in ring::digest::digest(&ring::digest::SHA256, &self.der).as_ref() {
             write!(pin, "{}{octet:02X}", if pin.is_empty() { "" } else { ":" }).unwrap();

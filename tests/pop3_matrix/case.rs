@@ -82,10 +82,7 @@ impl Case {
         let user = format!("{self:?}");
         let server = self.server(world).await;
         let poller = self.prepared(world, &user, &server).await.unwrap();
-        let report = poller.poll().await;
-        assert_eq!(report.error, None);
-        poller.stop().await;
-        server.traffic()
+        World::next_session(server, poller).await
     }
 
     pub(crate) async fn run(self, world: &World, number: usize) -> Result<(), String> {

@@ -159,7 +159,7 @@ impl Owner {
             if with_imap { ("pop3 imap", login("imap", imap, imaps)) } else { ("pop3", String::new()) };
         format!(
             "base_dir = {base}/run\nstate_dir = {base}/state\nlog_path = {base}/dovecot.log\nprotocols = {protocols}\n\
-             listen = 127.0.0.1\nauth_mechanisms = plain login\ndisable_plaintext_auth = no\n\
+             listen = 127.0.0.1\nauth_mechanisms = plain login cram-md5 apop scram-sha-1 scram-sha-256\ndisable_plaintext_auth = no\n\
              ssl = yes\nssl_cert = <{base}/srv.pem\nssl_key = <{base}/srv.key\n\
              mail_location = maildir:~/Maildir\nfirst_valid_uid = 1\nmail_max_userip_connections = 1000\n\
              passdb {{\n  driver = passwd-file\n  args = scheme=PLAIN username_format=%u {base}/passwd\n}}\n\

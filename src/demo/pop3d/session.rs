@@ -10,9 +10,10 @@ use tokio::net::TcpStream;
 use super::fault::{self, Action};
 use super::output::{Stream, Wire};
 use super::quirks::{Ending, Quirks, Top};
+use super::sasl::{self, Exchange, Step};
 use super::view::View;
 use super::{Shared, content};
-use crate::pop3::Verb;
+use crate::pop3::{Method, Verb};
 
 struct Session<'a> {
     shared: Arc<Shared>,
@@ -57,7 +58,8 @@ async fn run(stream: &mut TcpStream, shared: Arc<Shared>) -> io::Result<()> {
     if session.disturbed(Verb::Greeting, None).await?.is_some() {
         return Ok(());
     }
-    session.say("+OK Tributary demo POP3 server").await?;
+    let timestamp = settings.timestamp.as_deref().unwrap_or_default();
+    session.say(format!("+OK Tributary demo POP3 server {timestamp}").trim_end()).await?;
     loop {
         match session.next().await? {
             Next::Command => {}
@@ -76,7 +78,7 @@ impl Session<'_> {
         let Some(line) = self.wire.read_line().await? else { return Ok(Next::End) };
         let (word, argument) = line.split_once(' ').unwrap_or((&line, ""));
         let word = word.to_ascii_uppercase();
-        let secret = matches!(word.as_str(), "PASS" | "AUTH");
+        let secret = matches!(word.as_str(), "PASS" | "APOP" | "AUTH");
         self.shared.note(if secret { &word } else { &line });
         self.watch_pipelining();
         if self.quirks.one_command_a_segment || (secret && self.quirks.drops_behind_login) {
@@ -140,14 +142,21 @@ impl Session<'_> {
                 return Ok(Next::StartTls);
             }
             (Verb::Capa, _) => self.capa().await?,
-            (Verb::User, false) => {
+            (Verb::User, false) if self.shared.settings.methods.contains(&Method::User) => {
                 self.user = Some(argument.to_owned());
                 self.say("+OK").await?;
             }
             (Verb::Pass, false) => {
                 let user = self.user.take().unwrap_or_default();
-                self.log_in(&user, argument).await?;
+                let settings = &self.shared.settings;
+                let right = user == settings.username && argument == settings.password;
+                self.log_in(Method::User, right).await?;
             }
+            (Verb::Apop, false) => {
+                let right = sasl::apop(&self.shared.settings, argument);
+                self.log_in(Method::Apop, right).await?;
+            }
+            (Verb::Lang | Verb::Utf8, false) => self.say("+OK").await?,
             (Verb::Auth, false) => self.auth(argument).await?,
             (_, true) => self.transaction(verb, argument, number).await?,
             _ => self.say("-ERR not now").await?,
@@ -233,29 +242,41 @@ impl Session<'_> {
         self.wire.say(&format!("+OK\r\n{lines}.")).await
     }
 
-    /// RFC 4616, with the initial response on the line.
+    /// RFC 5034 section 4.
     async fn auth(&mut self, argument: &str) -> io::Result<()> {
-        let response = argument.split_once(' ').filter(|(name, _)| name.eq_ignore_ascii_case("PLAIN"));
-        let decoded = response.and_then(|(_, response)| STANDARD.decode(response).ok()).unwrap_or_default();
-        let decoded = String::from_utf8_lossy(&decoded).into_owned();
-        let mut fields = decoded.split('\0').skip(1);
-        let (user, password) = (fields.next().unwrap_or_default(), fields.next().unwrap_or_default());
-        self.log_in(user, password).await
-    }
-
-    async fn log_in(&mut self, user: &str, password: &str) -> io::Result<()> {
-        let settings = &self.shared.settings;
-        if user == settings.username && password == settings.password {
-            self.admit().await
-        } else {
-            self.reject().await
+        let shared = Arc::clone(&self.shared);
+        let settings = &shared.settings;
+        let (name, initial) = argument.split_once(' ').map_or((argument, None), |(name, rest)| (name, Some(rest)));
+        let Some(mut exchange) = Exchange::begin(settings, name, self.wire.binding()) else {
+            return self.say("-ERR unknown mechanism").await;
+        };
+        let mut response = initial.map(|initial| STANDARD.decode(initial).unwrap_or_default());
+        loop {
+            match exchange.step(settings, response.as_deref()) {
+                Step::Verdict(right) => {
+                    let named = |method: &Method| method.sasl_name().is_some_and(|own| own.eq_ignore_ascii_case(name));
+                    let Some(method) = Method::ALL.into_iter().find(named) else { return Ok(()) };
+                    return self.log_in(method, right).await;
+                }
+                Step::Challenge(challenge) => self.wire.say(&format!("+ {}", STANDARD.encode(challenge))).await?,
+            }
+            let line = self.wire.read_response().await?.unwrap_or_default();
+            if line == "*" {
+                return self.say("-ERR cancelled").await;
+            }
+            response = Some(STANDARD.decode(line).unwrap_or_default());
         }
     }
 
+    async fn log_in(&mut self, method: Method, right: bool) -> io::Result<()> {
+        if right { self.admit(method).await } else { self.reject().await }
+    }
+
     /// Whoever asks is the user: opens the maildrop, unless something else speaks against it.
-    async fn admit(&mut self) -> io::Result<()> {
+    async fn admit(&mut self, method: Method) -> io::Result<()> {
         match View::open(&self.shared, &self.quirks) {
             Ok(view) => {
+                self.shared.note(&format!("(logged in by {})", method.label()));
                 self.view = Some(view);
                 self.say("+OK").await?;
                 self.wire.logged_in();
@@ -280,7 +301,10 @@ impl Session<'_> {
     }
 }
 
-const VERBS: [Verb; 14] = [
+const VERBS: [Verb; 17] = [
+    Verb::Apop,
+    Verb::Lang,
+    Verb::Utf8,
     Verb::Capa,
     Verb::Stls,
     Verb::Auth,

@@ -1,5 +1,7 @@
 //! SCRAM (RFC 5802, RFC 7677) with and without channel binding: the client of rsasl.
 //!
+//! The nonce is rsasl's own: the one thing here that differs from one run to the next.
+//!
 //! rsasl counts on messages that are well formed and on a modest count of iterations: [`server_first`] and
 //! [`server_final`] see to both before it sees anything.
 
@@ -18,7 +20,8 @@ use zeroize::Zeroizing;
 
 use super::{Broken, ChannelBinding, Credentials, Mechanism, Method, OnOk};
 
-/// The most iterations that are computed for a server: a second or so of work.
+/// The most iterations that are computed for a server: half a second or so of work. Servers ask for 4,096 (RFC 7677
+/// section 4) up to some hundred thousand.
 pub(super) const MAX_ITERATIONS: u32 = 1_000_000;
 
 /// One mechanism each: the registry that rsasl comes with has none with channel binding.

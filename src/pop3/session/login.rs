@@ -179,7 +179,7 @@ impl Session {
                 let line = exchange.cancel();
                 self.send_line(Verb::Auth, line);
                 self.fault(Misbehavior::MalformedChallenge);
-                self.login.failure.get_or_insert(Misbehavior::MalformedChallenge.into());
+                self.login.failure.get_or_insert_with(|| Misbehavior::MalformedChallenge.into());
             }
         }
         Ok(())

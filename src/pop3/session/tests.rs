@@ -1,4 +1,5 @@
 mod login;
+mod scram;
 
 use super::super::{ErrorKind, Item};
 use super::*;
