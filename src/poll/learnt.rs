@@ -14,6 +14,8 @@ pub(super) struct Learnt {
     pub(super) use_capa: bool,
     /// False once the server hung or closed on TOP, or does not know it.
     pub(super) use_top: bool,
+    /// False once the server hung on one of several commands that it had been sent together.
+    pub(super) use_pipelining: bool,
     /// The server shows a part of the maildrop at a time.
     pub(super) windowed: bool,
     /// The method by which the last login went well.
@@ -35,6 +37,7 @@ impl Default for Learnt {
         Self {
             use_capa: true,
             use_top: true,
+            use_pipelining: true,
             windowed: false,
             method: None,
             avoid: Vec::new(),
@@ -70,6 +73,12 @@ impl Learnt {
         }
         if self.use_top && about_top {
             self.use_top = false;
+            return true;
+        }
+        // A server that reads the first command of a segment and drops the rest never answers the second.
+        let about_pipelining = matches!(error, pop3::Error::Timeout { verb: Verb::Uidl | Verb::List });
+        if self.use_pipelining && about_pipelining {
+            self.use_pipelining = false;
             return true;
         }
         false

@@ -261,7 +261,10 @@ impl Source {
             method: settings.method.or(self.learnt.method),
             avoid: self.learnt.avoid.clone(),
             binding: None,
-            limits: self.limits,
+            limits: Limits {
+                window_commands: if self.learnt.use_pipelining { self.limits.window_commands } else { 1 },
+                ..self.limits
+            },
             timeouts: self.timeouts,
         };
         let work = self.work(mode, cycle).await?;
