@@ -66,7 +66,7 @@ pub struct AccountStatus {
     pub fetched: u64,
     /// Stored messages that are still to be deleted upstream.
     pub deletes_pending: u64,
-    /// Deletions that wait for `tributary confirm-deletes`.
+    /// Of them, those that wait for `tributary confirm-deletes`.
     pub deletes_held: u64,
     /// Messages that could not be fetched whole.
     pub quarantined: u64,

@@ -22,6 +22,7 @@ fn options(method: Option<Method>, password: &str) -> Options {
     Options {
         credentials: Credentials::new("u1", Secret::new(password)).unwrap(),
         security: Security::Clear,
+        use_pipelining: true,
         use_capa: true,
         method,
         avoid: Vec::new(),

@@ -19,6 +19,8 @@ mod network;
 mod quarantine;
 #[path = "poll_accounts/quirks.rs"]
 mod quirks;
+#[path = "poll_accounts/schedule.rs"]
+mod schedule;
 #[path = "poll_accounts/support.rs"]
 mod support;
 #[path = "poll_accounts/tls.rs"]

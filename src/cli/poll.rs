@@ -60,10 +60,11 @@ fn words(polled: &Polled) -> String {
         return text;
     }
     let what = if is_ok(polled) { "ok".to_owned() } else { format!("failed: {error}") };
+    let pending = polled.deletes_pending.saturating_sub(polled.deletes_held);
     if polled.dry_run {
         let mut text = format!(
             "{account}: {what}; {} listed, would fetch {} and delete {}",
-            polled.listed, polled.backlog, polled.deletes_pending
+            polled.listed, polled.backlog, pending
         );
         if polled.deletes_held > 0 {
             let _ = write!(text, ", {} more deletions wait to be confirmed", polled.deletes_held);
@@ -77,7 +78,7 @@ fn words(polled: &Polled) -> String {
         (polled.adopted, "known under another unique-id"),
         (polled.skipped, "left alone"),
         (polled.backlog, "still to fetch"),
-        (polled.deletes_pending, "still to delete"),
+        (pending, "still to delete"),
         (polled.deletes_held, "deletions to be confirmed"),
     ] {
         if number > 0 {
@@ -102,7 +103,7 @@ mod tests {
                 "a/b: ok; 7 listed, 3 fetched, 2 deleted upstream, 1 still to fetch",
             ),
             (
-                Polled { dry_run: true, backlog: 3, deletes_pending: 2, deletes_held: 60, ..ok() },
+                Polled { dry_run: true, backlog: 3, deletes_pending: 62, deletes_held: 60, ..ok() },
                 "a/b: ok; 7 listed, would fetch 3 and delete 2, 60 more deletions wait to be confirmed",
             ),
             (

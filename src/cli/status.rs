@@ -80,7 +80,7 @@ fn row(account: &AccountView, now: SystemTime) -> [String; 8] {
         number(account.listed),
         number(account.backlog),
         account.fetched.to_string(),
-        (account.deletes_pending + account.deletes_held).to_string(),
+        account.deletes_pending.to_string(),
     ]
 }
 
@@ -107,6 +107,7 @@ mod tests {
             account: "b/x".to_owned(),
             state: AccountState::AuthFailed,
             last_error: Some("the server said \u{1b}[31mno".to_owned()),
+            deletes_pending: 60,
             deletes_held: 60,
             confirm_with: Some("tributary confirm-deletes b/x".to_owned()),
             ..AccountView::default()

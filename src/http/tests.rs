@@ -24,6 +24,7 @@ async fn start() -> Server {
         last_error: Some("cannot connect".to_owned()),
         listed: 5,
         backlog: 3,
+        deletes_pending: 60,
         deletes_held: 60,
         quarantined: 1,
         too_large: vec![("u1".to_owned(), 200_000_000)],
@@ -73,7 +74,7 @@ async fn serves_every_endpoint() {
         serde_json::json!({
             "account": "alice/isp", "state": "backoff", "polling": false, "last_attempt": "1970-01-01T00:00:00Z",
             "last_success": "1970-01-01T00:00:00Z", "next_poll": null, "last_error": "cannot connect", "listed": 5,
-            "backlog": 3, "fetched": 0, "deletes_pending": 0, "deletes_held": 60,
+            "backlog": 3, "fetched": 0, "deletes_pending": 60, "deletes_held": 60,
             "confirm_with": "tributary confirm-deletes alice/isp", "quarantined": 1,
             "too_large": [{ "unique_id": "u1", "size": 200_000_000 }], "server": "", "faults": ["no_uidl"]
         })

@@ -36,7 +36,7 @@ pub struct AccountView {
     pub fetched: u64,
     /// Messages still to be deleted upstream.
     pub deletes_pending: u64,
-    /// Deletions that wait to be confirmed.
+    /// Of them, those that wait to be confirmed.
     pub deletes_held: u64,
     /// The command that confirms them, if there are any.
     pub confirm_with: Option<String>,
@@ -80,8 +80,9 @@ impl AccountView {
         if let Some(command) = &self.confirm_with {
             notes.push(format!("{} wait to be confirmed: {command}", count(self.deletes_held, "deletion")));
         }
-        if self.deletes_pending > 0 {
-            notes.push(format!("{} still to be deleted upstream", count(self.deletes_pending, "message")));
+        let pending = self.deletes_pending.saturating_sub(self.deletes_held);
+        if pending > 0 {
+            notes.push(format!("{} still to be deleted upstream", count(pending, "message")));
         }
         if self.quarantined > 0 {
             notes.push(format!(
@@ -200,6 +201,7 @@ mod tests {
             last_attempt: time(1_750_000_000),
             next_poll: time(1_750_000_900),
             last_error: Some("in use".to_owned()),
+            deletes_pending: 61,
             deletes_held: 60,
             quarantined: 1,
             too_large: vec![("u1".to_owned(), 3 << 20), ("u2".to_owned(), 1)],
@@ -217,6 +219,7 @@ mod tests {
             [
                 "in use",
                 "60 deletions wait to be confirmed: tributary confirm-deletes alice/isp",
+                "1 message still to be deleted upstream",
                 "1 message could not be fetched whole; what there was of it is in the mailbox, with a notice",
                 "too long, left upstream: u1 (3 MiB), u2 (1 MiB)",
                 "the server has quirks: no_uidl, short_listing",

@@ -91,7 +91,11 @@ impl Account {
 
     async fn work(&mut self, shutdown: &CancellationToken) -> Result<(), Stopped> {
         trust::warn_if_unchecked(&self.source.settings);
-        let mut schedule = self.restore().await;
+        // Asking for a secret may run a program, which may hang.
+        let mut schedule = tokio::select! {
+            schedule = self.restore() => schedule,
+            () = shutdown.cancelled() => return Err(Stopped),
+        };
         // Changes of the secret that were refused in a row, and when it is looked at next.
         let (mut changes, mut look) = (0, self.next_look(&schedule, 0));
         loop {
@@ -103,7 +107,11 @@ impl Account {
                     schedule.nudge(now());
                 }
                 Wake::Look => {
-                    if self.has_new_credentials().await {
+                    let changed = tokio::select! {
+                        changed = self.has_new_credentials() => changed,
+                        () = shutdown.cancelled() => return Err(Stopped),
+                    };
+                    if changed {
                         tracing::info!(account = self.source.settings.id, "the secret has changed: polling");
                         schedule.credentials_changed(now());
                         changes += 1;
@@ -223,7 +231,14 @@ impl Account {
             schedule.resume_at(planned);
         }
         let refused = report.result == PollResult::Auth && !cheap;
-        let credentials = if refused { Some(self.mark().await) } else { credentials };
+        let credentials = if refused && !shutdown.is_cancelled() {
+            tokio::select! {
+                mark = self.mark() => Some(mark),
+                () = shutdown.cancelled() => None,
+            }
+        } else {
+            credentials
+        };
         self.keep(schedule, credentials).await;
         self.tell(schedule, &report, mode, started.elapsed());
         for request in asked {

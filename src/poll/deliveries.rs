@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use super::Error;
 use super::known::{Candidate, Fetched, Known, Match};
-use super::plan::Wish;
+use super::policy::Wish;
 use super::resolve::Retrieval;
 use super::source::Destination;
 use crate::ingest::{self, Intake, Prepared};

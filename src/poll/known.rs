@@ -3,7 +3,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::plan::{Ledger, Policy, Wish, is_missing, is_synthetic};
+use super::plan::{Ledger, is_missing, is_synthetic};
+use super::policy::{Policy, Wish};
 use crate::ingest::Prepared;
 use crate::mail::BodyId;
 use crate::pop3::Listing;
@@ -53,12 +54,10 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// `numeric`: the listed unique-ids identify nothing.
-    pub(super) fn new(ledger: &Ledger, listing: &Listing, reset: bool, numeric: bool, policy: Policy<'_>) -> Self {
+    pub(super) fn new(ledger: &Ledger, listing: &Listing, reset: bool, policy: Policy<'_>) -> Self {
         let mut known = Self { reset, ..Self::default() };
-        let named = |id: Option<&[u8]>| id.is_some() && !numeric;
-        let nameless = listing.iter().any(|item| !named(item.unique_id));
-        let listed: HashSet<&[u8]> = listing.iter().filter_map(|item| item.unique_id).filter(|_| !numeric).collect();
+        let nameless = listing.iter().any(|item| item.unique_id.is_none());
+        let listed: HashSet<&[u8]> = listing.iter().filter_map(|item| item.unique_id).collect();
         for (key, row) in ledger {
             let missing = (reset || nameless) && is_missing(key, &listed);
             if !missing && !is_synthetic(key) {

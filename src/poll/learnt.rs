@@ -3,19 +3,23 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Error;
+use super::drive::Tally;
 use super::known::HeaderKey;
-use super::plan::DAY;
+use super::policy::DAY;
 use crate::pop3::{self, ErrorKind, Method, Verb};
+
+/// Messages that a dry run keeps in mind.
+const MAX_TOLD: usize = 1_000_000;
 
 /// What was learnt about a maildrop.
 #[derive(Debug)]
 pub(super) struct Learnt {
     /// False once the server hung or closed on CAPA.
     pub(super) use_capa: bool,
+    /// False once the server fell silent with several commands before it.
+    pub(super) use_pipelining: bool,
     /// False once the server hung or closed on TOP, or does not know it.
     pub(super) use_top: bool,
-    /// False once the server hung on one of several commands that it had been sent together.
-    pub(super) use_pipelining: bool,
     /// The server shows a part of the maildrop at a time.
     pub(super) windowed: bool,
     /// The method by which the last login went well.
@@ -36,8 +40,8 @@ impl Default for Learnt {
     fn default() -> Self {
         Self {
             use_capa: true,
-            use_top: true,
             use_pipelining: true,
+            use_top: true,
             windowed: false,
             method: None,
             avoid: Vec::new(),
@@ -50,16 +54,20 @@ impl Default for Learnt {
 }
 
 impl Learnt {
-    /// Learns from a failure; `login` is the method that was under way. True: another attempt at once is worth it. Each lesson
+    /// Learns from a failure, and from what is known of the session that failed. True: another attempt at once is worth it. Each lesson
     /// is learnt once, so that attempts end.
-    pub(super) fn from_failure(&mut self, error: &Error, login: Option<Method>) -> bool {
+    pub(super) fn from_failure(&mut self, error: &Error, tally: Tally) -> bool {
         let Error::Session(error) = error else { return false };
+        if *error == pop3::Error::NoMethod && self.method.take().is_some() {
+            return true;
+        }
         if error.kind() == ErrorKind::Auth {
             // The server may have changed what it offers.
             self.method = None;
         }
         let hung_up = matches!(error, pop3::Error::Closed { verb } if verb.is_login());
-        if let Some(method) = login.filter(|method| hung_up && method.is_challenge_response() && self.avoid.is_empty())
+        if let Some(method) =
+            tally.login.filter(|method| hung_up && method.is_challenge_response() && self.avoid.is_empty())
         {
             // A method that is announced and broken, not a wrong password: that is said at the end of an exchange.
             self.avoid.push(method);
@@ -75,11 +83,9 @@ impl Learnt {
             self.use_top = false;
             return true;
         }
-        // A server that reads the first command of a segment and drops the rest never answers the second.
-        let about_pipelining = matches!(error, pop3::Error::Timeout { verb: Verb::Uidl | Verb::List });
-        if self.use_pipelining && about_pipelining {
+        if self.use_pipelining && tally.pipelining && matches!(error, pop3::Error::Timeout { .. }) {
             self.use_pipelining = false;
-            return true;
+            return !tally.listed;
         }
         false
     }
@@ -87,5 +93,59 @@ impl Learnt {
     /// Forgets what is of no use any more.
     pub(super) fn tidy(&mut self, now: i64) {
         self.undead.retain(|_, at| now.saturating_sub(*at) < DAY);
+        if self.told.len() > MAX_TOLD {
+            self.told.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_lesson_is_learnt_once() {
+        let by = |method| Tally { login: Some(method), ..Tally::default() };
+        let closed = |verb| Error::Session(pop3::Error::Closed { verb });
+        let mut learnt = Learnt { method: Some(Method::Plain), ..Learnt::default() };
+        for verb in [Verb::Capa, Verb::Top] {
+            assert!(learnt.from_failure(&closed(verb), Tally::default()));
+            assert!(!learnt.from_failure(&closed(verb), Tally::default()));
+        }
+        assert!(!learnt.use_capa && !learnt.use_top);
+        assert!(!learnt.from_failure(&closed(Verb::Retr), Tally::default()));
+        assert_eq!(learnt.method, Some(Method::Plain));
+        assert!(
+            learnt.from_failure(&Error::Session(pop3::Error::NoMethod), Tally::default()),
+            "what worked is not offered any more"
+        );
+        assert!(!learnt.from_failure(&Error::Session(pop3::Error::NoMethod), Tally::default()));
+        assert!(!learnt.from_failure(&closed(Verb::Auth), by(Method::Plain)), "a wrong password is tried once");
+        assert!(learnt.from_failure(&closed(Verb::Auth), by(Method::CramMd5)));
+        assert_eq!(learnt.avoid, [Method::CramMd5]);
+        assert!(!learnt.from_failure(&closed(Verb::Auth), by(Method::ScramSha1)), "and no further");
+    }
+
+    #[test]
+    fn a_server_that_falls_silent_is_asked_one_thing_at_a_time() {
+        let silent = Error::Session(pop3::Error::Timeout { verb: Verb::Uidl });
+        let mut learnt = Learnt::default();
+        assert!(!learnt.from_failure(&silent, Tally::default()));
+        assert!(learnt.use_pipelining);
+        let pipelining = Tally { pipelining: true, ..Tally::default() };
+        assert!(learnt.from_failure(&silent, pipelining));
+        assert!(!learnt.use_pipelining && !learnt.from_failure(&silent, pipelining));
+        let mut later = Learnt::default();
+        let listed = Tally { listed: true, ..pipelining };
+        assert!(!later.from_failure(&silent, listed), "what was fetched is fetched; the rest has time");
+        assert!(!later.use_pipelining);
+    }
+
+    #[test]
+    fn what_was_looked_at_is_forgotten_after_a_day() {
+        let mut learnt = Learnt::default();
+        learnt.undead.extend([(b"a".to_vec(), 0), (b"b".to_vec(), 1)]);
+        learnt.tidy(DAY);
+        assert_eq!(learnt.undead.keys().collect::<Vec<_>>(), [b"b"]);
     }
 }

@@ -19,7 +19,10 @@ mod notice;
 mod plan;
 #[cfg(test)]
 mod plan_tests;
+mod policy;
 mod resolve;
+#[cfg(test)]
+mod resolve_tests;
 mod scheduler;
 mod settings;
 mod source;

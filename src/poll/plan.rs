@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use crate::pop3::{Item, Listing};
 use crate::store::{LedgerRow, LedgerState, Trouble};
 
-use super::settings::{FirstPoll, LeaveOnServer};
+use super::policy::{DAY, Policy, Sight, Wish, is_braked};
 
 /// The ledger of one account.
 pub(super) type Ledger = HashMap<Vec<u8>, LedgerRow>;
@@ -15,32 +15,10 @@ pub(super) type Troubles = HashMap<Vec<u8>, Trouble>;
 
 /// Ledger rows that may vanish from one listing to the next without doubt in the listing.
 const BELIEVED_LOSS: usize = 10;
-/// Messages that may be deleted at once because they were expunged here.
-const BRAKE: usize = 50;
-/// Seconds between two looks at what cannot be had: a message in quarantine, a deletion that the server ignores.
-pub(super) const DAY: i64 = 24 * 3600;
 /// Messages asked about when the sizes of most have changed.
 const SAMPLE: usize = 8;
 /// Messages that are too long, told by name.
 const NAMED: usize = 20;
-
-/// What an account wants.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Policy<'a> {
-    pub(super) leave_on_server: LeaveOnServer,
-    pub(super) delete_larger_than: Option<u64>,
-    pub(super) max_message_size: u64,
-    /// What is fetched of messages that are not known; `None`: all, `first_poll` has been applied.
-    pub(super) first_poll: Option<FirstPoll>,
-    /// What was skipped is fetched after all.
-    pub(super) fetch_skipped: bool,
-    /// Unique-ids of messages that turned out to be too long.
-    pub(super) too_long: &'a HashSet<Vec<u8>>,
-    /// When messages were looked at that the server lists although it deleted them.
-    pub(super) undead: &'a HashMap<Vec<u8>, i64>,
-    /// Seconds since 1970.
-    pub(super) now: i64,
-}
 
 /// A message of this session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -87,34 +65,6 @@ impl Target {
     }
 }
 
-/// Why a message is deleted upstream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reason {
-    Never,
-    Age,
-    Expunged,
-    Larger,
-}
-
-impl Reason {
-    pub(super) const fn label(self) -> &'static str {
-        match self {
-            Self::Never => "never",
-            Self::Age => "age",
-            Self::Expunged => "expunged",
-            Self::Larger => "larger",
-        }
-    }
-}
-
-/// That the policy wants a message deleted upstream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Wish {
-    pub(super) reason: Reason,
-    /// The brake does not hold it.
-    pub(super) confirmed: bool,
-}
-
 /// A stored message to be deleted upstream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Deletion {
@@ -131,15 +81,6 @@ pub(super) enum Question {
     Unknown(Sight),
     /// Known under its unique-id: is it still that message?
     Row(Claim),
-}
-
-/// What `first_poll` says of a message that is not known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sight {
-    Fetch,
-    Skip,
-    /// If it is older than this, in seconds since 1970.
-    SkipBefore(i64),
 }
 
 /// What the ledger says of a message.
@@ -190,8 +131,6 @@ pub(super) struct Plan {
     /// Most of the listing is unknown and stored messages are missing from it: the server may have given its messages
     /// new unique-ids. What is unknown is compared with what is missing, and no row of a missing one is forgotten.
     pub(super) reset: bool,
-    /// Unique-ids are the message numbers: they identify nothing.
-    pub(super) numeric: bool,
     /// No listed message is known.
     pub(super) all_new: bool,
 }
@@ -204,11 +143,10 @@ struct Unknown {
 
 /// Sorts the listing into what to do.
 pub(super) fn plan(listing: &Listing, ledger: &Ledger, troubles: &Troubles, policy: Policy<'_>) -> Plan {
-    let mut plan = Plan { numeric: is_numeric(listing), ..Plan::default() };
+    let mut plan = Plan::default();
     let mut listed = HashSet::with_capacity(listing.len());
     let (mut unknown, mut claims) = (Vec::new(), Vec::new());
-    for (index, mut item) in listing.iter().enumerate() {
-        item.unique_id = item.unique_id.filter(|_| !plan.numeric);
+    for (index, item) in listing.iter().enumerate() {
         listed.extend(item.unique_id);
         let row = item.unique_id.and_then(|id| ledger.get(id));
         match row.filter(|row| row.state != LedgerState::Skipped || !policy.fetch_skipped) {
@@ -236,7 +174,7 @@ pub(super) fn plan(listing: &Listing, ledger: &Ledger, troubles: &Troubles, poli
         plan.unknown(message, troubles, &sizes, policy);
     }
     plan.retrieve.sort_by_key(Target::order);
-    if listing.is_complete() && !plan.numeric {
+    if listing.is_complete() {
         plan.forget = forgettable(ledger, &listed, plan.reset);
     }
     if policy.fetch_skipped {
@@ -244,70 +182,12 @@ pub(super) fn plan(listing: &Listing, ledger: &Ledger, troubles: &Troubles, poli
     }
     if listing.is_consistent() && !troubles.is_empty() {
         let nothing = Troubles::new();
-        let keys: HashSet<Vec<u8>> = listing
-            .iter()
-            .map(|item| {
-                Target::of(Item { unique_id: item.unique_id.filter(|_| !plan.numeric), ..item }, &nothing).key()
-            })
-            .collect();
+        let keys: HashSet<Vec<u8>> = listing.iter().map(|item| Target::of(item, &nothing).key()).collect();
         let is_over =
             |key: &Vec<u8>| !keys.contains(key) || ledger.get(key).is_some_and(|row| row.state != LedgerState::Skipped);
         plan.forget_troubles = troubles.keys().filter(|key| is_over(key)).cloned().collect();
     }
     plan
-}
-
-impl Policy<'_> {
-    fn sight(self, index: usize, count: usize) -> Sight {
-        match self.first_poll {
-            None | Some(FirstPoll::All) => Sight::Fetch,
-            Some(FirstPoll::New) => Sight::Skip,
-            Some(FirstPoll::Newest(wanted)) => {
-                let from_end = u64::try_from(count - index).unwrap_or(u64::MAX);
-                if from_end <= wanted { Sight::Fetch } else { Sight::Skip }
-            }
-            Some(FirstPoll::Since(age)) => {
-                Sight::SkipBefore(self.now.saturating_sub(i64::try_from(age.as_secs()).unwrap_or(i64::MAX)))
-            }
-        }
-    }
-
-    /// Whether a message of this row, listed with this size, is to be deleted upstream.
-    pub(super) fn wish(self, row: &LedgerRow, size: Option<u64>) -> Option<Wish> {
-        if row.state == LedgerState::Skipped {
-            return None;
-        }
-        let sure = |reason| Some(Wish { reason, confirmed: true });
-        if let Some(wish) = self.fresh_wish(size.unwrap_or(row.listed_size)) {
-            return Some(wish);
-        }
-        match self.leave_on_server {
-            LeaveOnServer::Forever | LeaveOnServer::Never => None,
-            LeaveOnServer::For(age) => {
-                let age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
-                (self.now.saturating_sub(row.stored_at) >= age).then(|| sure(Reason::Age)).flatten()
-            }
-            LeaveOnServer::UntilExpunged if row.message.is_some() => None,
-            LeaveOnServer::UntilExpunged => {
-                Some(Wish { reason: Reason::Expunged, confirmed: row.state != LedgerState::Stored })
-            }
-        }
-    }
-
-    /// Whether a message of this size is to be deleted upstream as soon as it is stored.
-    pub(super) fn fresh_wish(self, size: u64) -> Option<Wish> {
-        let sure = |reason| Some(Wish { reason, confirmed: true });
-        match self.leave_on_server {
-            LeaveOnServer::Never => sure(Reason::Never),
-            _ if self.delete_larger_than.is_some_and(|limit| size > limit) => sure(Reason::Larger),
-            _ => None,
-        }
-    }
-}
-
-/// More deletions than this at once, of so many messages, wait for a person.
-pub(super) fn is_braked(unconfirmed: usize, listed: usize) -> bool {
-    unconfirmed > BRAKE && unconfirmed * 2 > listed
 }
 
 impl Plan {
@@ -379,15 +259,6 @@ impl Plan {
             self.retrieve.push(target);
         }
     }
-}
-
-/// Whether every unique-id is the number of its message: such are given anew in each session.
-fn is_numeric(listing: &Listing) -> bool {
-    let is_number = |item: Item<'_>| {
-        let digits = item.unique_id.and_then(|id| std::str::from_utf8(id).ok());
-        digits.and_then(|digits| digits.parse().ok()) == Some(item.number)
-    };
-    !listing.is_empty() && listing.iter().all(is_number)
 }
 
 /// Whether a row is of a message that was stored or skipped without a unique-id.

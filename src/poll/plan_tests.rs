@@ -2,9 +2,8 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::known::Known;
-use super::plan::{
-    Claim, Comparison, DAY, Deletion, Ledger, Plan, Policy, Question, Reason, Sight, Target, Wish, plan,
-};
+use super::plan::{Claim, Comparison, Deletion, Ledger, Plan, Question, Target, plan};
+use super::policy::{DAY, Policy, Reason, Sight, Wish};
 use super::settings::{FirstPoll, LeaveOnServer, LeaveOnServer::*};
 use crate::mail::{BodyId, MailboxId, Uid};
 use crate::pop3::Listing;
@@ -261,11 +260,10 @@ fn without_a_unique_id_of_its_own_a_message_is_retrieved_unless_one_of_its_size_
 #[test]
 fn unique_ids_that_are_message_numbers_are_none() {
     let got = planned(&["1 1", "2 2"], &["1 10", "2 20"], &[("1", Stored)], Never);
-    assert!(got.numeric && !got.reset);
+    assert!(!got.reset);
     assert_eq!((numbers(&got.retrieve), compared(&got)), (vec![2], vec![1]));
     assert!(got.compare.iter().all(|c| c.target.unique_id.is_none()));
     let got = planned(&["1 1", "2 3"], &["1 10", "2 20"], &[("1", Stored)], Never);
-    assert!(!got.numeric);
     assert_eq!(got.delete.len(), 1);
 }
 
@@ -350,7 +348,7 @@ fn what_failed_comes_last_and_rests_in_quarantine() {
 fn what_is_known_of_messages_without_unique_ids_of_their_own() {
     let case = Case::new(&[("a", Stored), ("b", Stored), ("\0content", Stored)], Forever);
     let known = |uidl: &[&str], reset: bool| {
-        let known = Known::new(&case.ledger, &Listing::of(uidl, &[]), reset, false, case.policy());
+        let known = Known::new(&case.ledger, &Listing::of(uidl, &[]), reset, case.policy());
         known.keys().into_iter().map(|id| String::from_utf8(id).expect("ascii")).collect::<Vec<_>>()
     };
     assert_eq!(known(&["1 a", "2 b"], false), ["\0content"], "nothing else to look for");

@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::known::{HeaderKey, Known};
-use super::plan::{Claim, Comparison, Deletion, Question, Sight, Target, Wish};
+use super::plan::{Claim, Comparison, Deletion, Question, Target};
+use super::policy::{Sight, Wish};
 use crate::mime;
 use crate::store::{self, LedgerChange};
 

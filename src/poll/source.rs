@@ -63,7 +63,7 @@ pub struct Report {
     pub adopted: u64,
     /// Stored messages that are still to be deleted upstream.
     pub deletes_pending: u64,
-    /// Deletions that wait to be confirmed by a person.
+    /// Of them, those that wait to be confirmed by a person.
     pub deletes_held: u64,
     /// Messages that could not be fetched whole, as of now.
     pub quarantined: u64,
@@ -232,7 +232,7 @@ impl Source {
             if refused && is_token && !renew {
                 // It may have been withdrawn before its time.
                 renew = true;
-            } else if !self.learnt.from_failure(error, tally.login) {
+            } else if !self.learnt.from_failure(error, tally) {
                 return (report, tally, outcome);
             }
         }
@@ -258,13 +258,11 @@ impl Source {
                 (Tls::None, _) => Security::Clear,
             },
             use_capa: self.learnt.use_capa,
+            use_pipelining: self.learnt.use_pipelining,
             method: settings.method.or(self.learnt.method),
             avoid: self.learnt.avoid.clone(),
             binding: None,
-            limits: Limits {
-                window_commands: if self.learnt.use_pipelining { self.limits.window_commands } else { 1 },
-                ..self.limits
-            },
+            limits: self.limits,
             timeouts: self.timeouts,
         };
         let work = self.work(mode, cycle).await?;

@@ -80,19 +80,40 @@ impl fmt::Display for Verb {
     }
 }
 
+/// What a header takes of the window.
+const HEADER_SIZE: u64 = 4 * 1024;
+
+/// What a message of unknown size takes of the window.
+const UNKNOWN_SIZE: u64 = 1024 * 1024;
+
 /// A command of the TRANSACTION or UPDATE state, as queued and as waiting for its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Command {
     pub(super) verb: Verb,
     /// The message, for RETR, TOP and DELE.
     pub(super) message: u32,
-    /// The listed size, for RETR: what it takes of the window.
-    pub(super) weight: u64,
+    /// The listed size, for RETR.
+    pub(super) size: Option<u64>,
+    /// It was sent while another had no answer yet.
+    pub(super) pipelined: bool,
 }
 
 impl Command {
     pub(super) const fn new(verb: Verb) -> Self {
-        Self { verb, message: 0, weight: 0 }
+        Self::of_message(verb, 0, None)
+    }
+
+    pub(super) const fn of_message(verb: Verb, message: u32, size: Option<u64>) -> Self {
+        Self { verb, message, size, pipelined: false }
+    }
+
+    /// What its answer takes of the window, in octets.
+    pub(super) fn weight(self) -> u64 {
+        match self.verb {
+            Verb::Retr => self.size.unwrap_or(UNKNOWN_SIZE),
+            Verb::Top => HEADER_SIZE,
+            _ => 0,
+        }
     }
 
     pub(super) fn write(self, out: &mut Vec<u8>) {

@@ -20,6 +20,12 @@ pub enum Error {
     /// None of the methods that the server offers can be used with these credentials and settings.
     #[error("the server offers no way to log in that can be used")]
     NoMethod,
+    /// `-ERR` that answers no command, or says that the server leaves: its last words before it closes.
+    #[error("the server ended the session: {refusal}")]
+    Dismissed {
+        /// Its words.
+        refusal: Refusal,
+    },
     /// The end of the connection where more was due.
     #[error("the server closed the connection during {verb}")]
     Closed {
@@ -63,11 +69,17 @@ impl Error {
             // A server that hangs up on a password has refused it.
             Self::Closed { verb } if verb.is_login() => ErrorKind::Auth,
             Self::Closed { .. } => ErrorKind::Connection,
+            Self::Dismissed { refusal } => match refusal.kind() {
+                RefusalKind::Locked => ErrorKind::Locked,
+                RefusalKind::Throttled => ErrorKind::Throttled,
+                RefusalKind::Credentials | RefusalKind::Other => ErrorKind::Connection,
+            },
             Self::Refused { verb: Verb::Stls, .. } => ErrorKind::Tls,
             Self::Refused { verb, refusal } => match refusal.kind() {
                 RefusalKind::Credentials => ErrorKind::Auth,
                 RefusalKind::Locked => ErrorKind::Locked,
                 RefusalKind::Throttled => ErrorKind::Throttled,
+                RefusalKind::Other if refusal.is_goodbye() => ErrorKind::Connection,
                 RefusalKind::Other if verb.is_login() => ErrorKind::Auth,
                 RefusalKind::Other if *verb == Verb::Greeting => ErrorKind::Throttled,
                 RefusalKind::Other => ErrorKind::Protocol,

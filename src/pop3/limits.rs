@@ -2,6 +2,15 @@
 
 use std::time::Duration;
 
+/// Empty lines in a row, in place of a reply or in a listing, that are skipped.
+pub(super) const MAX_EMPTY_LINES: u32 = 64;
+
+/// Lines around the greeting that are none of the protocol's and are skipped.
+pub(super) const MAX_BANNER_LINES: u32 = 32;
+
+/// Lines of one answer to CAPA.
+pub(super) const MAX_CAPABILITIES: u32 = 1_000;
+
 /// Bounds on what a server sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -13,7 +22,7 @@ pub struct Limits {
     pub listing: usize,
     /// Most bytes of unique-ids in a listing: 70 for each message of the largest listing.
     pub listing_bytes: usize,
-    /// Longest header that TOP may bring, in octets; the rest is not looked at.
+    /// Longest header that TOP may bring, in octets, with the blank line at its end; the rest is not kept.
     pub header: usize,
     /// Longest message, in octets after dot-stuffing has been undone.
     pub message: u64,
@@ -37,6 +46,9 @@ impl Default for Limits {
         }
     }
 }
+
+/// How long a server may stay silent behind a message that has its listed size and a malformed end.
+pub(super) const SILENCE: Duration = Duration::from_secs(5);
 
 /// How long a server may stay silent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -49,6 +49,11 @@ impl LineBuffer {
         Ok(Some(Line { text, bare_lf }))
     }
 
+    /// The line begins with these bytes, which were read in another way.
+    pub(super) fn resume(&mut self, begun: Vec<u8>) {
+        self.partial = begun;
+    }
+
     /// Forgets a line that has begun.
     pub(super) fn clear(&mut self) {
         self.partial.clear();

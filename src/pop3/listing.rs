@@ -3,8 +3,7 @@
 //! Unique-ids lie in one buffer, since a listing may have millions. A listing that cannot be trusted in part says so:
 //! a message whose unique-id is empty, too long or not unique has none.
 
-use std::ops::Range;
-
+use super::limits::MAX_EMPTY_LINES;
 use super::reply::number;
 use super::{Limits, Misbehavior};
 
@@ -26,6 +25,7 @@ pub struct Listing {
     ids: Vec<u8>,
     has_unique_ids: bool,
     consistent: bool,
+    ids_are_numbers: bool,
     complete: bool,
 }
 
@@ -33,19 +33,23 @@ pub struct Listing {
 struct Entry {
     number: u32,
     size: Option<u64>,
-    id: Option<Id>,
+    id: Id,
 }
 
-/// Place of a unique-id in the buffer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Place of a unique-id in the buffer; without length: there is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Id {
-    start: usize,
-    len: usize,
+    start: u32,
+    len: u32,
 }
 
 impl Id {
-    const fn range(self) -> Range<usize> {
-        self.start..self.start + self.len
+    const NONE: Self = Self { start: 0, len: 0 };
+
+    fn of(self, ids: &[u8]) -> Option<&[u8]> {
+        let start = usize::try_from(self.start).ok()?;
+        let id = ids.get(start..start.checked_add(usize::try_from(self.len).ok()?)?)?;
+        (!id.is_empty()).then_some(id)
     }
 }
 
@@ -55,7 +59,7 @@ impl Listing {
         self.entries.iter().map(|entry| Item {
             number: entry.number,
             size: entry.size,
-            unique_id: entry.id.and_then(|id| self.ids.get(id.range())),
+            unique_id: entry.id.of(&self.ids),
         })
     }
 
@@ -84,6 +88,14 @@ impl Listing {
         self.consistent
     }
 
+    /// Whether every unique-id was just the message's number. Such unique-ids identify nothing, and no message has one.
+    ///
+    /// A maildrop that counts properly looks the same as long as nothing was ever deleted from it; comparing its messages
+    /// costs less than taking the numbers of another for unique-ids.
+    pub fn ids_are_numbers(&self) -> bool {
+        self.ids_are_numbers
+    }
+
     /// Whether every message is here with a unique-id, by all that the server says: what is not here is gone.
     pub fn is_complete(&self) -> bool {
         self.complete
@@ -99,6 +111,9 @@ impl Listing {
         builder.begin_list();
         uidl.iter().for_each(|line| builder.uidl_line(line.as_bytes(), &limits).expect("UIDL"));
         list.iter().for_each(|line| builder.list_line(line.as_bytes(), &limits).expect("LIST"));
+        let shown = |line: &&str| line.split(' ').next().map(str::to_owned);
+        let numbers: std::collections::BTreeSet<_> = uidl.iter().chain(list).filter_map(shown).collect();
+        builder.stat(format!("{} 0", numbers.len()).as_bytes());
         builder.finish(&limits).expect("listing").0
     }
 }
@@ -108,8 +123,10 @@ impl Listing {
 pub(super) struct ListingBuilder {
     stat: Option<(u32, u64)>,
     uidl: Option<Vec<(u32, Id)>>,
-    list: Option<Vec<(u32, u64)>>,
+    list: Option<Vec<(u32, Option<u64>)>>,
+    empty_lines: u32,
     ids: Vec<u8>,
+    /// The first of each kind.
     faults: Vec<Misbehavior>,
     suspect: bool,
 }
@@ -121,7 +138,7 @@ impl ListingBuilder {
         let numbers = (words.next().and_then(number), words.next().and_then(number));
         match numbers {
             (Some(count), Some(octets)) => self.stat = Some((count, octets)),
-            _ => self.faults.push(Misbehavior::MalformedStat),
+            _ => self.fault(Misbehavior::MalformedStat),
         }
     }
 
@@ -136,45 +153,69 @@ impl ListingBuilder {
     /// A line of UIDL: number, space, unique-id. The unique-id may hold spaces; what follows it may not.
     pub(super) fn uidl_line(&mut self, line: &[u8], limits: &Limits) -> Result<(), Misbehavior> {
         let line = line.trim_ascii();
+        if line.is_empty() {
+            self.fault(Misbehavior::EmptyLine);
+            return self.count_empty_line();
+        }
         let (digits, id) = line.split_at(line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len()));
         let message = message_number(digits).ok_or(Misbehavior::MalformedUidl)?;
         let mut id = id.trim_ascii();
         if id.is_empty() {
-            self.faults.push(Misbehavior::EmptyUniqueId(message));
+            self.fault(Misbehavior::EmptyUniqueId(message));
         } else if id.len() > limits.unique_id {
-            self.faults.push(Misbehavior::UniqueIdTooLong(message));
+            self.fault(Misbehavior::UniqueIdTooLong(message));
             id = b"";
         } else if id.iter().any(u8::is_ascii_control) {
             // RFC 1939 section 7 allows 0x21 to 0x7E. Spaces and 8-bit octets are seen and do no harm.
-            self.faults.push(Misbehavior::InvalidUniqueId(message));
+            self.fault(Misbehavior::InvalidUniqueId(message));
             id = b"";
         }
-        let place = Id { start: self.ids.len(), len: id.len() };
+        let place = u32::try_from(self.ids.len()).ok().zip(u32::try_from(id.len()).ok());
+        let (start, len) = place.ok_or(Misbehavior::ListingTooLong)?;
         self.ids.extend_from_slice(id);
         let rows = self.uidl.get_or_insert_default();
-        rows.push((message, place));
+        rows.push((message, Id { start, len }));
         if rows.len() > limits.listing || self.ids.len() > limits.listing_bytes {
             return Err(Misbehavior::ListingTooLong);
         }
         Ok(())
     }
 
-    /// A line of LIST: number, space, size; servers may add more (RFC 1939 section 5 allows and discourages it).
+    /// A line of LIST: number, space, size; servers may add more (RFC 1939 section 5 allows and discourages it). The
+    /// size is a hint: one that is no number costs nothing but itself.
     pub(super) fn list_line(&mut self, line: &[u8], limits: &Limits) -> Result<(), Misbehavior> {
         let mut words = words(line);
-        let message = words.next().and_then(message_number).ok_or(Misbehavior::MalformedList)?;
-        let size = words.next().and_then(number).ok_or(Misbehavior::MalformedList)?;
+        let Some(digits) = words.next() else {
+            self.fault(Misbehavior::EmptyLine);
+            return self.count_empty_line();
+        };
+        let message = message_number(digits).ok_or(Misbehavior::MalformedList)?;
+        let size = words.next().and_then(number);
+        if size.is_none() {
+            self.fault(Misbehavior::MalformedSize(message));
+        }
         let rows = self.list.get_or_insert_default();
         rows.push((message, size));
         if rows.len() > limits.listing { Err(Misbehavior::ListingTooLong) } else { Ok(()) }
     }
 
-    /// The listing, and what is wrong with it.
+    fn fault(&mut self, fault: Misbehavior) {
+        if !self.faults.iter().any(|known| known.label() == fault.label()) {
+            self.faults.push(fault);
+        }
+    }
+
+    fn count_empty_line(&mut self) -> Result<(), Misbehavior> {
+        self.empty_lines += 1;
+        if self.empty_lines > MAX_EMPTY_LINES { Err(Misbehavior::EmptyLine) } else { Ok(()) }
+    }
+
+    /// The listing, and what is wrong with it: the first fault of each kind.
     pub(super) fn finish(mut self, limits: &Limits) -> Result<(Listing, Vec<Misbehavior>), Misbehavior> {
         let has_unique_ids = self.uidl.is_some();
         let (uidl, list) = (self.uidl.take(), self.list.take());
         let mut uidl = uidl.unwrap_or_default();
-        self.sort(&mut uidl, |ids, a, b| ids.get(a.range()) == ids.get(b.range()));
+        self.sort(&mut uidl, |ids, a, b| a.of(ids) == b.of(ids));
         let has_sizes = list.is_some();
         let mut list = list.unwrap_or_default();
         self.sort(&mut list, |_, a, b| a == b);
@@ -182,48 +223,65 @@ impl ListingBuilder {
             (false, false) => self.numbered(limits)?,
             _ => self.merge(&uidl, &list, has_unique_ids, has_sizes),
         };
-        if self.stat.is_some_and(|(count, _)| usize::try_from(count) != Ok(entries.len())) {
-            self.faults.push(Misbehavior::CountMismatch);
+        drop((uidl, list));
+        self.compare_with_stat(&entries);
+        let ids_are_numbers = self.drop_numeric_ids(&mut entries);
+        self.drop_shared_ids(&mut entries);
+        let complete = has_unique_ids && !self.suspect && entries.iter().all(|entry| entry.id != Id::NONE);
+        let consistent = !self.suspect;
+        Ok((Listing { entries, ids: self.ids, has_unique_ids, ids_are_numbers, consistent, complete }, self.faults))
+    }
+
+    /// Without STAT nothing says whether the other two are whole.
+    fn compare_with_stat(&mut self, entries: &[Entry]) {
+        let count = self.stat.map(|(count, _)| count);
+        if count.is_none() {
+            self.suspect = true;
+        } else if count != u32::try_from(entries.len()).ok() {
+            self.fault(Misbehavior::CountMismatch);
+            self.suspect = true;
+        } else if let Some(last) = entries.last().filter(|last| Some(last.number) != count) {
+            self.fault(Misbehavior::NumberBeyondCount(last.number));
             self.suspect = true;
         }
-        self.drop_shared_ids(&mut entries);
-        let complete = has_unique_ids && !self.suspect && entries.iter().all(|entry| entry.id.is_some());
-        let consistent = !self.suspect;
-        Ok((Listing { entries, ids: self.ids, has_unique_ids, consistent, complete }, self.faults))
     }
 
     /// Orders rows by message number. Of a repeated number the first row stays; if they differ, nothing is known of it.
     fn sort<T: Copy>(&mut self, rows: &mut Vec<(u32, T)>, same: impl Fn(&[u8], &T, &T) -> bool) {
         if !rows.is_sorted_by_key(|(number, _)| *number) {
-            self.faults.push(Misbehavior::ListingOutOfOrder);
+            self.fault(Misbehavior::ListingOutOfOrder);
             rows.sort_by_key(|(number, _)| *number);
         }
-        let Self { ids, faults, suspect, .. } = self;
+        let (mut repeated, mut differs) = (None, false);
         rows.dedup_by(|next, first| {
-            let repeated = next.0 == first.0;
-            if repeated {
-                faults.push(Misbehavior::RepeatedNumber(first.0));
-                *suspect |= !same(ids, &next.1, &first.1);
+            let again = next.0 == first.0;
+            if again {
+                repeated.get_or_insert(first.0);
+                differs |= !same(&self.ids, &next.1, &first.1);
             }
-            repeated
+            again
         });
+        self.suspect |= differs;
+        if let Some(number) = repeated {
+            self.fault(Misbehavior::RepeatedNumber(number));
+        }
     }
 
     /// One entry for every number that UIDL or LIST shows.
-    fn merge(&mut self, uidl: &[(u32, Id)], list: &[(u32, u64)], has_ids: bool, has_sizes: bool) -> Vec<Entry> {
+    fn merge(&mut self, uidl: &[(u32, Id)], list: &[(u32, Option<u64>)], has_ids: bool, has_sizes: bool) -> Vec<Entry> {
         let mut entries = Vec::with_capacity(uidl.len().max(list.len()));
         let (mut uidl, mut list) = (uidl.iter().peekable(), list.iter().peekable());
         while let Some(number) = uidl.peek().map(|row| row.0).into_iter().chain(list.peek().map(|row| row.0)).min() {
             let id = uidl.next_if(|row| row.0 == number).map(|row| row.1);
             let size = list.next_if(|row| row.0 == number).map(|row| row.1);
             if has_ids && id.is_none() {
-                self.faults.push(Misbehavior::MissingUniqueId(number));
+                self.fault(Misbehavior::MissingUniqueId(number));
             }
             if has_sizes && size.is_none() {
-                self.faults.push(Misbehavior::MissingSize(number));
+                self.fault(Misbehavior::MissingSize(number));
                 self.suspect = true;
             }
-            entries.push(Entry { number, size, id: id.filter(|id| id.len > 0) });
+            entries.push(Entry { number, size: size.flatten(), id: id.filter(|id| id.len > 0).unwrap_or_default() });
         }
         entries
     }
@@ -234,24 +292,35 @@ impl ListingBuilder {
         if usize::try_from(count).is_ok_and(|count| count > limits.listing) {
             return Err(Misbehavior::ListingTooLong);
         }
-        Ok((1..=count).map(|number| Entry { number, size: None, id: None }).collect())
+        Ok((1..=count).map(|number| Entry { number, size: None, id: Id::NONE }).collect())
+    }
+
+    /// Unique-ids that are message numbers go: they name another message in the next session.
+    fn drop_numeric_ids(&mut self, entries: &mut [Entry]) -> bool {
+        let mut with_id = entries.iter().filter_map(|entry| Some((entry.number, entry.id.of(&self.ids)?))).peekable();
+        let Some(first) = with_id.peek().map(|(message, _)| *message) else { return false };
+        let numeric = with_id.all(|(message, id)| !id.starts_with(b"0") && number(id) == Some(message));
+        if numeric {
+            entries.iter_mut().for_each(|entry| entry.id = Id::NONE);
+            self.fault(Misbehavior::NumericUniqueIds(first));
+        }
+        numeric
     }
 
     /// A unique-id that two messages have identifies neither.
     fn drop_shared_ids(&mut self, entries: &mut [Entry]) {
-        let Self { ids, faults, .. } = self;
-        let id_of = |id: Id| ids.get(id.range()).unwrap_or_default();
-        let mut order: Vec<(&[u8], usize)> =
-            entries.iter().enumerate().filter_map(|(index, entry)| Some((id_of(entry.id?), index))).collect();
-        order.sort_unstable();
+        let with_id = (0_u32..).zip(entries.iter()).filter(|(_, entry)| entry.id != Id::NONE);
+        let mut order: Vec<(Id, u32)> = with_id.map(|(index, entry)| (entry.id, index)).collect();
+        order.sort_unstable_by(|a, b| a.0.of(&self.ids).cmp(&b.0.of(&self.ids)));
         let mut shared = Vec::new();
-        for group in order.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() > 1) {
+        for group in order.chunk_by(|a, b| a.0.of(&self.ids) == b.0.of(&self.ids)).filter(|group| group.len() > 1) {
             shared.extend(group.iter().map(|(_, index)| *index));
         }
+        shared.sort_unstable();
         for index in shared {
-            if let Some(entry) = entries.get_mut(index) {
-                entry.id = None;
-                faults.push(Misbehavior::DuplicateUniqueId(entry.number));
+            if let Some(entry) = usize::try_from(index).ok().and_then(|index| entries.get_mut(index)) {
+                entry.id = Id::NONE;
+                self.fault(Misbehavior::DuplicateUniqueId(entry.number));
             }
         }
     }
@@ -267,106 +336,5 @@ fn message_number(digits: &[u8]) -> Option<u32> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LIMITS: Limits = Limits {
-        line: 8192,
-        unique_id: 10,
-        listing: 3,
-        listing_bytes: 25,
-        header: 100,
-        message: 100,
-        window_commands: 4,
-        window_bytes: 1000,
-    };
-
-    type Shown = Vec<(u32, Option<u64>, Option<String>)>;
-
-    fn build(
-        stat: &str,
-        uidl: Option<&[&str]>,
-        list: Option<&[&str]>,
-    ) -> Result<(Shown, bool, Vec<Misbehavior>), Misbehavior> {
-        let mut builder = ListingBuilder::default();
-        builder.stat(stat.as_bytes());
-        if let Some(lines) = uidl {
-            builder.begin_uidl();
-            lines.iter().try_for_each(|line| builder.uidl_line(line.as_bytes(), &LIMITS))?;
-        }
-        if let Some(lines) = list {
-            builder.begin_list();
-            lines.iter().try_for_each(|line| builder.list_line(line.as_bytes(), &LIMITS))?;
-        }
-        let (listing, faults) = builder.finish(&LIMITS)?;
-        let text = |id: &[u8]| String::from_utf8(id.to_vec()).expect("ascii");
-        let shown = listing.iter().map(|item| (item.number, item.size, item.unique_id.map(text))).collect();
-        Ok((shown, listing.is_complete(), faults))
-    }
-
-    fn row(number: u32, size: Option<u64>, id: &str) -> (u32, Option<u64>, Option<String>) {
-        (number, size, (!id.is_empty()).then(|| id.to_owned()))
-    }
-
-    #[test]
-    fn a_listing_as_it_should_be() {
-        let got = build("2 30 extra", Some(&["1 a", "2 b c "]), Some(&["1 10", "2 20 x"])).expect("fine");
-        assert_eq!(got, (vec![row(1, Some(10), "a"), row(2, Some(20), "b c")], true, vec![]));
-        assert_eq!(build("0 0", Some(&[]), Some(&[])).expect("fine"), (vec![], true, vec![]));
-    }
-
-    #[test]
-    fn faults_are_named_and_cost_no_mail() {
-        use Misbehavior::*;
-        let missing = build("2 30", Some(&["2 b"]), Some(&["1 10", "2 20"])).expect("usable");
-        assert_eq!(missing, (vec![row(1, Some(10), ""), row(2, Some(20), "b")], false, vec![MissingUniqueId(1)]));
-        let shared = build("3 30", Some(&["1 a", "2 b", "3 a"]), Some(&["1 1", "2 2", "3 3"])).expect("usable");
-        let rows = vec![row(1, Some(1), ""), row(2, Some(2), "b"), row(3, Some(3), "")];
-        assert_eq!(shared, (rows, false, vec![DuplicateUniqueId(1), DuplicateUniqueId(3)]));
-        let order = build("2 30", Some(&["2 b", "1 a"]), Some(&["1 1", "2 2"])).expect("usable");
-        assert_eq!(order, (vec![row(1, Some(1), "a"), row(2, Some(2), "b")], true, vec![ListingOutOfOrder]));
-        let empty = build("1 30", Some(&["1"]), Some(&["1 1"])).expect("usable");
-        assert_eq!(empty, (vec![row(1, Some(1), "")], false, vec![EmptyUniqueId(1)]));
-        let invalid = build("1 30", Some(&["1 \0a"]), Some(&["1 1"])).expect("usable");
-        assert_eq!(invalid, (vec![row(1, Some(1), "")], false, vec![InvalidUniqueId(1)]));
-        let twice = build("1 1", Some(&["1 a", "1 a"]), Some(&["1 1"])).expect("usable");
-        assert_eq!(twice, (vec![row(1, Some(1), "a")], true, vec![RepeatedNumber(1)]));
-        let conflict = build("1 1", Some(&["1 a", "1 b"]), Some(&["1 1"])).expect("usable");
-        assert_eq!(conflict, (vec![row(1, Some(1), "a")], false, vec![RepeatedNumber(1)]));
-        let count = build("5 1", Some(&["1 a"]), None).expect("usable");
-        assert_eq!(count, (vec![row(1, None, "a")], false, vec![CountMismatch]));
-        let unsized_one = build("1 1", Some(&["1 a"]), Some(&[])).expect("usable");
-        assert_eq!(unsized_one, (vec![row(1, None, "a")], false, vec![MissingSize(1)]));
-    }
-
-    #[test]
-    fn without_uidl_and_list_stat_counts() {
-        let got = build("2 30", None, None).expect("usable");
-        assert_eq!(got, (vec![row(1, None, ""), row(2, None, "")], false, vec![]));
-        assert_eq!(build("4 30", None, None), Err(Misbehavior::ListingTooLong));
-        assert_eq!(build("x", None, None).expect("usable").2, [Misbehavior::MalformedStat]);
-    }
-
-    #[test]
-    fn numbers_are_strict() {
-        for line in ["", "a", "0 a", "-1 a", "+1 a", "1a b", "4294967296 a"] {
-            assert_eq!(build("1 1", Some(&[line]), None), Err(Misbehavior::MalformedUidl), "{line:?}");
-        }
-        for line in ["", "1", "1 x", "1 -5", "0 5", "1 18446744073709551616"] {
-            assert_eq!(build("1 1", None, Some(&[line])), Err(Misbehavior::MalformedList), "{line:?}");
-        }
-    }
-
-    #[test]
-    fn limits_hold_at_the_limit_and_one_past_it() {
-        assert_eq!(build("1 1", Some(&["1 0123456789"]), None).expect("at limit").2, []);
-        let long = build("1 1", Some(&["1 0123456789x"]), None).expect("usable");
-        assert_eq!(long, (vec![row(1, None, "")], false, vec![Misbehavior::UniqueIdTooLong(1)]));
-        assert!(build("3 1", Some(&["1 a", "2 b", "3 c"]), Some(&["1 1", "2 2", "3 3"])).is_ok());
-        assert_eq!(build("4 1", Some(&["1 a", "2 b", "3 c", "4 d"]), None), Err(Misbehavior::ListingTooLong));
-        assert_eq!(build("4 1", None, Some(&["1 1", "2 2", "3 3", "4 4"])), Err(Misbehavior::ListingTooLong));
-        assert!(build("3 1", Some(&["1 0123456789", "2 012345678x", "3 01234"]), None).is_ok());
-        let bytes = build("3 1", Some(&["1 0123456789", "2 012345678x", "3 012345"]), None);
-        assert_eq!(bytes, Err(Misbehavior::ListingTooLong));
-    }
-}
+#[path = "listing_tests.rs"]
+mod tests;

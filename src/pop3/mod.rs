@@ -8,12 +8,14 @@ mod body;
 mod capa;
 mod command;
 mod error;
+mod header;
 mod limits;
 mod line;
 mod listing;
 mod misbehavior;
 mod reply;
 mod session;
+mod words;
 
 pub use auth::{ChannelBinding, CredentialError, Credentials, Method};
 pub use capa::{Capabilities, Expire};

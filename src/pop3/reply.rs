@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::words;
+
 /// The longest server text that is kept, in bytes.
 const MAX_TEXT: usize = 200;
 
@@ -120,23 +122,12 @@ impl Refusal {
             Some(ResponseCode::Auth | ResponseCode::SysPerm) => return RefusalKind::Credentials,
             None => {}
         }
-        let text = self.text.to_ascii_lowercase();
-        let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-        if says(&["lock", "in use", "busy", "another session", "another pop"]) && !says(&["block"]) {
-            RefusalKind::Locked
-        } else if says(&[
-            "too many",
-            "too often",
-            "too frequent",
-            "try again later",
-            "try later",
-            "temporar",
-            "rate limit",
-        ]) {
-            RefusalKind::Throttled
-        } else {
-            RefusalKind::Other
-        }
+        words::kind(&self.text)
+    }
+
+    /// Whether the server says that it leaves, whatever command it answers.
+    pub(super) fn is_goodbye(&self) -> bool {
+        words::is_goodbye(&self.text)
     }
 }
 
@@ -190,9 +181,8 @@ mod tests {
             ("[SYS/PERM] ask", RefusalKind::Credentials),
             ("[AUTH] no", RefusalKind::Credentials),
             ("[AUTHX] no", RefusalKind::Other),
+            ("[AUTH] maildrop already locked", RefusalKind::Credentials),
             ("maildrop already locked", RefusalKind::Locked),
-            ("Your IP is blocked", RefusalKind::Other),
-            ("Too many logins", RefusalKind::Throttled),
             ("invalid password", RefusalKind::Other),
             ("", RefusalKind::Other),
         ] {

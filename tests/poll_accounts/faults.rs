@@ -107,7 +107,7 @@ async fn malformed_answers() {
     for (verb, answer) in [
         (Verb::Stat, "hello there\r\n"),
         (Verb::Uidl, "+OK\r\nnumber one\r\n.\r\n"),
-        (Verb::List, "+OK\r\n1 -5\r\n.\r\n"),
+        (Verb::List, "+OK\r\none 5\r\n.\r\n"),
         (Verb::Retr, "250 OK\r\n"),
         (Verb::User, &long),
     ] {

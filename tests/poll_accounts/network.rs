@@ -29,6 +29,10 @@ fn certificate(name: &str, from: i32, to: i32) -> Certificate {
     let mut params = CertificateParams::new([name.to_owned()]).unwrap();
     params.not_before = rcgen::date_time_ymd(from, 1, 1);
     params.not_after = rcgen::date_time_ymd(to, 1, 1);
+    signed(&params)
+}
+
+fn signed(params: &CertificateParams) -> Certificate {
     let key = KeyPair::generate().unwrap();
     let certificate = params.self_signed(&key).unwrap();
     let digest = ring::digest::digest(&ring::digest::SHA256, certificate.der());
@@ -148,6 +152,23 @@ async fn each_fault_of_a_certificate_is_told_with_the_pin_that_helps() {
             fetches(AccountSettings { certificate_sha256: pin, ca_file: None, ..strict }).await;
         }
     }
+}
+
+/// What `openssl req -x509` makes: the certificate of an authority, which no server's may be.
+#[tokio::test]
+async fn the_usual_self_signed_certificate_can_be_pinned_as_its_error_says() {
+    let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let certificate = signed(&params);
+    let server = serving(&certificate, true).await;
+    let strict = AccountSettings { tls: Tls::Implicit, ..account("a", server.address()) };
+    let pin = format!("certificate_sha256: \"{}\"", certificate.pin);
+    let expected = format!(
+        "no TLS: the certificate of 127.0.0.1 is self-signed or of no authority that this system trusts; \
+         to trust this very certificate, if it is the server's: {pin}"
+    );
+    assert_eq!(fails(strict.clone()).await, ("tls", expected));
+    fetches(AccountSettings { certificate_sha256: Some(certificate.pin), ..strict }).await;
 }
 
 #[tokio::test]

@@ -10,11 +10,8 @@ use super::fault::{At, Damage};
 use super::quirks::Chunks;
 use super::{Shared, Traffic};
 
-/// The longest command line (RFC 2449 section 4 says 255).
-const MAX_LINE: u64 = 2048;
-
-/// The longest line of an AUTH exchange (RFC 5034 section 4).
-const MAX_RESPONSE: u64 = 12 * 1024;
+/// The longest command line (RFC 2449 section 4 says 255), which may be one of an AUTH exchange (RFC 5034 section 4).
+const MAX_LINE: u64 = 12 * 1024;
 
 /// What a session speaks over.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -25,7 +22,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 pub(super) struct Wire<'a> {
     io: BufReader<Box<dyn Stream + 'a>>,
     /// Of the TLS channel (RFC 9266).
-    binding: Option<Vec<u8>>,
+    binding: Option<[u8; 32]>,
     shared: Arc<Shared>,
     chunks: Chunks,
     random: u64,
@@ -53,29 +50,20 @@ impl<'a> Wire<'a> {
     /// The same connection behind a TLS handshake; what came before it is dropped (RFC 2595 section 4).
     pub(super) async fn secured(self, tls: Arc<rustls::ServerConfig>) -> io::Result<Self> {
         let stream = TlsAcceptor::from(tls).accept(self.io.into_inner()).await?;
-        let exported = stream.get_ref().1.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b""));
+        let binding = stream.get_ref().1.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b"")).ok();
         let stream: Box<dyn Stream + 'a> = Box::new(stream);
-        Ok(Self { io: BufReader::new(stream), binding: exported.ok().map(Vec::from), ..self })
+        Ok(Self { io: BufReader::new(stream), binding, ..self })
     }
 
-    /// The data of `tls-exporter`, where it is defined.
+    /// What a login can be bound to: the data of `tls-exporter`, where it is defined.
     pub(super) fn binding(&self) -> Option<&[u8]> {
-        self.binding.as_deref()
+        self.binding.as_ref().map(<[u8; 32]>::as_slice)
     }
 
     /// The next command line; `None` at the end of the connection. An answer begins with it.
     pub(super) async fn read_line(&mut self) -> io::Result<Option<String>> {
-        self.read(MAX_LINE).await
-    }
-
-    /// The next line of an AUTH exchange, like a command.
-    pub(super) async fn read_response(&mut self) -> io::Result<Option<String>> {
-        self.read(MAX_RESPONSE).await
-    }
-
-    async fn read(&mut self, limit: u64) -> io::Result<Option<String>> {
         let mut line = Vec::new();
-        if (&mut self.io).take(limit).read_until(b'\n', &mut line).await? == 0 {
+        if (&mut self.io).take(MAX_LINE).read_until(b'\n', &mut line).await? == 0 {
             return Ok(None);
         }
         self.traffic.answers += 1;

@@ -153,6 +153,7 @@ mod tests {
         let options = Options {
             credentials: make(settings.username.clone(), Secret::new(password)).expect("fits"),
             security: Security::Tls,
+            use_pipelining: true,
             use_capa: false,
             method: Some(method),
             avoid: Vec::new(),

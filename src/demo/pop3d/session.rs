@@ -260,7 +260,7 @@ impl Session<'_> {
                 }
                 Step::Challenge(challenge) => self.wire.say(&format!("+ {}", STANDARD.encode(challenge))).await?,
             }
-            let line = self.wire.read_response().await?.unwrap_or_default();
+            let Some(line) = self.wire.read_line().await? else { return Ok(()) };
             if line == "*" {
                 return self.say("-ERR cancelled").await;
             }
@@ -269,11 +269,9 @@ impl Session<'_> {
     }
 
     async fn log_in(&mut self, method: Method, right: bool) -> io::Result<()> {
-        if right { self.admit(method).await } else { self.reject().await }
-    }
-
-    /// Whoever asks is the user: opens the maildrop, unless something else speaks against it.
-    async fn admit(&mut self, method: Method) -> io::Result<()> {
+        if !right {
+            return self.reject().await;
+        }
         match View::open(&self.shared, &self.quirks) {
             Ok(view) => {
                 self.shared.note(&format!("(logged in by {})", method.label()));

@@ -1,5 +1,5 @@
-//! What the poller needs of a server's certificate (RFC 5280 section 4.1): the end of its validity, and the hash for
-//! channel binding. Its bytes are the server's: what is not understood is `None`.
+//! What the poller needs of a server's certificate (RFC 5280 section 4.1): its key, the end of its validity, and the hash
+//! for channel binding. Its bytes are the server's: what is not understood is `None`.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,6 +7,7 @@ use jiff::civil::DateTime;
 use ring::digest::{self, Algorithm};
 
 const SEQUENCE: u8 = 0x30;
+const BIT_STRING: u8 = 0x03;
 const OBJECT_IDENTIFIER: u8 = 0x06;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
@@ -22,8 +23,32 @@ pub(super) fn end_point(der: &[u8]) -> Option<Vec<u8>> {
     Some(digest::digest(algorithm, der).as_ref().to_vec())
 }
 
-/// The end of its validity; before the epoch it is the epoch.
-pub(super) fn not_after(der: &[u8]) -> Option<SystemTime> {
+/// The key of a certificate (SubjectPublicKeyInfo).
+pub(in crate::poll) struct PublicKey<'a> {
+    /// The whole element.
+    pub(in crate::poll) info: &'a [u8],
+    /// The contents of its AlgorithmIdentifier.
+    pub(in crate::poll) algorithm: &'a [u8],
+    /// The key itself.
+    pub(in crate::poll) key: &'a [u8],
+}
+
+/// Its key, whatever its version and extensions.
+pub(in crate::poll) fn public_key(der: &[u8]) -> Option<PublicKey<'_>> {
+    let mut rest = from_validity(der)?;
+    let _validity = rest.expect(SEQUENCE)?;
+    let _subject = rest.expect(SEQUENCE)?;
+    let before = rest.0;
+    let mut inner = Reader(rest.expect(SEQUENCE)?);
+    let (info, _) = before.split_at_checked(before.len() - rest.0.len())?;
+    let algorithm = inner.expect(SEQUENCE)?;
+    // The first octet counts the bits of the last that do not belong to it.
+    let key = inner.expect(BIT_STRING)?.strip_prefix(&[0])?;
+    Some(PublicKey { info, algorithm, key })
+}
+
+/// What is signed, from the validity on.
+fn from_validity(der: &[u8]) -> Option<Reader<'_>> {
     let mut signed = Reader(Reader(Reader(der).expect(SEQUENCE)?).expect(SEQUENCE)?);
     let (tag, _) = signed.next()?;
     if tag == CONTEXT_0 {
@@ -31,7 +56,12 @@ pub(super) fn not_after(der: &[u8]) -> Option<SystemTime> {
     }
     let _signature = signed.expect(SEQUENCE)?;
     let _issuer = signed.expect(SEQUENCE)?;
-    let mut validity = Reader(signed.expect(SEQUENCE)?);
+    Some(signed)
+}
+
+/// The end of its validity; before the epoch it is the epoch.
+pub(super) fn not_after(der: &[u8]) -> Option<SystemTime> {
+    let mut validity = Reader(from_validity(der)?.expect(SEQUENCE)?);
     let _not_before = validity.next()?;
     let (tag, text) = validity.next()?;
     let text = text.strip_suffix(b"Z")?;
@@ -171,6 +201,16 @@ mod tests {
     }
 
     #[test]
+    fn the_key_is_found() {
+        let key = KeyPair::generate().expect("key");
+        let certificate = CertificateParams::default().self_signed(&key).expect("certificate");
+        let found = public_key(certificate.der()).expect("key");
+        assert_eq!(found.info, rcgen::PublicKeyData::subject_public_key_info(&key));
+        assert_eq!(found.key, rcgen::PublicKeyData::der_bytes(&key));
+        assert!(found.info.windows(found.algorithm.len()).any(|window| window == found.algorithm));
+    }
+
+    #[test]
     fn a_time_that_is_none_is_not_read() {
         for text in ["", "Z", "700101000001", "7001010000Z", "701301000001Z", "70010100000+Z", "7001010000\u{e9}Z"] {
             assert_eq!(expiring(UTC_TIME, text), None, "{text:?}");
@@ -226,12 +266,13 @@ mod tests {
         let whole = made(&rcgen::PKCS_ECDSA_P256_SHA256, 2031);
         for length in 0..whole.len() {
             assert_eq!((not_after(&whole[..length]), end_point(&whole[..length])), (None, None));
+            assert!(public_key(&whole[..length]).is_none());
         }
         // Whatever octet is wrong, nothing panics.
         for at in 0..whole.len() {
             let mut wrong = whole.clone();
             wrong[at] ^= 0xff;
-            let _ = (not_after(&wrong), end_point(&wrong));
+            let _ = (not_after(&wrong), end_point(&wrong), public_key(&wrong).is_some());
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Connections to maildrops: directly, through a proxy or through a program, in the clear or by TLS. All that it takes,
 //! from the name to the handshake, is done within one deadline.
 
-mod certificate;
+pub(super) mod certificate;
 mod race;
 mod resolve;
 mod socks;

@@ -57,17 +57,55 @@ struct Server {
 
 /// A server of one version of TLS, with a certificate signed by ECDSA with SHA-384.
 fn server(version: &'static SupportedProtocolVersion) -> Server {
+    let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).expect("key");
     let mut params = CertificateParams::new(["localhost".to_owned()]).expect("name");
     params.not_after = rcgen::date_time_ymd(2090, 1, 1);
     let not_after = params.not_after.into();
-    let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).expect("key");
-    let certificate = params.self_signed(&key).expect("certificate");
-    let der = certificate.der().to_vec();
+    let der = params.self_signed(&key).expect("certificate").der().to_vec();
+    Server { config: showing(version, der.clone(), &key), der, not_after }
+}
+
+/// A server that shows these bytes as its certificate, and signs with this key.
+fn showing(version: &'static SupportedProtocolVersion, der: Vec<u8>, key: &KeyPair) -> Arc<ServerConfig> {
+    let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
+    let key = rustls::crypto::ring::sign::any_supported_type(&key).expect("key");
+    let certified = rustls::sign::CertifiedKey::new(vec![der.into()], key);
     let builder = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
     let builder = builder.with_protocol_versions(&[version]).expect("version").with_no_client_auth();
-    let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
-    let config = Arc::new(builder.with_single_cert(vec![certificate.der().clone()], key).expect("key fits"));
-    Server { config, der, not_after }
+    Arc::new(builder.with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(certified))))
+}
+
+/// How a handshake ends for an account that trusts any certificate.
+async fn trusting(config: Arc<ServerConfig>) -> Result<Connection, Error> {
+    let (near, far) = tokio::io::duplex(64 * 1024);
+    let account = account(Tls::Implicit, 995);
+    let client = trust::client_config(&account).expect("settings");
+    let accepting = async { TlsAcceptor::from(config).accept(far).await.map(drop) };
+    tokio::join!(plain(near).upgrade(&account, Some(client), soon()), accepting).0
+}
+
+#[tokio::test]
+async fn a_trusted_certificate_may_be_of_version_1_and_needs_its_key() {
+    let key = KeyPair::generate().expect("key");
+    let der = CertificateParams::default().self_signed(&key).expect("certificate").der().to_vec();
+    let version_3 = [0xa0, 3, 2, 1, 2];
+    let at = der.windows(5).position(|window| window == version_3).expect("a version");
+    let mut version_1 = der.clone();
+    version_1[at + 4] = 0;
+    let other = KeyPair::generate().expect("key");
+    let other_kind = KeyPair::generate_for(&rcgen::PKCS_ED25519).expect("key");
+    for version in [&version::TLS12, &version::TLS13] {
+        for certificate in [&der, &version_1] {
+            trusting(showing(version, certificate.clone(), &key)).await.map(drop).expect("trusted");
+            for wrong in [&other, &other_kind] {
+                let error = trusting(showing(version, certificate.clone(), wrong)).await.map(drop);
+                assert_eq!(error.expect_err("not its key").result().label(), "tls");
+            }
+        }
+        let half = der[..der.len() / 4].to_vec();
+        let error = trusting(showing(version, half, &key)).await.map(drop).expect_err("no key in it");
+        assert_eq!(error.result().label(), "tls");
+    }
 }
 
 /// A handshake with the server: the connection and what the server exports by the label of RFC 9266.

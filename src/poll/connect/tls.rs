@@ -77,10 +77,9 @@ fn explained(error: &io::Error, settings: &AccountSettings) -> Failure {
         return Failure::Closed(text);
     };
     let text = match inner {
-        Tls::InvalidCertificate(CertificateError::Other(other)) => match other.0.downcast_ref::<Refused>() {
-            Some(refused) => refused.to_string(),
-            None => error.to_string(),
-        },
+        Tls::InvalidCertificate(CertificateError::Other(other)) if let Some(refused) = other.0.downcast_ref::<Refused>() => {
+            refused.to_string()
+        }
         Tls::InvalidMessage(_) if settings.tls == settings::Tls::Implicit => {
             format!("{inner}: the server speaks no TLS from the first byte on; is this the port for tls: starttls?")
         }
@@ -110,8 +109,8 @@ fn old(settings: &AccountSettings) -> String {
     let port = if settings.tls == settings::Tls::Implicit { settings.port } else { 995 };
     let target = resolve::host_port(resolve::bare(&settings.host), port);
     format!(
-        "a server without TLS 1.2 or 1.3 and modern ciphers cannot be reached by this TLS; use tls: none with \
-         this, which checks no certificate: tunnel: [openssl, s_client, -quiet, -cipher, \"DEFAULT:@SECLEVEL=0\", -min_protocol, TLSv1, -connect, \
+        "a server without TLS 1.2 or 1.3, modern ciphers and a key of 2048 bits cannot be reached by this TLS; use \
+         tls: none with this, which checks no certificate: tunnel: [openssl, s_client, -quiet, -cipher, \"DEFAULT:@SECLEVEL=0\", -min_protocol, TLSv1, -connect, \
          \"{target}\"]"
     )
 }

@@ -3,7 +3,8 @@
 use super::super::Error;
 use super::super::known::Known;
 use super::super::metrics::Skipped;
-use super::super::plan::{self, Claim, Comparison, Deletion, Question, Sight, Target, Wish, is_braked};
+use super::super::plan::{self, Claim, Comparison, Deletion, Question, Target};
+use super::super::policy::{Sight, Wish, is_braked};
 use super::super::resolve::{Facts, Resolution, resolve};
 use super::super::source::Mode;
 use super::quarantine::quarantined;
@@ -35,11 +36,11 @@ impl Drive<'_> {
         let ledger = std::mem::take(&mut self.work.ledger);
         let policy = self.policy();
         let mut plan = plan::plan(listing, &ledger, &self.work.troubles, policy);
-        self.known = Known::new(&ledger, listing, plan.reset, plan.numeric, policy);
+        self.known = Known::new(&ledger, listing, plan.reset, policy);
         drop(ledger);
         self.stage = Stage::Comparing;
         self.tally.listed = true;
-        self.tally.all_new = plan.all_new && !plan.numeric && listing.iter().all(|item| item.unique_id.is_some());
+        self.tally.all_new = plan.all_new && listing.iter().all(|item| item.unique_id.is_some());
         self.tell(listing, &mut plan);
         self.to_retrieve = std::mem::take(&mut plan.retrieve).into_iter().map(Into::into).collect();
         self.resized = std::mem::take(&mut plan.resized);
@@ -72,9 +73,7 @@ impl Drive<'_> {
         report.deletes_held = plan.held;
         report.too_large = std::mem::take(&mut plan.too_large);
         report.quarantined = quarantined(&self.work.troubles, &plan.forget_troubles);
-        for (is_so, fault) in
-            [(plan.held > 0, "deletes_held"), (plan.undead > 0, "delete_ignored"), (plan.numeric, "numeric_unique_ids")]
-        {
+        for (is_so, fault) in [(plan.held > 0, "deletes_held"), (plan.undead > 0, "delete_ignored")] {
             if is_so {
                 report.fault(fault);
             }

@@ -9,7 +9,7 @@ use super::Drive;
 use super::retrieve::Receiving;
 use crate::ingest::{self, Intake, Prepared};
 use crate::mail::FlagList;
-use crate::pop3::{self, Misbehavior, Verb};
+use crate::pop3::{self, Misbehavior};
 use crate::store::{self, NewMessage, Trouble};
 
 /// Sessions in which a message may fail before its user is told.
@@ -51,8 +51,9 @@ impl Drive<'_> {
             }
             return;
         }
-        let at_fault = self.retrieving.front().filter(|retrieval| retrieval.discard.is_none());
-        let Some(retrieval) = at_fault.filter(|_| self.session.awaited() == Verb::Retr) else { return };
+        let number = self.session.receiving();
+        let at_fault = self.retrieving.front().filter(|r| Some(r.target.number) == number && r.discard.is_none());
+        let Some(retrieval) = at_fault else { return };
         let why = if receiving.is_none() && self.progress { Why::Cut } else { Why::Broken };
         let target = retrieval.target.clone();
         self.failures.push(Failure { target, why: why(error.to_string()), partial: receiving });

@@ -1,7 +1,8 @@
 //! Deleting upstream what the policy wants gone there (I8), and the record of it.
 
 use super::super::Error;
-use super::super::plan::{Target, Wish};
+use super::super::plan::Target;
+use super::super::policy::Wish;
 use super::super::resolve::Retrieval;
 use super::super::source::Mode;
 use super::{Drive, Stage};
@@ -33,7 +34,7 @@ impl Drive<'_> {
     /// Asks the server; or retrieves the message first if it wants that.
     pub(super) fn delete(&mut self, removal: Removal) {
         let Removal { target, wish, fetched } = removal;
-        if self.retrieve_first && !fetched {
+        if self.retrieve_first && !fetched && self.fits(&target) {
             return self.retrieve(Retrieval { target, discard: Some(wish), ..Retrieval::default() });
         }
         self.session.delete(target.number);
@@ -43,14 +44,17 @@ impl Drive<'_> {
     /// Some servers delete only what was retrieved in the same session.
     pub(super) fn on_deletion_refused(&mut self, number: u32) {
         let Some(removal) = self.deleting.remove(&number) else { return };
-        let fits = removal.target.size.is_none_or(|size| size <= self.source.settings.max_message_size);
-        if removal.fetched || !fits || self.is_over() {
+        if removal.fetched || !self.fits(&removal.target) || self.is_over() {
             return self.refused();
         }
         self.retrieve_first = true;
         self.report.fault("delete_needs_retrieval");
         let Removal { target, wish, .. } = removal;
         self.to_retrieve.push_back(Retrieval { target, discard: Some(wish), ..Retrieval::default() });
+    }
+
+    fn fits(&self, target: &Target) -> bool {
+        target.size.is_none_or(|size| size <= self.source.settings.max_message_size)
     }
 
     pub(super) fn refused(&mut self) {

@@ -2,7 +2,7 @@
 
 use super::super::deliveries::{Arrival, Done};
 use super::super::metrics::Skipped;
-use super::super::plan::Wish;
+use super::super::policy::Wish;
 use super::super::resolve::Retrieval;
 use super::Drive;
 use super::quarantine::{Failure, Why};

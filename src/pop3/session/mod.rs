@@ -5,30 +5,26 @@
 //! ends the session. Nothing is sent before the greeting, nothing behind a command of the AUTHORIZATION state; behind
 //! others only where CAPA says PIPELINING (RFC 2449 section 6.6).
 
+mod event;
 mod login;
+mod message;
 #[cfg(test)]
 mod tests;
 mod transaction;
 
+pub use event::Event;
+
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use zeroize::Zeroizing;
 
-use super::body::BodyDecoder;
 use super::command::Command;
+use super::limits::{MAX_BANNER_LINES, MAX_CAPABILITIES, MAX_EMPTY_LINES};
 use super::line::{Line, LineBuffer};
 use super::listing::ListingBuilder;
 use super::reply::{self, Status};
-use super::{
-    Capabilities, ChannelBinding, Credentials, Error, Limits, Listing, Method, Misbehavior, Refusal, Timeouts, Verb,
-};
-
-/// Empty lines in place of a reply that are skipped in one session.
-const MAX_EMPTY_LINES: u32 = 64;
-
-/// Lines of one answer to CAPA.
-const MAX_CAPABILITIES: u32 = 1_000;
+use super::{Capabilities, ChannelBinding, Credentials, Error, Limits, Method, Misbehavior, Timeouts, Verb};
 
 /// How the connection is protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +46,8 @@ pub struct Options {
     pub security: Security,
     /// False for a server that hangs or closes on CAPA.
     pub use_capa: bool,
+    /// False for a server that says PIPELINING and drops what it is sent behind another command.
+    pub use_pipelining: bool,
     /// The one method to log in by; `None`: the strongest that the server offers and that works.
     pub method: Option<Method>,
     /// Methods that are known not to work with this server.
@@ -60,63 +58,6 @@ pub struct Options {
     pub limits: Limits,
     /// Patience.
     pub timeouts: Timeouts,
-}
-
-/// What a session tells its driver.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// Make the TLS handshake now, then call [`Session::tls_started`]. Bytes read before it are gone.
-    StartTls,
-    /// Logged in by this method.
-    LoggedIn(Method),
-    /// This is what the maildrop holds.
-    Listed(Listing),
-    /// A piece of the message being retrieved.
-    Body {
-        /// The message.
-        number: u32,
-        /// Never empty.
-        data: Vec<u8>,
-    },
-    /// The message is complete.
-    Retrieved {
-        /// The message.
-        number: u32,
-        /// Its length.
-        octets: u64,
-    },
-    /// The header of a message, as TOP shows it: to be compared, never to be stored.
-    Header {
-        /// The message.
-        number: u32,
-        /// Without dot-stuffing; cut at the limit.
-        data: Vec<u8>,
-    },
-    /// The message being retrieved is longer than the limit; no more of it will come.
-    TooLong {
-        /// The message.
-        number: u32,
-    },
-    /// The message is marked as deleted; it goes when QUIT is answered.
-    Deleted {
-        /// The message.
-        number: u32,
-    },
-    /// `-ERR` to RETR, TOP or DELE: the other messages are not concerned.
-    Refused {
-        /// Which of them.
-        verb: Verb,
-        /// The message.
-        number: u32,
-        /// How.
-        refusal: Refusal,
-    },
-    /// NOOP or RSET was answered.
-    Done(Verb),
-    /// QUIT was answered with `+OK`: the deletions are made (RFC 1939 section 6). The last event.
-    Closed,
-    /// The peer broke a rule in a way that was worked around; each kind is told once.
-    Misbehaved(Misbehavior),
 }
 
 /// A session in progress.
@@ -130,8 +71,8 @@ pub struct Session {
     capability_lines: u32,
     login: login::Progress,
     listing: ListingBuilder,
-    /// What TOP has brought so far.
-    header: Vec<u8>,
+    /// A TOP was answered with a header and nothing else: others may be on their way at once.
+    top_keeps_to_headers: bool,
     line: LineBuffer,
     reading: Reading,
     /// Sent and not yet answered, oldest first.
@@ -142,7 +83,9 @@ pub struct Session {
     events: VecDeque<Event>,
     /// Kinds of faults that have been told.
     told: Vec<&'static str>,
+    /// In a row.
     empty_lines: u32,
+    banner_lines: u32,
     last_verb: Verb,
     deadline: Option<Instant>,
     /// Something complete came since the deadline was set.
@@ -166,15 +109,7 @@ enum Reading {
     Status,
     /// The lines of CAPA, UIDL or LIST.
     Lines(Verb),
-    Message(Message),
-}
-
-/// The message being received.
-#[derive(Debug)]
-struct Message {
-    number: u32,
-    decoder: BodyDecoder,
-    octets: u64,
+    Message(message::Message),
 }
 
 impl Session {
@@ -190,7 +125,7 @@ impl Session {
             capability_lines: 0,
             login: login::Progress::default(),
             listing: ListingBuilder::default(),
-            header: Vec::new(),
+            top_keeps_to_headers: false,
             line,
             reading: Reading::Status,
             in_flight: VecDeque::from([Command::new(Verb::Greeting)]),
@@ -199,6 +134,7 @@ impl Session {
             events: VecDeque::new(),
             told: Vec::new(),
             empty_lines: 0,
+            banner_lines: 0,
             last_verb: Verb::Greeting,
             deadline,
             progress: false,
@@ -206,24 +142,12 @@ impl Session {
     }
 
     /// Bytes from the server; none at all is the end of the connection.
-    pub fn handle_bytes(&mut self, now: Instant, mut data: &[u8]) -> Result<(), Error> {
+    pub fn handle_bytes(&mut self, now: Instant, data: &[u8]) -> Result<(), Error> {
         if self.phase == Phase::Ended {
             return Ok(());
         }
-        if data.is_empty() {
-            return Err(Error::Closed { verb: self.awaited() });
-        }
-        while !data.is_empty() {
-            match self.phase {
-                Phase::AwaitTls => {
-                    // RFC 2595 section 4: what came in the clear is no part of the protected session.
-                    self.fault(Misbehavior::DataBeforeTls);
-                    break;
-                }
-                Phase::Ended => break,
-                Phase::Login | Phase::Transaction => self.read(&mut data)?,
-            }
-        }
+        let taken = if data.is_empty() { Err(self.closed()) } else { self.take(data) };
+        self.end_if_failed(taken)?;
         self.pump();
         self.arm(now);
         Ok(())
@@ -231,21 +155,16 @@ impl Session {
 
     /// The time of [`Self::poll_timeout`] has come.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
-        if self.deadline.is_none_or(|deadline| now < deadline) {
+        if self.phase == Phase::Ended || self.deadline.is_none_or(|deadline| now < deadline) {
             return Ok(());
         }
-        // Some servers end a message with a dot and half a line end, and then wait.
-        if let Reading::Message(message) = &self.reading
-            && message.decoder.is_all_but_ended()
-        {
-            let number = message.number;
-            self.fault(Misbehavior::UnendedTerminator(number));
-            self.end_message();
+        if self.end_silent_message() {
             self.pump();
             self.arm(now);
             return Ok(());
         }
-        Err(Error::Timeout { verb: self.awaited() })
+        let error = self.not_pop3().unwrap_or_else(|| Error::Timeout { verb: self.awaited() });
+        self.end_if_failed(Err(error))
     }
 
     /// The TLS handshake that [`Event::StartTls`] asked for is done.
@@ -267,18 +186,17 @@ impl Session {
 
     /// Asks for a message; `size` is the listed one.
     pub fn retrieve(&mut self, number: u32, size: Option<u64>) {
-        let weight = size.unwrap_or(UNKNOWN_SIZE);
-        self.enqueue(Command { verb: Verb::Retr, message: number, weight });
+        self.enqueue(Command::of_message(Verb::Retr, number, size));
     }
 
     /// Asks for the header of a message (RFC 1939 section 7, TOP with no lines of the body).
     pub fn top(&mut self, number: u32) {
-        self.enqueue(Command { verb: Verb::Top, message: number, weight: HEADER_SIZE });
+        self.enqueue(Command::of_message(Verb::Top, number, None));
     }
 
     /// Marks a message as deleted.
     pub fn delete(&mut self, number: u32) {
-        self.enqueue(Command { verb: Verb::Dele, message: number, weight: 0 });
+        self.enqueue(Command::of_message(Verb::Dele, number, None));
     }
 
     /// Keeps the session alive.
@@ -341,26 +259,80 @@ impl Session {
         self.in_flight.front().map_or(self.last_verb, |command| command.verb)
     }
 
+    /// The message whose RETR is being answered, or is what the server owes an answer to: to be asked after an error,
+    /// which ends the session but not what is known of it.
+    pub fn receiving(&self) -> Option<u32> {
+        self.in_flight.front().filter(|command| command.verb == Verb::Retr).map(|command| command.message)
+    }
+
+    /// Whether what the server owes an answer to is one of several commands sent without waiting. After a timeout or the
+    /// end of the connection: a hint that [`Options::use_pipelining`] be false for the next session.
+    pub fn is_pipelining(&self) -> bool {
+        self.in_flight.len() > 1 || self.in_flight.front().is_some_and(|command| command.pipelined)
+    }
+
+    /// How many commands are sent and have no complete answer.
+    pub fn in_flight_count(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    fn take(&mut self, mut data: &[u8]) -> Result<(), Error> {
+        while !data.is_empty() {
+            match self.phase {
+                Phase::AwaitTls => {
+                    // RFC 2595 section 4: what came in the clear is no part of the protected session.
+                    self.fault(Misbehavior::DataBeforeTls);
+                    break;
+                }
+                Phase::Ended => break,
+                Phase::Login | Phase::Transaction => self.read(&mut data)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn end_if_failed(&mut self, result: Result<(), Error>) -> Result<(), Error> {
+        if result.is_err() {
+            self.phase = Phase::Ended;
+            self.deadline = None;
+        }
+        result
+    }
+
+    fn closed(&self) -> Error {
+        self.not_pop3().unwrap_or_else(|| Error::Closed { verb: self.awaited() })
+    }
+
+    /// Lines came, but no greeting.
+    fn not_pop3(&self) -> Option<Error> {
+        (self.awaited() == Verb::Greeting && self.banner_lines > 0).then(|| Misbehavior::NotPop3.into())
+    }
+
     fn read(&mut self, data: &mut &[u8]) -> Result<(), Error> {
         if matches!(self.reading, Reading::Message(_)) {
             return self.read_message(data);
         }
         let Some(line) = self.line.take(data)? else { return Ok(()) };
-        self.progress = true;
         match self.reading {
-            Reading::Lines(verb) => self.listing_line(verb, &line.text),
+            Reading::Lines(verb) => {
+                self.progress = true;
+                self.listing_line(verb, &line.text)
+            }
             Reading::Status | Reading::Message(_) => self.status_line(&line),
         }
     }
 
+    /// Lines that are skipped gain the server no time.
     fn status_line(&mut self, line: &Line) -> Result<(), Error> {
         if line.text.trim_ascii().is_empty() {
             self.empty_lines += 1;
             self.fault(Misbehavior::EmptyLine);
             return if self.empty_lines > MAX_EMPTY_LINES { Err(Misbehavior::EmptyLine.into()) } else { Ok(()) };
         }
-        let status = reply::parse(&line.text).ok_or(Misbehavior::MalformedReply)?;
-        let command = self.in_flight.pop_front().ok_or(Misbehavior::UnsolicitedReply)?;
+        let Some(status) = reply::parse(&line.text) else { return self.banner_line(&line.text) };
+        self.empty_lines = 0;
+        self.progress = true;
+        let Some(command) = self.in_flight.pop_front() else { return Err(self.unsolicited(&status)) };
         self.last_verb = command.verb;
         if matches!(status, Status::Continue(_)) && command.verb != Verb::Auth {
             return Err(Misbehavior::UnexpectedContinuation.into());
@@ -371,15 +343,34 @@ impl Session {
         }
     }
 
+    /// Some servers greet with more than a line. Once the first command is answered, there are replies only.
+    fn banner_line(&mut self, line: &[u8]) -> Result<(), Error> {
+        let greeting = self.awaited() == Verb::Greeting;
+        if !greeting && self.last_verb != Verb::Greeting {
+            return Err(Misbehavior::MalformedReply.into());
+        }
+        // IMAP, and SMTP and others that begin with three digits.
+        let digits = line.get(..3).is_some_and(|code| code.iter().all(u8::is_ascii_digit));
+        if greeting && (digits || line.starts_with(b"* ")) {
+            return Err(Misbehavior::NotPop3.into());
+        }
+        self.banner_lines += 1;
+        self.fault(Misbehavior::BannerLines);
+        if self.banner_lines > MAX_BANNER_LINES { Err(Misbehavior::BannerLines.into()) } else { Ok(()) }
+    }
+
+    /// A reply to nothing. A server that leaves says so with `-ERR` (RFC 1939 section 3 knows only its silence).
+    fn unsolicited(&self, status: &Status<'_>) -> Error {
+        match status {
+            Status::Err(text) => Error::Dismissed { refusal: self.options.credentials.refusal(text) },
+            Status::Ok(_) | Status::Continue(_) => Misbehavior::UnsolicitedReply.into(),
+        }
+    }
+
     fn listing_line(&mut self, verb: Verb, line: &[u8]) -> Result<(), Error> {
         if line == b"." {
             self.reading = Reading::Status;
-            let number = self.in_flight.front().map_or(0, |command| command.message);
             self.end_lines_of(verb);
-            if verb == Verb::Top {
-                let data = std::mem::take(&mut self.header);
-                self.events.push_back(Event::Header { number, data });
-            }
             return self.end_lines(verb);
         }
         // RFC 1939 section 3: dot-stuffing holds for every multi-line response.
@@ -387,7 +378,6 @@ impl Session {
         match verb {
             Verb::Uidl => self.listing.uidl_line(line, &self.options.limits)?,
             Verb::List => self.listing.list_line(line, &self.options.limits)?,
-            Verb::Top => self.header_line(line),
             _ => {
                 self.capability_lines += 1;
                 if self.capability_lines > MAX_CAPABILITIES {
@@ -446,15 +436,4 @@ impl Session {
         }
         self.progress = false;
     }
-
-    fn patience(&self) -> Duration {
-        let Timeouts { reply, body, .. } = self.options.timeouts;
-        if matches!(self.reading, Reading::Message(_)) { body } else { reply }
-    }
 }
-
-/// What a header takes of the window.
-const HEADER_SIZE: u64 = 4 * 1024;
-
-/// What a message of unknown size takes of the window.
-const UNKNOWN_SIZE: u64 = 1024 * 1024;

@@ -1,10 +1,9 @@
-//! The TRANSACTION and UPDATE states: the listing, messages, deletions, QUIT; and the window of commands on their way.
+//! The TRANSACTION and UPDATE states: the listing, deletions, QUIT; and the window of commands on their way.
 
-use super::super::body::BodyDecoder;
 use super::super::command::Command;
 use super::super::reply::Status;
 use super::super::{Error, Misbehavior, RefusalKind, Verb};
-use super::{Event, Message, Phase, Reading, Session};
+use super::{Event, Phase, Session};
 
 impl Session {
     pub(super) fn begin_listing(&mut self) {
@@ -24,19 +23,31 @@ impl Session {
         if self.phase != Phase::Transaction {
             return;
         }
-        let limits = self.options.limits;
-        let width = if self.capabilities.pipelining { limits.window_commands.max(1) } else { 1 };
-        while let Some(next) = self.queue.front().copied() {
-            let quitting = next.verb == Verb::Quit || self.awaited() == Verb::Quit;
-            let asked: u64 = self.in_flight.iter().fold(next.weight, |sum, c| sum.saturating_add(c.weight));
-            let full = self.in_flight.len() >= width || quitting || (next.weight > 0 && asked > limits.window_bytes);
-            if full && !self.in_flight.is_empty() {
+        while let Some(mut next) = self.queue.front().copied() {
+            if !self.in_flight.is_empty() && !self.fits(next) {
                 return;
             }
             self.queue.pop_front();
+            next.pipelined = !self.in_flight.is_empty();
             next.write(&mut self.out);
             self.in_flight.push_back(next);
         }
+    }
+
+    /// Whether a command may be sent although others are unanswered.
+    fn fits(&self, next: Command) -> bool {
+        let limits = &self.options.limits;
+        let width =
+            if self.capabilities.pipelining && self.options.use_pipelining { limits.window_commands } else { 1 };
+        // A server that ignores how many lines TOP asks for, and does not stuff dots, makes a reply out of a message.
+        // So TOP shares the window with TOP only, and that once the server has shown that it brings headers alone.
+        let alone = next.verb == Verb::Top && !self.top_keeps_to_headers;
+        let alike = |sent: &Command| (sent.verb == Verb::Top) == (next.verb == Verb::Top) && sent.verb != Verb::Quit;
+        if alone || next.verb == Verb::Quit || self.in_flight.len() >= width || !self.in_flight.iter().all(alike) {
+            return false;
+        }
+        let asked = self.in_flight.iter().fold(next.weight(), |sum, sent| sum.saturating_add(sent.weight()));
+        next.weight() == 0 || asked <= limits.window_bytes
     }
 
     pub(super) fn transaction_reply(
@@ -46,6 +57,14 @@ impl Session {
         bare_lf: bool,
     ) -> Result<(), Error> {
         let Command { verb, message: number, .. } = command;
+        if let Status::Err(text) = status
+            && verb != Verb::Quit
+        {
+            let refusal = self.options.credentials.refusal(text);
+            if refusal.is_goodbye() {
+                return Err(Error::Dismissed { refusal });
+            }
+        }
         match (verb, status) {
             (Verb::Stat, Status::Ok(text)) => self.listing.stat(text),
             (Verb::Uidl, Status::Ok(_)) => {
@@ -56,15 +75,7 @@ impl Session {
                 self.listing.begin_list();
                 self.expect_lines(command);
             }
-            (Verb::Retr, Status::Ok(_)) => {
-                self.in_flight.push_front(command);
-                let decoder = BodyDecoder::new(bare_lf);
-                self.reading = Reading::Message(Message { number, decoder, octets: 0 });
-            }
-            (Verb::Top, Status::Ok(_)) => {
-                self.header.clear();
-                self.expect_lines(command);
-            }
+            (Verb::Retr | Verb::Top, Status::Ok(_)) => self.begin_message(command, bare_lf),
             (Verb::Dele, Status::Ok(_)) => self.events.push_back(Event::Deleted { number }),
             (Verb::Quit, Status::Ok(_)) => {
                 self.phase = Phase::Ended;
@@ -75,7 +86,8 @@ impl Session {
                 let refusal = self.options.credentials.refusal(text);
                 self.events.push_back(Event::Refused { verb, number, refusal });
             }
-            (Verb::Quit, Status::Err(text)) => return Err(self.refused(verb, text)),
+            // Without RSET the marks stay, and only a dropped link takes them back.
+            (Verb::Quit | Verb::Rset, Status::Err(text)) => return Err(self.refused(verb, text)),
             _ => self.events.push_back(Event::Done(verb)),
         }
         Ok(())
@@ -105,57 +117,10 @@ impl Session {
         Ok(())
     }
 
-    /// A line of the answer to TOP. Servers send lines of the body although none is asked for.
-    pub(super) fn header_line(&mut self, line: &[u8]) {
-        if self.header.len() + line.len() + 2 <= self.options.limits.header {
-            self.header.extend_from_slice(line);
-            self.header.extend_from_slice(b"\r\n");
-        }
-    }
-
     /// Takes the command whose lines have ended off the front.
     pub(super) fn end_lines_of(&mut self, verb: Verb) {
         if self.in_flight.front().is_some_and(|command| command.verb == verb) {
             self.in_flight.pop_front();
-        }
-    }
-
-    pub(super) fn read_message(&mut self, data: &mut &[u8]) -> Result<(), Error> {
-        let Reading::Message(message) = &mut self.reading else { return Ok(()) };
-        let (number, limit) = (message.number, self.options.limits.message);
-        let mut piece = Vec::with_capacity(data.len());
-        let ended = message.decoder.decode(data, &mut piece);
-        let unstuffed = message.decoder.unstuffed;
-        let before = message.octets;
-        message.octets = before.saturating_add(piece.len() as u64);
-        let octets = message.octets;
-        self.progress = true;
-        if octets > limit {
-            if before <= limit {
-                self.fault(Misbehavior::MessageTooLong(number));
-                self.events.push_back(Event::TooLong { number });
-            }
-            if octets > limit.saturating_mul(2) {
-                return Err(Misbehavior::MessageNeverEnds(number).into());
-            }
-        } else if !piece.is_empty() {
-            self.events.push_back(Event::Body { number, data: piece });
-        }
-        if unstuffed {
-            self.fault(Misbehavior::UnstuffedDot(number));
-        }
-        if ended {
-            self.end_message();
-        }
-        Ok(())
-    }
-
-    pub(super) fn end_message(&mut self) {
-        let Reading::Message(message) = std::mem::replace(&mut self.reading, Reading::Status) else { return };
-        self.end_lines_of(Verb::Retr);
-        self.last_verb = Verb::Retr;
-        if message.octets <= self.options.limits.message {
-            self.events.push_back(Event::Retrieved { number: message.number, octets: message.octets });
         }
     }
 }

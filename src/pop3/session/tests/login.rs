@@ -133,7 +133,7 @@ fn cram_md5_and_challenges_that_are_none() {
         assert_eq!(play(forced, &script[..3]).error, Some(Misbehavior::MalformedChallenge.into()), "{broken}");
     }
     let fits = format!("+ {}\r\n", "A".repeat(MAX_CHALLENGE));
-    let outcome = Peer::new(options(), 64).play("+OK\r\n", &[("CAPA", &capa), ("AUTH CRAM-MD5", &fits)]);
+    let outcome = Peer::new(options(), Cut::Every(64)).play("+OK\r\n", &[("CAPA", &capa), ("AUTH CRAM-MD5", &fits)]);
     assert_ne!(outcome.sent[2], "*");
     // RFC 5034 section 4: the server must say -ERR to it. One that does not is taken at its word only in part.
     let script: Script<'_> = &[("CAPA", &capa), ("AUTH CRAM-MD5", "+\r\n"), ("*", "+OK\r\n"), USER, PASS, CAPA_END];
@@ -310,7 +310,7 @@ fn hanging_up_on_a_password_is_a_refusal_and_elsewhere_it_is_not() {
         (&LOGIN[..2], ErrorKind::Auth),
         (&LOGIN[..3], ErrorKind::Connection),
     ] {
-        let mut peer = Peer::new(options(), 64);
+        let mut peer = Peer::new(options(), Cut::Every(64));
         let now = peer.now;
         peer.session.handle_bytes(now, b"+OK\r\n").expect("greeting");
         for (_, answer) in script {

@@ -1,0 +1,120 @@
+//! The commands that ask or tell a running service, with the real binary on both sides.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod support;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use support::config::Account;
+use support::dovecot::PASSWORD;
+use support::server::Server;
+use support::{DEADLINE, config, scratch, wait};
+use tokio::runtime::Runtime;
+use tributary::demo::pop3d::{Pop3d, Settings};
+
+/// Runs a command on the service of this directory: exit code, what it printed, what it complained of.
+fn tributary(dir: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tributary"));
+    command.args(arguments).arg("-c").arg(dir.join("tributary.yaml"));
+    let Output { status, stdout, stderr } = command.stdin(Stdio::null()).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code().unwrap(), text(stdout), text(stderr))
+}
+
+fn ok(dir: &Path, arguments: &[&str]) -> String {
+    let (code, out, err) = tributary(dir, arguments);
+    assert_eq!((code, err.as_str()), (0, ""), "{arguments:?}: {out}");
+    out
+}
+
+fn fails(dir: &Path, arguments: &[&str]) -> String {
+    let (code, out, err) = tributary(dir, arguments);
+    assert_eq!(code, 1, "{arguments:?}: {out}");
+    assert!(err.starts_with("tributary: "), "{err}");
+    out + &err
+}
+
+fn maildrop(runtime: &Runtime, messages: u32) -> Pop3d {
+    let settings = Settings { username: "up".to_owned(), password: PASSWORD.to_owned(), ..Settings::default() };
+    let server = runtime.block_on(Pop3d::start(settings)).unwrap();
+    for n in 1..=messages {
+        server.deliver(&format!("id{n}"), format!("Subject: {n}\r\n\r\nhello\r\n").into_bytes());
+    }
+    server
+}
+
+fn account(name: &'static str, maildrop: &Pop3d) -> Account {
+    Account { poll_interval: "1h", ..Account::new(name, maildrop.address(), "up") }
+}
+
+fn status(dir: &Path, account: &str) -> serde_json::Value {
+    let json: serde_json::Value = serde_json::from_str(&ok(dir, &["status", "--json"])).unwrap();
+    let accounts = json["accounts"].as_array().unwrap();
+    accounts.iter().find(|shown| shown["account"] == account).unwrap().clone()
+}
+
+#[test]
+fn a_service_is_asked_and_told() {
+    let (dir, runtime) = (scratch(), Runtime::new().unwrap());
+    let (good, bad) = (maildrop(&runtime, 3), maildrop(&runtime, 1));
+    let wrong = Account { username: "nobody".to_owned(), ..account("bad", &bad) };
+    let service = Server::start(dir.path(), &config::yaml(dir.path(), &[account("good", &good), wrong]));
+    let dir = dir.path();
+    let socket = dir.join("data/control.sock");
+    assert_eq!(socket.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+
+    service.wait_for_polls(&["good"], 1);
+    wait::until("the bad account fails", DEADLINE, || {
+        (status(dir, "robin/bad")["state"] == "auth_failed").then_some(())
+    });
+    let table = ok(dir, &["status"]);
+    let lines: Vec<&str> = table.lines().collect();
+    assert!(lines[0].starts_with("ACCOUNT "), "{table}");
+    assert!(lines[1].starts_with("robin/bad   login refused"), "{table}");
+    assert!(lines[2].starts_with("robin/good  ok"), "{table}");
+    assert!(lines[3].starts_with("robin/bad: "), "why: {table}");
+
+    good.deliver("id4", b"Subject: 4\r\n\r\nhello\r\n".to_vec());
+    assert_eq!(ok(dir, &["poll", "good"]), "robin/good: ok; 4 listed, 1 fetched\n");
+    assert_eq!(ok(dir, &["poll", "robin/good"]), "robin/good: ok; 4 listed, 0 fetched\n");
+    let all = fails(dir, &["poll"]);
+    assert!(all.contains("robin/good: ok;") && all.contains("robin/bad: failed: "), "{all}");
+    assert!(all.ends_with("tributary: 1 of 2 accounts were not polled, or not with success\n"), "{all}");
+    assert!(fails(dir, &["poll", "other"]).contains("there is no account other"));
+
+    assert_eq!(ok(dir, &["pause", "good"]), "robin/good is paused until: tributary resume robin/good\n");
+    assert!(ok(dir, &["pause", "good"]).contains("was paused already"));
+    assert_eq!(status(dir, "robin/good")["state"], "paused");
+    assert!(ok(dir, &["status"]).contains("robin/good  paused"));
+    assert!(fails(dir, &["poll", "good"]).starts_with("robin/good: not polled: the account is paused\n"));
+
+    let service = service.restart_after_kill();
+    assert_eq!(socket.metadata().unwrap().permissions().mode() & 0o777, 0o600, "the dead service's is replaced");
+    wait::until("the pause outlives the service", DEADLINE, || {
+        (status(dir, "robin/good")["state"] == "paused").then_some(())
+    });
+    assert_eq!(ok(dir, &["resume", "good"]), "robin/good is polled again\n");
+    assert_eq!(ok(dir, &["resume", "good"]), "robin/good was not paused\n");
+    assert_eq!(ok(dir, &["poll", "good"]), "robin/good: ok; 4 listed, 0 fetched\n");
+    assert!(fails(dir, &["confirm-deletes", "good"]).contains("until_expunged"));
+
+    assert!(service.stop().success());
+    assert!(!socket.exists());
+    let gone = fails(dir, &["status"]);
+    assert!(gone.contains("no service is running on data_dir") && gone.contains("tributary serve -c"), "{gone}");
+}
+
+#[test]
+fn a_data_directory_with_a_long_name_has_a_control_socket_too() {
+    let (dir, runtime) = (scratch(), Runtime::new().unwrap());
+    let good = maildrop(&runtime, 1);
+    let long = dir.path().join("x".repeat(120));
+    std::fs::create_dir(&long).unwrap();
+    let service = Server::start(&long, &config::yaml(&long, &[account("good", &good)]));
+    assert_eq!(status(&long, "robin/good")["account"], "robin/good");
+    assert!(service.stop().success());
+    assert!(fails(&long, &["status"]).contains("no service is running"));
+}
