@@ -56,7 +56,7 @@ impl Default for Learnt {
 impl Learnt {
     /// Learns from a failure, and from what is known of the session that failed. True: another attempt at once is worth it. Each lesson
     /// is learnt once, so that attempts end.
-    pub(super) fn from_failure(&mut self, error: &Error, tally: Tally) -> bool {
+    pub(super) fn learn_from(&mut self, error: &Error, tally: Tally) -> bool {
         let Error::Session(error) = error else { return false };
         if *error == pop3::Error::NoMethod && self.method.take().is_some() {
             return true;
@@ -109,35 +109,35 @@ mod tests {
         let closed = |verb| Error::Session(pop3::Error::Closed { verb });
         let mut learnt = Learnt { method: Some(Method::Plain), ..Learnt::default() };
         for verb in [Verb::Capa, Verb::Top] {
-            assert!(learnt.from_failure(&closed(verb), Tally::default()));
-            assert!(!learnt.from_failure(&closed(verb), Tally::default()));
+            assert!(learnt.learn_from(&closed(verb), Tally::default()));
+            assert!(!learnt.learn_from(&closed(verb), Tally::default()));
         }
         assert!(!learnt.use_capa && !learnt.use_top);
-        assert!(!learnt.from_failure(&closed(Verb::Retr), Tally::default()));
+        assert!(!learnt.learn_from(&closed(Verb::Retr), Tally::default()));
         assert_eq!(learnt.method, Some(Method::Plain));
         assert!(
-            learnt.from_failure(&Error::Session(pop3::Error::NoMethod), Tally::default()),
+            learnt.learn_from(&Error::Session(pop3::Error::NoMethod), Tally::default()),
             "what worked is not offered any more"
         );
-        assert!(!learnt.from_failure(&Error::Session(pop3::Error::NoMethod), Tally::default()));
-        assert!(!learnt.from_failure(&closed(Verb::Auth), by(Method::Plain)), "a wrong password is tried once");
-        assert!(learnt.from_failure(&closed(Verb::Auth), by(Method::CramMd5)));
+        assert!(!learnt.learn_from(&Error::Session(pop3::Error::NoMethod), Tally::default()));
+        assert!(!learnt.learn_from(&closed(Verb::Auth), by(Method::Plain)), "a wrong password is tried once");
+        assert!(learnt.learn_from(&closed(Verb::Auth), by(Method::CramMd5)));
         assert_eq!(learnt.avoid, [Method::CramMd5]);
-        assert!(!learnt.from_failure(&closed(Verb::Auth), by(Method::ScramSha1)), "and no further");
+        assert!(!learnt.learn_from(&closed(Verb::Auth), by(Method::ScramSha1)), "and no further");
     }
 
     #[test]
     fn a_server_that_falls_silent_is_asked_one_thing_at_a_time() {
         let silent = Error::Session(pop3::Error::Timeout { verb: Verb::Uidl });
         let mut learnt = Learnt::default();
-        assert!(!learnt.from_failure(&silent, Tally::default()));
+        assert!(!learnt.learn_from(&silent, Tally::default()));
         assert!(learnt.use_pipelining);
         let pipelining = Tally { pipelining: true, ..Tally::default() };
-        assert!(learnt.from_failure(&silent, pipelining));
-        assert!(!learnt.use_pipelining && !learnt.from_failure(&silent, pipelining));
+        assert!(learnt.learn_from(&silent, pipelining));
+        assert!(!learnt.use_pipelining && !learnt.learn_from(&silent, pipelining));
         let mut later = Learnt::default();
         let listed = Tally { listed: true, ..pipelining };
-        assert!(!later.from_failure(&silent, listed), "what was fetched is fetched; the rest has time");
+        assert!(!later.learn_from(&silent, listed), "what was fetched is fetched; the rest has time");
         assert!(!later.use_pipelining);
     }
 

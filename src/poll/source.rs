@@ -189,8 +189,12 @@ impl Source {
                 Err(Error::Stopped) => return None,
                 Err(error) => {
                     let result = error.result();
-                    // The server has had enough of us for now. What came before is none the worse for it.
-                    let enough = matches!(result, PollResult::Throttled | PollResult::Locked | PollResult::Connect);
+                    // The server has had enough of us for now, whatever it calls that: a moment ago the same login went
+                    // well. What came before is none the worse for it.
+                    let enough = matches!(
+                        result,
+                        PollResult::Throttled | PollResult::Locked | PollResult::Connect | PollResult::Auth
+                    );
                     if follows && enough {
                         total.more = true;
                     } else {
@@ -228,11 +232,14 @@ impl Source {
             let outcome = self.attempt(mode, renew, cycle, &mut report, &mut tally, shutdown).await;
             let Err(error) = &outcome else { return (report, tally, outcome) };
             let refused = error.result() == PollResult::Auth && matches!(error, Error::Session(_));
+            if refused && cycle.sessions > 0 {
+                return (report, tally, outcome);
+            }
             let is_token = matches!(self.settings.login, Login::Token(_));
             if refused && is_token && !renew {
                 // It may have been withdrawn before its time.
                 renew = true;
-            } else if !self.learnt.from_failure(error, tally) {
+            } else if !self.learnt.learn_from(error, tally) {
                 return (report, tally, outcome);
             }
         }

@@ -116,7 +116,7 @@ pub enum Misbehavior {
 
 impl Misbehavior {
     /// One of each kind.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 36] = [
         Self::LineTooLong,
         Self::MalformedReply,
         Self::BannerLines,
@@ -124,6 +124,8 @@ impl Misbehavior {
         Self::UnexpectedContinuation,
         Self::EmptyLine,
         Self::OkForContinuation,
+        Self::MalformedChallenge,
+        Self::BadServerSignature,
         Self::DataBeforeTls,
         Self::MalformedStat,
         Self::MalformedUidl,
