@@ -17,6 +17,8 @@ mod mail;
 mod network;
 #[path = "poll_accounts/quarantine.rs"]
 mod quarantine;
+#[path = "poll_accounts/quirks.rs"]
+mod quirks;
 #[path = "poll_accounts/schedule.rs"]
 mod schedule;
 #[path = "poll_accounts/support.rs"]

@@ -30,7 +30,7 @@ const PARALLEL: usize = 2;
 #[test]
 fn kill_9_at_every_answer_loses_and_doubles_nothing() {
     let runtime = Runtime::new().unwrap();
-    let plans = plans();
+    let plans = plans(&runtime);
     let count = plans.len();
     let groups: Vec<Vec<Plan>> = [Phase::Fetching, Phase::Deleting]
         .into_iter()
@@ -56,11 +56,12 @@ fn kill_9_at_every_answer_loses_and_doubles_nothing() {
 }
 
 /// Each answer of each session; QUIT also before the deletions are made.
-fn plans() -> Vec<Plan> {
+fn plans(runtime: &Runtime) -> Vec<Plan> {
     let mut plans = Vec::new();
     for phase in [Phase::Fetching, Phase::Deleting] {
         for policy in POLICIES.into_iter().filter(|policy| phase == Phase::Fetching || *policy != Policy::Forever) {
-            let holds = (0..=account::answers(policy, phase)).map(Hold::Answer).chain([Hold::BeforeQuit]);
+            let answers = runtime.block_on(account::answers(policy, phase));
+            let holds = (0..=answers).map(Hold::Answer).chain([Hold::BeforeQuit]);
             // Every other session allows pipelining.
             plans.extend((0_u32..).zip(holds).map(|(n, hold)| Plan { policy, phase, hold, pipelining: n % 2 == 0 }));
         }

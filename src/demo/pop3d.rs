@@ -25,10 +25,10 @@ use tokio::time::Instant;
 pub use fault::{Action, At, Damage, Fault, OutputFault};
 pub use quirks::{Chunks, Ending, Quirks, Top, UniqueIds, Window};
 
+use crate::pop3::Method;
+
 /// Lines of the log that are kept, the last ones: a demo may run for weeks.
 const MAX_LOG: usize = 20_000;
-
-use crate::pop3::Method;
 
 /// How a server is set up.
 #[derive(Clone)]

@@ -9,8 +9,10 @@ use super::support::server::Server;
 use super::support::{DEADLINE, config, scratch, wait};
 use super::world::World;
 
-/// Logins that a maildrop must see once all looks right: in these nothing may change any more.
-const MORE_LOGINS: u64 = 2;
+/// Polls once all looks right, in which nothing may change any more.
+const MORE_POLLS: u64 = 2;
+/// Polls by which all mail has been here for a second, since they are nearly a second apart.
+const POLLS_OF_A_SECOND: u64 = 4;
 
 pub(crate) struct Group<'a> {
     runtime: &'a Runtime,
@@ -38,6 +40,7 @@ impl<'a> Group<'a> {
         if phase == Phase::Deleting {
             let server = Server::start(dir.path(), &self.yaml(dir.path(), Phase::Fetching));
             self.wait_for_mail(&server);
+            self.wait_for_polls(POLLS_OF_A_SECOND);
             self.accounts.iter().for_each(|account| account.expunge(&mut server.imap()));
             assert!(server.stop().success());
         }
@@ -70,15 +73,19 @@ impl<'a> Group<'a> {
         if !expunged {
             self.wait_for_mail(server);
         }
-        let logins: Vec<u64> = self.accounts.iter().map(Account::logins).collect();
-        for (account, before) in self.accounts.iter().zip(logins) {
-            let what = format!("two more polls: {:?}", account.plan);
-            wait::until(&what, DEADLINE, || (account.logins() >= before + MORE_LOGINS).then_some(()));
-        }
+        self.wait_for_polls(MORE_POLLS);
         let mut imap = server.imap();
         for account in &self.accounts {
             assert!(account.upstream_is_right(expunged), "{:?}", account.plan);
             account.assert_complete(&mut imap, &self.world, expunged);
+        }
+    }
+
+    fn wait_for_polls(&self, count: u64) {
+        let logins: Vec<u64> = self.accounts.iter().map(Account::logins).collect();
+        for (account, before) in self.accounts.iter().zip(logins) {
+            let what = format!("{count} more polls: {:?}", account.plan);
+            wait::until(&what, DEADLINE, || (account.logins() >= before + count).then_some(()));
         }
     }
 

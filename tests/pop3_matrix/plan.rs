@@ -6,7 +6,7 @@ use tributary::demo::pop3d::{At, Chunks, Quirks, Settings as ServerSettings, Tra
 use tributary::poll::LeaveOnServer;
 
 use super::case::{Case, Fault, Phase};
-use super::world::{World, octets_of_answer};
+use super::world::{QUITTED, World, octets_of_answer};
 
 /// Bytes between two places in the output.
 const STRIDE: usize = 64;
@@ -89,7 +89,7 @@ fn places(traffic: Traffic, fault: Fault, chunks: Chunks) -> Vec<At> {
 fn is_end_of_message(world: &World, at: At, traffic: Traffic) -> bool {
     let At::Byte(byte) = at else { return false };
     let messages: u64 = world.mail.iter().map(|message| octets_of_answer(message)).sum();
-    let mut end = traffic.octets.saturating_sub("+OK\r\n".len() as u64 + messages);
+    let mut end = traffic.octets.saturating_sub(QUITTED.len() as u64 + messages);
     world.mail.iter().any(|message| {
         end += octets_of_answer(message);
         (end - END.len() as u64..end).contains(&byte)

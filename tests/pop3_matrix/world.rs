@@ -7,14 +7,17 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tributary::demo::pop3d::{Pop3d, Settings as ServerSettings};
+use tributary::demo::pop3d::{Action, Fault, Pop3d, Settings as ServerSettings, Traffic};
 use tributary::mail::{FlagList, FlagOp, Flags, MailboxId, MailboxName, Uid, UidSet};
 use tributary::poll::{AccountSettings, LeaveOnServer, Metrics, Poller, Report, Settings};
-use tributary::pop3::Timeouts;
+use tributary::pop3::{Timeouts, Verb};
 use tributary::status::Accounts;
 use tributary::store::{self, BodyCursor, FlagChange, Store};
 
 use super::poll_support as support;
+
+/// The answer to QUIT.
+pub(crate) const QUITTED: &[u8] = b"+OK\r\n";
 
 /// Messages in a maildrop.
 pub(crate) const MESSAGES: usize = 20;
@@ -60,6 +63,21 @@ impl World {
             async move { poller.run(shutdown).await }
         });
         Polling { poller, account: format!("{user}/a"), shutdown, running }
+    }
+
+    /// What the next session sends, to its end, when nothing goes wrong: a poll may have several. Ends the poller.
+    pub(crate) async fn next_session(server: Pop3d, polling: Polling) -> Traffic {
+        server.fault(Fault::once(Verb::Quit, Action::Hang));
+        let poll = tokio::spawn(async move {
+            // It fails with the end of the server.
+            polling.poll().await;
+            polling
+        });
+        server.faults(1).await;
+        let traffic = server.traffic();
+        drop(server);
+        poll.await.unwrap().stop().await;
+        Traffic { octets: traffic.octets + QUITTED.len() as u64, ..traffic }
     }
 
     /// The messages that the user has, in the order of the mailbox.

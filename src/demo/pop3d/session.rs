@@ -258,7 +258,7 @@ impl Session<'_> {
                     let Some(method) = Method::ALL.into_iter().find(named) else { return Ok(()) };
                     return self.log_in(method, right).await;
                 }
-                Step::Challenge(challenge) => self.say(&format!("+ {}", STANDARD.encode(challenge))).await?,
+                Step::Challenge(challenge) => self.wire.say(&format!("+ {}", STANDARD.encode(challenge))).await?,
             }
             let Some(line) = self.wire.read_line().await? else { return Ok(()) };
             if line == "*" {
