@@ -6,7 +6,7 @@ use super::Error;
 use super::drive::Tally;
 use super::known::HeaderKey;
 use super::policy::DAY;
-use crate::pop3::{self, ErrorKind, Method, Verb};
+use crate::pop3::{self, ErrorKind, Method};
 
 /// Messages that a dry run keeps in mind.
 const MAX_TOLD: usize = 1_000_000;
@@ -18,8 +18,10 @@ pub(super) struct Learnt {
     pub(super) use_capa: bool,
     /// False once the server fell silent with several commands before it.
     pub(super) use_pipelining: bool,
-    /// False once the server hung or closed on TOP, or does not know it.
+    /// False once the server hung or closed on TOP twice, or does not know it.
     pub(super) use_top: bool,
+    /// Sessions in a row that ended during TOP, with no answer to it between them: one may be a lost link.
+    pub(super) top_failures: u32,
     /// The server shows a part of the maildrop at a time.
     pub(super) windowed: bool,
     /// The method by which the last login went well.
@@ -42,6 +44,7 @@ impl Default for Learnt {
             use_capa: true,
             use_pipelining: true,
             use_top: true,
+            top_failures: 0,
             windowed: false,
             method: None,
             avoid: Vec::new(),
@@ -73,14 +76,13 @@ impl Learnt {
             self.avoid.push(method);
             return true;
         }
-        let about_top =
-            matches!(error, pop3::Error::Closed { verb: Verb::Top } | pop3::Error::Timeout { verb: Verb::Top });
         if self.use_capa && error.is_about_capa() {
             self.use_capa = false;
             return true;
         }
-        if self.use_top && about_top {
-            self.use_top = false;
+        if self.use_top && tally.during_top {
+            self.top_failures += 1;
+            self.use_top = self.top_failures < 2;
             return true;
         }
         if self.use_pipelining && tally.pipelining && matches!(error, pop3::Error::Timeout { .. }) {
@@ -102,15 +104,17 @@ impl Learnt {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pop3::Verb;
 
     #[test]
     fn each_lesson_is_learnt_once() {
         let by = |method| Tally { login: Some(method), ..Tally::default() };
         let closed = |verb| Error::Session(pop3::Error::Closed { verb });
         let mut learnt = Learnt { method: Some(Method::Plain), ..Learnt::default() };
-        for verb in [Verb::Capa, Verb::Top] {
-            assert!(learnt.learn_from(&closed(verb), Tally::default()));
-            assert!(!learnt.learn_from(&closed(verb), Tally::default()));
+        let during_top = Tally { during_top: true, ..Tally::default() };
+        for (verb, tally, times) in [(Verb::Capa, Tally::default(), 1), (Verb::Top, during_top, 2)] {
+            (0..times).for_each(|_| assert!(learnt.learn_from(&closed(verb), tally)));
+            assert!(!learnt.learn_from(&closed(verb), tally));
         }
         assert!(!learnt.use_capa && !learnt.use_top);
         assert!(!learnt.learn_from(&closed(Verb::Retr), Tally::default()));

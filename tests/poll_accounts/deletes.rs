@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tributary::demo::pop3d::{Action, Fault, Pop3d};
+use tributary::demo::pop3d::{Action, Fault, Pop3d, UniqueIds};
 use tributary::poll::{AccountSettings, FirstPoll, LeaveOnServer};
 use tributary::pop3::Verb;
 use tributary::store::LedgerState;
@@ -175,5 +175,24 @@ async fn a_dry_run_of_a_poll_changes_nothing() {
     assert_eq!((report.backlog, report.deletes_pending), (0, 4), "{report:?}");
     assert_eq!(server.unique_ids().len(), 4);
     assert_eq!(server.counters().retrieved, retrieved + 4);
+    house.stop().await;
+}
+
+/// Identity is the content here, and so is what the brake counts.
+#[tokio::test]
+async fn without_unique_ids_what_is_expunged_is_deleted_and_braked_alike() {
+    let server = posted(60).await;
+    server.quirks(|quirks| quirks.unique_ids = UniqueIds::Numbers);
+    let house = House::of(vec![with(LeaveOnServer::UntilExpunged, &server)]).await;
+    house.poll_ok("u/a").await;
+    house.expunge("a", 1..=2).await;
+    assert_eq!(house.poll_ok("u/a").await.deleted, 2);
+    house.expunge("a", 3..=53).await;
+    let report = house.poll_ok("u/a").await;
+    assert_eq!((report.deleted, report.deletes_held, report.deletes_pending), (0, 51, 51), "{report:?}");
+    house.poller.confirm_deletes("u/a").await.unwrap();
+    assert_eq!(house.poll_ok("u/a").await.deleted, 51);
+    assert_eq!((server.unique_ids().len(), house.subjects("a").await.len()), (7, 7));
+    assert_eq!(server.counters().retrieved, 60);
     house.stop().await;
 }

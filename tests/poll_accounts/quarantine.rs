@@ -1,6 +1,7 @@
 //! One bad message never blocks the next, and its user learns of it.
 
-use tributary::demo::pop3d::{Action, Fault, Pop3d};
+use tributary::demo::pop3d::{Action, Fault, Pop3d, UniqueIds};
+use tributary::poll::{AccountSettings, Mode};
 use tributary::pop3::Verb;
 use tributary::store::Trouble;
 
@@ -30,7 +31,7 @@ async fn quarantined(action: Action) -> (House, Pop3d) {
     server.fault(Fault::of_message(Verb::Retr, 2, action));
     let mut house = House::of(vec![account("a", server.address())]).await;
     for _ in 0..6 {
-        let _ = house.poller.poll_on_demand("u/a", tributary::poll::Mode::Normal, true).await.unwrap();
+        let _ = house.poller.poll_on_demand("u/a", Mode::Normal, true).await.unwrap();
         if troubles(&house).await.iter().any(|(_, trouble)| trouble.is_quarantined) {
             break;
         }
@@ -54,14 +55,14 @@ async fn what_could_be_had_is_delivered_with_a_notice() {
     assert_eq!(sent(&server, "RETR"), asked, "it rests");
     // The next day, still in vain: nothing is delivered again.
     next_day(&house).await;
-    let tried = house.poller.poll_on_demand("u/a", tributary::poll::Mode::Normal, true).await.unwrap();
+    let tried = house.poller.poll_on_demand("u/a", Mode::Normal, true).await.unwrap();
     assert_eq!((tried.result.label(), sent(&server, "RETR")), ("connect", asked + 1));
     assert_eq!(house.subjects("a").await.len(), 5);
     // The day after it comes whole.
     server.heal();
     next_day(&house).await;
     let house = house.restarted(vec![account("a", server.address())]).await;
-    house.poller.poll_on_demand("u/a", tributary::poll::Mode::Normal, true).await.unwrap();
+    house.poller.poll_on_demand("u/a", Mode::Normal, true).await.unwrap();
     assert_eq!(house.subjects("a").await, ["1", "2", "3", "4", NOTICE, "half"]);
     assert!(troubles(&house).await.is_empty());
     assert_eq!(house.poll_ok("u/a").await.quarantined, 0);
@@ -90,7 +91,7 @@ async fn a_message_that_ends_every_session_comes_last() {
     let (house, server) = quarantined(Action::Close).await;
     assert_eq!(house.subjects("a").await, ["1", "3", "4", NOTICE]);
     let house = house.restarted(vec![emptying(account("a", server.address()))]).await;
-    house.poller.poll_on_demand("u/a", tributary::poll::Mode::Normal, true).await.unwrap();
+    house.poller.poll_on_demand("u/a", Mode::Normal, true).await.unwrap();
     house.poll_ok("u/a").await;
     assert_eq!(server.unique_ids(), ["id2"], "what is not here whole is never deleted");
     house.stop().await;
@@ -126,4 +127,59 @@ async fn a_folder_file_that_is_no_mail_is_stored_and_named() {
     server.deliver("y", b"Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\r\n\r\ny\r\n".to_vec());
     assert!(house.poll_ok("u/a").await.faults.contains(&"folder_internal_data"));
     house.stop().await;
+}
+
+#[tokio::test]
+async fn a_message_without_a_unique_id_is_counted_too() {
+    let server = server().await;
+    server.quirks(|quirks| quirks.unique_ids = UniqueIds::Empty);
+    post(&server, 1..=3);
+    server.fault(Fault::of_message(Verb::Retr, 1, Action::Answer(b"-ERR no\r\n".to_vec())));
+    let house = House::of(vec![account("a", server.address())]).await;
+    for _ in 0..4 {
+        house.poll_ok("u/a").await;
+    }
+    assert_eq!(house.subjects("a").await, ["2", "3", NOTICE]);
+    assert_eq!(sent(&server, "RETR 1"), 3);
+    server.heal();
+    next_day(&house).await;
+    house.poll_ok("u/a").await;
+    assert_eq!(house.subjects("a").await, ["1", "2", "3", NOTICE]);
+    assert!(troubles(&house).await.is_empty());
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn a_message_that_never_ends_is_given_up() {
+    let server = server().await;
+    post(&server, 1..=2);
+    let endless = [b"+OK\r\n".as_slice(), &[b'x'; 1000]].concat();
+    server.fault(Fault::of_message(Verb::Retr, 1, Action::Answer(endless)));
+    let limited = AccountSettings { max_message_size: 300, ..account("a", server.address()) };
+    let house = House::of(vec![limited]).await;
+    for _ in 0..5 {
+        house.poller.poll_on_demand("u/a", Mode::Normal, true).await.unwrap();
+    }
+    assert_eq!(house.subjects("a").await, ["2", NOTICE]);
+    assert_eq!(sent(&server, "RETR 1"), 3);
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_all_is_in_trouble_itself() {
+    for (count, notices) in [(20, 20), (21, 0)] {
+        let server = server().await;
+        post(&server, 1..=count);
+        server.fault(Fault::always(Verb::Retr, Action::Answer(b"-ERR try again\r\n".to_vec())));
+        let house = House::of(vec![account("a", server.address())]).await;
+        for _ in 0..4 {
+            house.poll_ok("u/a").await;
+        }
+        assert_eq!(house.messages("a").await.len(), notices, "{count}");
+        server.heal();
+        next_day(&house).await;
+        house.poll_ok("u/a").await;
+        assert_eq!(house.subjects("a").await.iter().filter(|s| *s != NOTICE).count(), count as usize);
+        house.stop().await;
+    }
 }

@@ -121,3 +121,22 @@ async fn a_session_out_of_time_begins_nothing_more() {
     assert_eq!((sent(&server, "RETR"), server.log().last().map(String::as_str)), (0, Some("QUIT")));
     house.stop().await;
 }
+
+#[tokio::test]
+async fn a_server_that_hangs_up_on_a_second_login_so_soon_is_not_taken_to_refuse_the_password() {
+    let server = windowed(&[]).await;
+    let house = House::of(vec![account("a", server.address())]).await;
+    house.poll_ok("u/a").await;
+    post(&server, 1..=15);
+    let gate = Arc::new(Semaphore::new(0));
+    server.fault(Fault::once(Verb::Quit, Action::Wait(gate.clone())));
+    let (report, ()) = tokio::join!(house.poll("u/a"), async {
+        server.seen("RETR 10").await;
+        server.fault(Fault::once(Verb::Auth, Action::Close));
+        gate.add_permits(1);
+    });
+    assert_eq!((report.result.label(), report.fetched, report.more), ("ok", 10, true), "{report:?}");
+    assert_eq!(house.poll_ok("u/a").await.fetched, 5);
+    assert_eq!(house.subjects("a").await.len(), 15);
+    house.stop().await;
+}

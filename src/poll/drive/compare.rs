@@ -150,6 +150,7 @@ impl Drive<'_> {
 
     pub(super) fn on_header(&mut self, number: u32, header: &[u8]) {
         self.tops.answered += 1;
+        self.source.learnt.top_failures = 0;
         self.answer(number, Some(Facts::of(header)));
     }
 

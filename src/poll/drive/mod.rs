@@ -52,6 +52,8 @@ pub(super) struct Tally {
     pub(super) login: Option<Method>,
     /// It ended while the server owed an answer to one of several commands.
     pub(super) pipelining: bool,
+    /// It ended while the server owed an answer to TOP.
+    pub(super) during_top: bool,
 }
 
 /// One session at work.

@@ -14,6 +14,8 @@ use crate::store::{self, NewMessage, Trouble};
 
 /// Sessions in which a message may fail before its user is told.
 const TRIES: u32 = 3;
+/// Messages of one session that fail for reasons of their own, even if no other comes.
+const FEW: usize = 20;
 
 /// A message that could not be fetched in this session.
 pub(super) struct Failure {
@@ -75,12 +77,23 @@ impl Drive<'_> {
         if self.failure.is_some() {
             return Ok(());
         }
-        for failure in std::mem::take(&mut self.failures) {
+        let mut failures = std::mem::take(&mut self.failures);
+        if failures.len() > FEW && failures.len() as u64 > self.report.fetched + self.report.duplicates {
+            // That is the server's trouble: it would be a notice for each of them.
+            self.report.fault("most_messages_refused");
+            failures.clear();
+        }
+        let counted = |failure: &Failure| {
             let key = failure.target.key();
             let before = self.work.troubles.get(&key).copied().unwrap_or_default();
-            let trouble = counted(before, &failure.why, self.now);
-            self.source.store.set_troubles(account, vec![(key.clone(), Some(trouble))]).await?;
-            if trouble.tries >= TRIES && !trouble.is_quarantined {
+            (key, Some(counted(before, &failure.why, self.now)))
+        };
+        let rows: Vec<_> = failures.iter().map(counted).collect();
+        if !rows.is_empty() {
+            self.source.store.set_troubles(account, rows.clone()).await?;
+        }
+        for (failure, (key, trouble)) in failures.into_iter().zip(rows) {
+            if trouble.is_some_and(|trouble| trouble.tries >= TRIES && !trouble.is_quarantined) {
                 self.quarantine(key, failure).await?;
             }
         }

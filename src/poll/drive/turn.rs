@@ -36,6 +36,7 @@ impl Drive<'_> {
         if let Err(error) = &ended {
             self.tally.login = self.session.tried();
             self.tally.pipelining = self.session.is_pipelining();
+            self.tally.during_top = self.session.awaited() == Verb::Top;
             self.salvage().await;
             self.blame(error);
         }

@@ -119,6 +119,8 @@ fn every_kind_of_fault_is_found_on_the_wire() {
     let long_response = Credentials::new("u", Secret::new("p".repeat(300))).expect("fits");
     let script = "+OK\r\n+OK\r\nSASL PLAIN\r\n.\r\n+OK\r\n";
     seen.extend(faults_of(Options { credentials: long_response, ..options() }, script));
+    seen.extend(faults_of(options(), "+OK\r\n+OK\r\nSASL CRAM-MD5\r\n.\r\n+ !\r\n"));
+    seen.extend(scram::scram(64, |_| "+OK".to_owned()).2.err().and_then(misbehavior));
     seen.extend(faults_of(Options { security: Security::StartTls, ..options() }, "+OK\r\n-ERR\r\n+OK\r\n+OK\r\n"));
     let (mut session, now) = pipelined(limits, &[]);
     seen.extend(session.handle_bytes(now, b"+OK\r\n").err().and_then(misbehavior));

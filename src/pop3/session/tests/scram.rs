@@ -42,7 +42,7 @@ impl ScramServer {
 }
 
 /// Logs in by SCRAM-SHA-256 as far as the server's last message, with what the server makes of its signature.
-fn scram(step: usize, end: impl Fn(String) -> String) -> (Session, Instant, Result<(), Error>) {
+pub(super) fn scram(step: usize, end: impl Fn(String) -> String) -> (Session, Instant, Result<(), Error>) {
     let (mut session, now) = session_after_capa(options(), "+OK\r\n", &capa("SCRAM-SHA-256 PLAIN"));
     let feed = |session: &mut Session, line: &str| {
         format!("{line}\r\n").as_bytes().chunks(step).try_for_each(|piece| session.handle_bytes(now, piece))
