@@ -1,7 +1,8 @@
 //! Six POP3 servers of other makes, 500 messages each: fetched once over a link that breaks in the middle, over TLS where they
 //! have it, left there, deleted when expunged here, and deleted all.
 //!
-//! The servers are Debian's packages, started by `../shared/tools/pop_servers.py`; a clone without that directory skips.
+//! The servers are Debian's packages, started by `../shared/tools/pop_servers.py`, which fetches them and needs root; a clone
+//! without that directory skips, but under `CI=true` that is a failure.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -36,7 +37,8 @@ impl Foreign {
     fn start(kind: &str) -> Option<Self> {
         let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/tools");
         if !tools.join("pop_servers.py").is_file() {
-            support::skip("no ../shared/tools, which starts the servers");
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "no ../shared/tools, which starts the servers");
+            eprintln!("SKIPPED: no ../shared/tools, which starts the servers");
             return None;
         }
         let driver = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/pop_server.py");

@@ -86,7 +86,7 @@ def numbers(client):
 
 
 # What these servers add to a message at a login, and so between two sessions.
-ADDED = {"mailutils": re.compile(rb"(?im)^(X-UIDL|X-IMAPbase|Status|X-IMAP): [^\r\n]*\r\n")}
+ADDED = {"mailutils": re.compile(rb"(?im)^(X-UIDL|X-UID|X-IMAPbase|X-IMAP|Status): [^\r\n]*\r\n")}
 
 
 def imap_messages(port, user, password):

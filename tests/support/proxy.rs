@@ -159,7 +159,11 @@ fn copy(mut from: TcpStream, mut to: TcpStream, pass: impl Fn(&[u8]) -> Option<u
             break;
         }
         while !rest.is_empty() {
-            let Some(n) = pass(rest) else { return };
+            let Some(n) = pass(rest) else {
+                // Else the side that waits for an answer learns nothing of the end.
+                let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
+                return;
+            };
             if to.write_all(&rest[..n]).is_err() {
                 return;
             }
