@@ -25,6 +25,9 @@ const REFUSED: Duration = Duration::from_secs(3600);
 const MAX_REFUSED: Duration = Duration::from_secs(6 * 3600);
 /// Servers cut logins less than a minute apart. Nothing but a person's wish makes them more frequent, or the interval.
 const LOGIN_GAP: Duration = Duration::from_secs(60);
+/// The longest wait for the first poll after a restart where nothing speaks against a login: who restarts the service wants
+/// to see mail, and a service that dies in every poll still logs in no more than six times a minute.
+const RESTART_GAP: Duration = Duration::from_secs(10);
 /// No announced LOGIN-DELAY is believed beyond this: mail would never come again.
 const MAX_LOGIN_DELAY: Duration = Duration::from_secs(24 * 3600);
 /// Intervals are spread by a tenth to either side, so that accounts of one server drift apart.
@@ -134,9 +137,14 @@ impl Schedule {
         }
         schedule.due = now + left;
         let gap = seconds(kept.last_attempt, kept.not_before);
-        if !schedule.is_silent() && gap > schedule.gap() && gap <= MAX_LOGIN_DELAY {
+        if schedule.is_silent() {
+            return schedule;
+        }
+        if gap > schedule.gap() && gap <= MAX_LOGIN_DELAY {
             schedule.login_delay = gap;
             schedule.allowed = Some(schedule.due);
+        } else {
+            schedule.due = now + left.min(RESTART_GAP);
         }
         schedule
     }
