@@ -17,6 +17,9 @@ use crate::tls;
 /// The shortest poll interval: shorter ones are no use to anyone but a test.
 const MIN_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Providers close maildrops in which nobody has logged in for months.
+const LONG_POLL_INTERVAL: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// The least that can count as a large message.
 const MIN_LARGE: u64 = 1 << 10;
 
@@ -164,7 +167,12 @@ fn account(mut section: Section<'_>, limits: &Limits) -> Option<Account> {
         .required("pop3", "{ host: ..., username: ..., password: ... }")
         .and_then(Item::section)
         .and_then(maildrop::read);
-    let poll_interval = section.value("poll_interval", Duration::from_secs(300), value::duration(MIN_POLL_INTERVAL));
+    let interval = section.item("poll_interval");
+    let poll_interval = interval.as_ref().and_then(|item| item.value(value::duration(MIN_POLL_INTERVAL)));
+    if let Some(item) = interval.filter(|_| poll_interval.is_some_and(|interval| interval > LONG_POLL_INTERVAL)) {
+        let what = "providers close maildrops that nobody logs in to for months; write 30d or less".to_owned();
+        item.cx.warning(item.node.line, &item.path, what);
+    }
     let leave_on_server = section.value("leave_on_server", LeaveOnServer::Forever, policy::leave_on_server);
     let large = section.item("delete_larger_than");
     let delete_larger_than = large.as_ref().and_then(|item| item.value(value::size(MIN_LARGE..=MAX_MESSAGE)));
@@ -187,7 +195,7 @@ fn account(mut section: Section<'_>, limits: &Limits) -> Option<Account> {
     Some(Account {
         name: name?,
         pop3: pop3?,
-        poll_interval,
+        poll_interval: poll_interval.unwrap_or(Duration::from_secs(300)),
         leave_on_server,
         delete_larger_than,
         delete_dry_run,

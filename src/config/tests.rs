@@ -282,6 +282,13 @@ fn an_empty_file_says_what_is_required() {
 }
 
 #[test]
+fn a_maildrop_that_is_hardly_ever_polled_is_a_warning() {
+    assert!(warnings(&minimal("        poll_interval: 30d\n")).is_empty());
+    let told = warnings(&minimal("        poll_interval: 31d\n"));
+    assert!(told.len() == 1 && told[0].contains("poll_interval: providers close maildrops"), "{told:?}");
+}
+
+#[test]
 fn the_effective_configuration_reads_back_and_masks_secrets() {
     let config = good(&minimal("        poll_interval: 90s\n"));
     let text = config.to_yaml().expect("yaml");

@@ -9,6 +9,7 @@ mod connect;
 mod deliveries;
 mod drive;
 mod error;
+mod fault;
 mod gate;
 mod kept;
 mod known;
@@ -40,6 +41,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use commands::{CommandError, FindError, PollNowError};
 pub use error::{Error, PollResult};
+pub use fault::fault_labels;
 pub use metrics::Metrics;
 pub use probe::{Probe, Step, Verdict, probe};
 pub use settings::{AccountSettings, Bounds, FirstPoll, LeaveOnServer, Login, Route, Settings, Tls};

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::connect::Connection;
 use super::drive::{Drive, Tally, Work};
+use super::fault::Fault;
 use super::learnt::Learnt;
 use super::metrics::{AccountMetrics, Skipped};
 use super::settings::{AccountSettings, Bounds, FirstPoll, Login, Route, Tls};
@@ -75,7 +76,7 @@ pub struct Report {
     pub backlog: u64,
     /// What the server calls itself.
     pub server: String,
-    /// Faults of the server that were worked around.
+    /// Faults of the server that were worked around: labels of [`super::fault_labels`].
     pub faults: Vec<&'static str>,
     /// The least time between two logins, in seconds, that the server asks for.
     pub login_delay: Option<u32>,
@@ -109,7 +110,8 @@ impl Report {
     }
 
     /// Notes a fault of the server, once.
-    pub(super) fn fault(&mut self, label: &'static str) {
+    pub(super) fn fault(&mut self, fault: Fault) {
+        let label = fault.label();
         if !self.faults.contains(&label) {
             self.faults.push(label);
         }

@@ -108,6 +108,23 @@ async fn a_trusted_certificate_may_be_of_version_1_and_needs_its_key() {
     }
 }
 
+#[tokio::test]
+async fn the_host_is_named_in_the_handshake_and_an_address_is_not() {
+    let key = KeyPair::generate().expect("key");
+    let der = CertificateParams::default().self_signed(&key).expect("certificate").der().to_vec();
+    let acceptor = TlsAcceptor::from(showing(&version::TLS13, der, &key));
+    for (host, named) in [("pop.isp.example", Some("pop.isp.example")), ("192.0.2.1", None), ("[2001:db8::1]", None)] {
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let account = AccountSettings { host: host.to_owned(), ..account(Tls::Implicit, 995) };
+        let client = trust::client_config(&account).expect("settings");
+        let (shaken, accepted) =
+            tokio::join!(plain(near).upgrade(&account, Some(client), soon()), acceptor.accept(far));
+        shaken.map(drop).expect("connected");
+        let accepted = accepted.expect("handshake");
+        assert_eq!(accepted.get_ref().1.server_name(), named, "{host}");
+    }
+}
+
 /// A handshake with the server: the connection and what the server exports by the label of RFC 9266.
 async fn shaken(server: &Server) -> (Connection, Vec<u8>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("listener");

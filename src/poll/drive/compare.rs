@@ -1,6 +1,7 @@
 //! The listing, and what TOP tells of the messages in it that are in doubt. What TOP shows is compared and never stored.
 
 use super::super::Error;
+use super::super::fault::Fault;
 use super::super::known::Known;
 use super::super::metrics::Skipped;
 use super::super::plan::{self, Claim, Comparison, Deletion, Question, Target};
@@ -73,7 +74,7 @@ impl Drive<'_> {
         report.deletes_held = plan.held;
         report.too_large = std::mem::take(&mut plan.too_large);
         report.quarantined = quarantined(&self.work.troubles, &plan.forget_troubles);
-        for (is_so, fault) in [(plan.held > 0, "deletes_held"), (plan.undead > 0, "delete_ignored")] {
+        for (is_so, fault) in [(plan.held > 0, Fault::DeletesHeld), (plan.undead > 0, Fault::DeleteIgnored)] {
             if is_so {
                 report.fault(fault);
             }
@@ -182,10 +183,10 @@ impl Drive<'_> {
         self.to_retrieve.make_contiguous().sort_by_key(|retrieval| retrieval.target.order());
         self.settling.append(&mut resolution.ambiguous);
         if !resolution.undead.is_empty() {
-            self.report.fault("delete_ignored");
+            self.report.fault(Fault::DeleteIgnored);
         }
         if resolution.first_poll_impossible {
-            self.report.fault("first_poll_impossible");
+            self.report.fault(Fault::FirstPollImpossible);
         }
         self.report.adopted += resolution.adopted;
         if self.work.mode == Mode::Normal {
@@ -242,7 +243,7 @@ impl Drive<'_> {
     pub(super) fn note_reset(&mut self) {
         if !self.reset {
             self.reset = true;
-            self.report.fault("unique_ids_changed");
+            self.report.fault(Fault::UniqueIdsChanged);
             if self.work.mode == Mode::Normal {
                 self.source.metrics.uidl_resets.inc();
             }
@@ -254,7 +255,7 @@ impl Drive<'_> {
         let unconfirmed = std::mem::take(&mut self.unconfirmed);
         if is_braked(unconfirmed.len(), usize::try_from(self.report.listed).unwrap_or(usize::MAX)) {
             self.report.deletes_held += unconfirmed.len() as u64;
-            self.report.fault("deletes_held");
+            self.report.fault(Fault::DeletesHeld);
             self.warn_of_held();
         } else {
             self.to_delete.extend(unconfirmed);

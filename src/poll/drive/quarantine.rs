@@ -2,6 +2,7 @@
 //! They stay upstream and are tried again once a day.
 
 use super::super::Error;
+use super::super::fault::Fault;
 use super::super::notice::notice;
 use super::super::plan::{Target, Troubles};
 use super::super::source::Mode;
@@ -80,7 +81,7 @@ impl Drive<'_> {
         let mut failures = std::mem::take(&mut self.failures);
         if failures.len() > FEW && failures.len() as u64 > self.report.fetched + self.report.duplicates {
             // That is the server's trouble: it would be a notice for each of them.
-            self.report.fault("most_messages_refused");
+            self.report.fault(Fault::MostMessagesRefused);
             failures.clear();
         }
         let counted = |failure: &Failure| {

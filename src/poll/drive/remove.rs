@@ -1,6 +1,7 @@
 //! Deleting upstream what the policy wants gone there (I8), and the record of it.
 
 use super::super::Error;
+use super::super::fault::Fault;
 use super::super::plan::Target;
 use super::super::policy::Wish;
 use super::super::resolve::Retrieval;
@@ -48,7 +49,7 @@ impl Drive<'_> {
             return self.refused();
         }
         self.retrieve_first = true;
-        self.report.fault("delete_needs_retrieval");
+        self.report.fault(Fault::DeleteNeedsRetrieval);
         let Removal { target, wish, .. } = removal;
         self.to_retrieve.push_back(Retrieval { target, discard: Some(wish), ..Retrieval::default() });
     }

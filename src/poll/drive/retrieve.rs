@@ -1,6 +1,7 @@
 //! Messages as they arrive, up to the store's acknowledgement.
 
 use super::super::deliveries::{Arrival, Done};
+use super::super::fault::Fault;
 use super::super::metrics::Skipped;
 use super::super::policy::Wish;
 use super::super::resolve::Retrieval;
@@ -65,7 +66,7 @@ impl Drive<'_> {
         self.note(begun);
         if let Some(receiving) = self.receiving.take().filter(|_| self.failure.is_none()) {
             if memchr::memmem::find(&receiving.head, FOLDER_DATA).is_some() {
-                self.report.fault("folder_internal_data");
+                self.report.fault(Fault::FolderInternalData);
             }
             self.deliveries.start(receiving.intake, retrieval, octets);
         }
@@ -127,7 +128,7 @@ impl Drive<'_> {
             #[expect(clippy::cast_precision_loss, reason = "the counter is floating point")]
             metrics.fetched_bytes.inc_by(octets as f64);
             if retrieval.reused {
-                self.report.fault("unique_id_reused");
+                self.report.fault(Fault::UniqueIdReused);
             }
         } else {
             self.report.duplicates += 1;

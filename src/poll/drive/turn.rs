@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::Error;
 use super::super::connect::Connection;
+use super::super::fault::Fault;
 use super::{Drive, Stage, now};
 use crate::pop3::{self, Event, Verb};
 
@@ -174,7 +175,7 @@ impl Drive<'_> {
             Event::Refused { number, .. } => self.on_deletion_refused(number),
             Event::Deleted { number } => self.deleted.extend(self.deleting.remove(&number)),
             Event::Done(_) => {}
-            Event::Misbehaved(fault) => self.report.fault(fault.label()),
+            Event::Misbehaved(fault) => self.report.fault(Fault::Wire(fault)),
             Event::Closed => return Ok(Flow::Finished),
         }
         Ok(Flow::Continue)

@@ -231,6 +231,17 @@ pub(super) fn session_after_capa(options: Options, greeting: &str, capa: &str) -
     (session, now)
 }
 
+/// Gmail shows 30 days of mail to `recent:`, whoever fetched it; others want a domain, or a space.
+#[test]
+fn a_user_name_is_sent_as_it_is_written() {
+    for name in ["recent:alice@gmail.example", "alice%isp.example", "DOMAIN\\alice", "alice smith"] {
+        let credentials = Credentials::new(name, Secret::new("secret")).expect("fits");
+        let script = [LOGIN[0], (&*format!("USER {name}"), "+OK\r\n"), PASS];
+        let outcome = play(Options { credentials, ..options() }, &script);
+        assert_eq!((outcome.method, outcome.error), (Some(Method::User), None), "{name}");
+    }
+}
+
 #[test]
 fn what_is_tried_after_a_refusal() {
     let capa = capa("CRAM-MD5 PLAIN LOGIN");
