@@ -11,6 +11,8 @@ mod faults;
 mod first_poll;
 #[path = "poll_accounts/identity.rs"]
 mod identity;
+#[path = "poll_accounts/listing.rs"]
+mod listing;
 #[path = "poll_accounts/mail.rs"]
 mod mail;
 #[path = "poll_accounts/network.rs"]

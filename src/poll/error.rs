@@ -87,6 +87,9 @@ pub enum Error {
     /// The configured user name or password cannot be sent.
     #[error(transparent)]
     Credentials(#[from] pop3::CredentialError),
+    /// STAT, UIDL and LIST contradict each other, and the server wants no other login to ask again.
+    #[error("the listing contradicts itself; it is asked for again in the next poll")]
+    DoubtfulListing,
     /// There is no password or token to log in with.
     #[error("no credentials: {0}")]
     NoCredentials(String),
@@ -109,6 +112,7 @@ impl Error {
             Self::Connect(_) | Self::Stopped => PollResult::Connect,
             Self::Tls(_) => PollResult::Tls,
             Self::ConnectTimeout(_) => PollResult::Timeout,
+            Self::DoubtfulListing => PollResult::Protocol,
             Self::Credentials(_) | Self::NoCredentials(_) => PollResult::Auth,
             Self::Store(_) | Self::Delivery => PollResult::Store,
             Self::Session(error) => match error.kind() {

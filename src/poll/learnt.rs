@@ -22,6 +22,8 @@ pub(super) struct Learnt {
     pub(super) use_top: bool,
     /// Sessions in a row that ended during TOP, with no answer to it between them: one may be a lost link.
     pub(super) top_failures: u32,
+    /// STAT, UIDL and LIST contradicted each other: what a server shows once more, it shows always.
+    pub(super) doubtful_listing: bool,
     /// The server shows a part of the maildrop at a time.
     pub(super) windowed: bool,
     /// The method by which the last login went well.
@@ -45,6 +47,7 @@ impl Default for Learnt {
             use_pipelining: true,
             use_top: true,
             top_failures: 0,
+            doubtful_listing: false,
             windowed: false,
             method: None,
             avoid: Vec::new(),

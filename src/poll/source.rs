@@ -229,10 +229,20 @@ impl Source {
         shutdown: &CancellationToken,
     ) -> (Report, Tally, Result<(), Error>) {
         let mut renew = false;
+        let mut faults = Vec::new();
         loop {
-            let (mut report, mut tally) = (Report::new(), Tally::default());
+            let (mut report, mut tally) = (Report { faults: faults.clone(), ..Report::new() }, Tally::default());
             let outcome = self.attempt(mode, renew, cycle, &mut report, &mut tally, shutdown).await;
-            let Err(error) = &outcome else { return (report, tally, outcome) };
+            let Err(error) = &outcome else {
+                if !tally.listing_refused {
+                    return (report, tally, outcome);
+                }
+                if report.login_delay.is_some_and(|delay| delay > 0) {
+                    return (report, tally, Err(Error::DoubtfulListing));
+                }
+                faults = report.faults;
+                continue;
+            };
             let refused = error.result() == PollResult::Auth && matches!(error, Error::Session(_));
             if refused && cycle.sessions > 0 {
                 return (report, tally, outcome);

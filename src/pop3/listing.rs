@@ -276,6 +276,7 @@ impl ListingBuilder {
             let size = list.next_if(|row| row.0 == number).map(|row| row.1);
             if has_ids && id.is_none() {
                 self.fault(Misbehavior::MissingUniqueId(number));
+                self.suspect = true;
             }
             if has_sizes && size.is_none() {
                 self.fault(Misbehavior::MissingSize(number));

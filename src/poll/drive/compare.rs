@@ -33,7 +33,18 @@ impl Comparison {
 }
 
 impl Drive<'_> {
+    /// A listing that contradicts itself is refused whole and asked for once more in another session: mail that came in
+    /// between two commands, or an answer cut short, is right then. What the server repeats is its way of listing, of
+    /// which what is shown can be used; what is not shown is never thought to be gone.
     pub(super) async fn on_listing(&mut self, listing: &Listing) -> Result<(), Error> {
+        let repeated = std::mem::replace(&mut self.source.learnt.doubtful_listing, !listing.is_consistent());
+        if !listing.is_consistent() && !repeated {
+            self.tally.listing_refused = true;
+            self.report.login_delay = self.session.capabilities().login_delay;
+            self.session.quit();
+            self.stage = Stage::Quitting;
+            return Ok(());
+        }
         let ledger = std::mem::take(&mut self.work.ledger);
         let policy = self.policy();
         let mut plan = plan::plan(listing, &ledger, &self.work.troubles, policy);
@@ -57,7 +68,7 @@ impl Drive<'_> {
         if self.work.mode == Mode::DryRun {
             return Ok(());
         }
-        self.begin_changes(listing, plan).await
+        self.begin_changes(plan).await
     }
 
     /// Whether nothing is deleted upstream, whatever the policy.
@@ -105,14 +116,14 @@ impl Drive<'_> {
     }
 
     /// What follows from the listing alone. `first_poll` ends with what it decides, unless more is to be decided.
-    async fn begin_changes(&mut self, listing: &Listing, plan: plan::Plan) -> Result<(), Error> {
+    async fn begin_changes(&mut self, plan: plan::Plan) -> Result<(), Error> {
         let seen = |target: Target| {
             let listed_size = target.listed_size();
             Some(LedgerChange::Skip { unique_id: target.unique_id?, listed_size, header_hash: [0; 16] })
         };
         let mut changes: Vec<_> = plan.skip.into_iter().filter_map(seen).collect();
         changes.extend(plan.forget.into_iter().map(LedgerChange::Forget));
-        let ends = self.work.first_poll.is_some() && listing.is_consistent();
+        let ends = self.work.first_poll.is_some();
         let decides = |c: &Comparison| matches!(c.question, Question::Unknown(Sight::Skip | Sight::SkipBefore(_)));
         if ends && self.to_compare.iter().any(decides) {
             self.ends_first_poll = true;

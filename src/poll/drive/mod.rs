@@ -46,6 +46,8 @@ pub(super) struct Work {
 pub(super) struct Tally {
     /// The listing has come.
     pub(super) listed: bool,
+    /// It contradicts itself: nothing was done about it.
+    pub(super) listing_refused: bool,
     /// Every listed message has a unique-id, and none of them was known.
     pub(super) all_new: bool,
     /// The method of the login during which the session ended.
