@@ -41,7 +41,7 @@ use tokio_util::sync::CancellationToken;
 pub use commands::{CommandError, FindError, PollNowError};
 pub use error::{Error, PollResult};
 pub use metrics::Metrics;
-pub use probe::{Probe, Step, Verdict, probe};
+pub use probe::{Probe, Setting, Step, Verdict, probe_all};
 pub use settings::{AccountSettings, Bounds, FirstPoll, LeaveOnServer, Login, Route, Settings, Tls};
 pub use source::{Mode, Report};
 
