@@ -87,14 +87,6 @@ fn a_certificate_that_nobody_looks_at_is_named_with_the_line_that_pins_it() {
 }
 
 #[test]
-fn a_file_of_authorities_that_is_not_there_is_no_connection() {
-    let upstream = Upstream::filled(Settings::default());
-    let told = doctor(&[upstream.account("tls: implicit, ca_file: /no/such/file")]);
-    assert!(!told.ok && told.steps("connect").is_empty(), "{}", told.text);
-    upstream.untouched(0);
-}
-
-#[test]
 fn tls_that_is_offered_and_not_used_is_advised() {
     let upstream = secured(&Certificate::new(), false);
     let told = upstream.examined();

@@ -131,7 +131,8 @@ impl Lesson {
             return None;
         }
         let is_token = matches!(account.login, Login::Token(_));
-        if is_token && matches!(error, Error::Session(_)) && error.result() == PollResult::Auth {
+        let Error::Session(reason) = error else { return None };
+        if is_token && *reason != pop3::Error::NoMethod && error.result() == PollResult::Auth {
             return Some(Self::Renew);
         }
         if !learnt.learn_from(error, seen.tally) {
