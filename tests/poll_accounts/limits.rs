@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use tokio::time::{advance, pause};
+use tokio::time::advance;
 use tributary::demo::pop3d::{Action, Fault, Quirks, Settings as ServerSettings, UniqueIds};
 use tributary::poll::{AccountSettings, Bounds, PollResult, Report, Settings};
 use tributary::pop3::{Limits, Timeouts, Verb};
@@ -45,7 +45,6 @@ async fn a_session_that_has_its_octets_begins_no_other_message() {
 
 /// A poll of three messages during the first of which so much time passes; `released`: then that message comes.
 async fn after(time: Duration, released: bool) -> (Report, u64) {
-    pause();
     // A blocking task holds the clock, which moves by hand only.
     let (hold, held) = std::sync::mpsc::channel::<()>();
     tokio::task::spawn_blocking(move || held.recv());
@@ -66,7 +65,7 @@ async fn after(time: Duration, released: bool) -> (Report, u64) {
     (report, connections)
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_session_whose_time_is_over_begins_no_other_message() {
     let limit = Duration::from_secs(60);
     let (report, _) = after(limit - Duration::from_millis(1), true).await;
@@ -75,7 +74,7 @@ async fn a_session_whose_time_is_over_begins_no_other_message() {
     assert_eq!((report.result, report.fetched, report.backlog, report.more), (PollResult::Ok, 1, 2, true));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_session_has_ten_minutes_past_its_time_for_what_is_begun() {
     let limit = Duration::from_secs(60 + 600);
     let (report, connections) = after(limit - Duration::from_millis(1), true).await;
@@ -95,7 +94,7 @@ async fn messages_past_the_largest_size_stay_and_are_listed_in_the_status() {
     let report = house.poll_ok("u/a").await;
     assert_eq!((report.fetched, report.skipped), (1, 1));
     assert_eq!(house.status.borrow()["u/a"].too_large, [("long".to_owned(), size + 1)]);
-    assert_eq!(house.metric("tributary_skipped_total", &["u/a", "too_large"]), 1.0);
+    assert_eq!(house.metric("tributary_messages_skipped_total", &["u/a", "too_large"]), 1.0);
     house.stop().await;
 }
 
