@@ -87,7 +87,7 @@ fn top_that_is_refused_hangs_or_shows_bodies_is_a_note() {
     for action in [Action::Close, Action::Hang] {
         let upstream = with(Quirks::default());
         upstream.pop3d.fault(Fault::always(Verb::Top, action));
-        let limits = "reply_timeout: 1s, body_timeout: 1s";
+        let limits = "reply_timeout: 3s, body_timeout: 3s";
         let told = doctor_with(limits, &[upstream.account("tls: none")], &[]);
         upstream.untouched(1);
         assert!(told.ok && told.step("TOP").0 == "note" && told.step("listing").0 == "ok", "{}", told.text);

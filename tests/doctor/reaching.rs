@@ -189,7 +189,7 @@ fn a_server_that_hangs_or_closes_on_capa_is_looked_at_without() {
     for action in [Action::Close, Action::Hang] {
         let upstream = Upstream::filled(Settings::default());
         upstream.pop3d.fault(Fault::always(Verb::Capa, action));
-        let told = doctor_with("reply_timeout: 1s", &[upstream.account("tls: none")], &[]);
+        let told = doctor_with("reply_timeout: 3s", &[upstream.account("tls: none")], &[]);
         let (verdict, text) = told.step("CAPA");
         assert!(told.ok && verdict == "note" && text.ends_with("; the poller goes on without it"), "{}", told.text);
         assert_eq!((told.step("login"), told.step("listing").0), (("ok", "by user"), "ok"));
@@ -204,7 +204,7 @@ fn a_server_that_hangs_is_given_up_in_its_time() {
     for (verb, step) in [(Verb::Greeting, "greeting"), (Verb::User, "login"), (Verb::Stat, "listing")] {
         let upstream = Upstream::accepting(&[Method::User]);
         upstream.pop3d.fault(Fault::always(verb, Action::Hang));
-        let limits = "reply_timeout: 1s, connect_timeout: 1s, body_timeout: 1s";
+        let limits = "reply_timeout: 3s, connect_timeout: 3s, body_timeout: 3s";
         let told = doctor_with(limits, &[upstream.account("tls: none")], &[]);
         let (verdict, text) = told.step(step);
         assert!(verdict == "FAIL" && text.ends_with("in time"), "{}", told.text);
@@ -215,7 +215,7 @@ fn a_server_that_hangs_is_given_up_in_its_time() {
 fn a_server_that_takes_one_command_at_a_time_is_looked_at_so() {
     let quirks = Quirks { one_command_a_segment: true, ..Quirks::default() };
     let upstream = Upstream::filled(Settings { quirks, ..Settings::default() });
-    let told = doctor_with("reply_timeout: 1s", &[upstream.account("tls: none")], &[]);
+    let told = doctor_with("reply_timeout: 3s", &[upstream.account("tls: none")], &[]);
     assert!(told.ok && told.step("session").0 == "note" && told.step("listing").0 == "ok", "{}", told.text);
     assert_eq!(upstream.pop3d.counters().connections, 2);
     // Not where that would be a login too soon.
@@ -223,7 +223,7 @@ fn a_server_that_takes_one_command_at_a_time_is_looked_at_so() {
     let capabilities = ["UIDL", "USER", "PIPELINING", "LOGIN-DELAY 60"].map(str::to_owned).to_vec();
     let settings = Settings { quirks, capabilities: Some(capabilities), ..Settings::default() };
     let upstream = Upstream::filled(settings);
-    let told = doctor_with("reply_timeout: 1s", &[upstream.account("tls: none")], &[]);
+    let told = doctor_with("reply_timeout: 3s", &[upstream.account("tls: none")], &[]);
     assert_eq!((told.step("listing").0, upstream.pop3d.counters().connections), ("FAIL", 1));
 }
 
