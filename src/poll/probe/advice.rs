@@ -125,7 +125,7 @@ fn login(account: &AccountSettings, seen: &Seen, failed: Option<&Step>, avoided:
         advice.pop3("username", format!("\"recent:{username}\""), reason);
     }
     if let (Some(method), None) = (seen.method, account.method)
-        && let Some(refused) = avoided.first().or(seen.refused.first())
+        && let Some(refused) = avoided.first().or_else(|| seen.refused.first())
     {
         let reason = format!("{} is offered and does not work: saves the attempt", refused.label());
         advice.pop3("auth", method.label(), &reason);
