@@ -111,7 +111,10 @@ fn a_login_makes_a_waiting_service_poll_at_once() {
 fn without_a_service_the_login_is_kept_for_the_next_start() {
     let world = World::new(Method::OauthBearer);
     let text = world.log_in();
-    assert!(text.contains("No running service was told, it uses the login from its next poll on: "), "{text}");
+    assert!(
+        text.contains("A service uses it from its next poll on; none was told now: no service is running"),
+        "{text}"
+    );
     let service = world.serve();
     service.wait_for_polls(&["work"], 1);
     assert_eq!(polls(&service, "auth"), 0.0);

@@ -45,7 +45,7 @@ fn tell(service: &Service, account: &str) -> String {
     match service.ask_for::<Vec<Polled>>(&request, POLL) {
         Ok(Some(polled)) => polled.iter().map(|polled| printable(&poll_command::words(polled)) + "\n").collect(),
         Ok(None) => "The running service polls the account now.\n".to_owned(),
-        Err(error) => format!("No running service was told, it uses the login from its next poll on: {error}.\n"),
+        Err(error) => format!("A service uses it from its next poll on; none was told now: {error}.\n"),
     }
 }
 
