@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 use tributary::demo::pop3d::{Action, Fault, Quirks, Settings};
 use tributary::pop3::{Method, Verb};
 
+use crate::support::socks::Socks;
 use crate::support::tls::Certificate;
 use crate::world::{Told, Upstream, doctor, doctor_with};
 
@@ -241,6 +242,13 @@ fn the_accounts_own_route_is_taken() {
     assert!(told.ok && told.steps("TLS").is_empty(), "the tunnel may be as good: {}", told.text);
     upstream.untouched(1);
 
+    let proxy = Socks::start(upstream.pop3d.address());
+    let by_proxy = format!("tls: none, socks5: \"{}\"", proxy.address);
+    let told = doctor(&[upstream.account_at("pop.nowhere.invalid", &by_proxy)]);
+    assert!(told.ok && told.step("connect").1.ends_with(&format!(" by the proxy {}", proxy.address)), "{}", told.text);
+    assert_eq!(proxy.asked().len(), 1);
+    upstream.untouched(2);
+
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let proxy = listener.local_addr().unwrap();
     drop(listener);
@@ -249,7 +257,7 @@ fn the_accounts_own_route_is_taken() {
     let (verdict, text) = told.step("connect");
     assert!(verdict == "FAIL" && text.starts_with(&format!("cannot connect: proxy {proxy}: ")), "{text}");
     assert!(told.settings().is_empty(), "the port of the server is not to blame: {}", told.text);
-    upstream.untouched(1);
+    upstream.untouched(2);
 }
 
 #[test]
