@@ -11,12 +11,16 @@ mod faults;
 mod first_poll;
 #[path = "poll_accounts/identity.rs"]
 mod identity;
+#[path = "poll_accounts/limits.rs"]
+mod limits;
 #[path = "poll_accounts/listing.rs"]
 mod listing;
 #[path = "poll_accounts/mail.rs"]
 mod mail;
 #[path = "poll_accounts/network.rs"]
 mod network;
+#[path = "poll_accounts/oauth.rs"]
+mod oauth;
 #[path = "poll_accounts/quarantine.rs"]
 mod quarantine;
 #[path = "poll_accounts/quirks.rs"]

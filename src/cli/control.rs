@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::app::control::Reach;
 use crate::app::control::protocol::{Request, parse_answer, request_line};
@@ -27,23 +28,47 @@ pub(super) struct Service {
 impl Service {
     /// Finds it by the configuration's `data_dir`; it need not run yet.
     pub(super) fn of(file: &Path) -> anyhow::Result<Self> {
-        Ok(Self { data_dir: config::load(file)?.config.data_dir, file: file.to_owned() })
+        Ok(Self::at(&config::load(file)?.config.data_dir, file))
+    }
+
+    /// The service of a configuration that was read.
+    pub(super) fn at(data_dir: &Path, file: &Path) -> Self {
+        Self { data_dir: data_dir.to_owned(), file: file.to_owned() }
     }
 
     /// Sends the request and waits for the answer: for a poll as long as it takes.
     pub(super) fn ask<T: DeserializeOwned>(&self, request: &Request) -> anyhow::Result<T> {
-        let mut stream = self.connect()?;
         let patience = if matches!(request, Request::Poll { .. }) { None } else { Some(PATIENCE) };
+        let answer = self.exchange(request, patience)?.context("no answer from the service")?;
+        serde_json::from_value(answer).context("the service's answer is not understood")
+    }
+
+    /// Sends the request and waits so long for the answer. `None`: the service is still at it, and goes on.
+    pub(super) fn ask_for<T: DeserializeOwned>(
+        &self,
+        request: &Request,
+        patience: Duration,
+    ) -> anyhow::Result<Option<T>> {
+        let Some(answer) = self.exchange(request, Some(patience))? else { return Ok(None) };
+        serde_json::from_value(answer).map(Some).context("the service's answer is not understood")
+    }
+
+    /// `None`: no answer in time.
+    fn exchange(&self, request: &Request, patience: Option<Duration>) -> anyhow::Result<Option<Value>> {
+        let mut stream = self.connect()?;
         stream.set_read_timeout(patience)?;
         stream.set_write_timeout(Some(PATIENCE))?;
         stream.write_all(&request_line(request)?).context("cannot ask the service")?;
         let mut answer = Vec::new();
-        stream.take(MAX_ANSWER).read_to_end(&mut answer).context("no answer from the service")?;
+        if let Err(error) = stream.take(MAX_ANSWER).read_to_end(&mut answer) {
+            // What a read timeout is called depends on the system.
+            let late = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+            return if late { Ok(None) } else { Err(error).context("no answer from the service") };
+        }
         if answer.is_empty() {
             bail!("the service has hung up; it answers its own user and root only, and nobody while it stops");
         }
-        let answer = parse_answer(&answer).map_err(|error| anyhow!("{}", printable(&error)))?;
-        serde_json::from_value(answer).context("the service's answer is not understood")
+        parse_answer(&answer).map(Some).map_err(|error| anyhow!("{}", printable(&error)))
     }
 
     fn connect(&self) -> anyhow::Result<UnixStream> {

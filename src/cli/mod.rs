@@ -92,7 +92,7 @@ enum Command {
     /// Log in to the provider of an upstream account that uses OAuth 2.0
     #[command(
         after_help = "Shows an address, and a code to type there, or waits for the browser (`flow: browser`). A service that is \
-        running sees the new login by itself.\n\nExample:\n  tributary oauth alice/work -c /etc/tributary/tributary.yaml"
+        running polls the account at once.\n\nExample:\n  tributary oauth alice/work -c /etc/tributary/tributary.yaml"
     )]
     Oauth {
         /// The account, as `user/name`

@@ -2,11 +2,14 @@
 
 use std::io::{BufRead, Read, Write};
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, bail};
 use tokio::sync::mpsc;
 
+use super::control::{Service, printable};
+use super::poll as poll_command;
+use crate::app::control::protocol::{Polled, Request};
 use crate::oauth::{Grant, Options, Prompt, Settings, TokenSource, log_in};
 use crate::poll::{self, Login};
 use crate::{app, config};
@@ -14,10 +17,14 @@ use crate::{app, config};
 /// The longest line that is taken from standard input; the login itself takes less.
 const MAX_LINE: u64 = 16 * 1024;
 
-/// Logs in, keeps the login, and renews it once to see that it lasts.
+/// How long the poll with the new login is waited for; it may fetch for hours.
+const POLL: Duration = Duration::from_secs(10);
+
+/// Logs in, keeps the login, renews it once to see that it lasts, and has a running service use it.
 pub(super) fn run(file: &Path, account: &str) -> anyhow::Result<()> {
     let loaded = config::load(file)?;
     let settings = login_of(&app::poll_settings(&loaded.config), account)?;
+    let service = Service::at(&loaded.config.data_dir, file);
     super::block_on(async move {
         let options = Options { pasted: Some(lines()?), ..Options::default() };
         let grant = log_in(&settings, options, &|prompt| print(&words(&prompt))).await?;
@@ -26,9 +33,20 @@ pub(super) fn run(file: &Path, account: &str) -> anyhow::Result<()> {
         let source = TokenSource::login(settings);
         let token = source.token(grant.renewable).await.context("the login was made, but does not work")?;
         print(&ends(token.expires, grant.renewable));
-        print("A service that is running uses it from its next poll on.\n");
+        print(&tell(&service, account));
         Ok(())
     })
+}
+
+/// Has the running service poll the account: after refused logins it would wait for hours. The login is good whatever
+/// comes of this.
+fn tell(service: &Service, account: &str) -> String {
+    let request = Request::Poll { account: Some(account.to_owned()), dry_run: false, force: false };
+    match service.ask_for::<Vec<Polled>>(&request, POLL) {
+        Ok(Some(polled)) => polled.iter().map(|polled| printable(&poll_command::words(polled)) + "\n").collect(),
+        Ok(None) => "The running service polls the account now.\n".to_owned(),
+        Err(error) => format!("A service uses it from its next poll on; none was told now: {error}.\n"),
+    }
 }
 
 /// The settings of the account's login; an account without one is told from one that is not there.
@@ -109,8 +127,6 @@ fn ends(expires: Option<SystemTime>, renewable: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

@@ -47,7 +47,8 @@ fn is_ok(polled: &Polled) -> bool {
     polled.result.as_deref() == Some("ok")
 }
 
-fn words(polled: &Polled) -> String {
+/// How it went, without the end of the line.
+pub(super) fn words(polled: &Polled) -> String {
     let account = &polled.account;
     let error = polled.error.as_deref().unwrap_or("no reason given");
     if polled.result.is_none() {

@@ -43,7 +43,7 @@ pub use commands::{CommandError, FindError, PollNowError};
 pub use error::{Error, PollResult};
 pub use fault::fault_labels;
 pub use metrics::Metrics;
-pub use probe::{Probe, Step, Verdict, probe};
+pub use probe::{Probe, Setting, Step, Verdict, probe_all};
 pub use settings::{AccountSettings, Bounds, FirstPoll, LeaveOnServer, Login, Route, Settings, Tls};
 pub use source::{Mode, Report};
 

@@ -15,7 +15,7 @@ use super::settings::{AccountSettings, Bounds, FirstPoll, Login, Route, Tls};
 use super::{Error, PollResult, trust};
 use crate::ingest;
 use crate::mail::{AccountId, MailboxId, UserId};
-use crate::pop3::{Credentials, Limits, Options, Security, Timeouts};
+use crate::pop3::{self, Credentials, Limits, Options, Security, Timeouts};
 use crate::store::Store;
 
 /// A listing of so many messages may be a window on more.
@@ -248,7 +248,9 @@ impl Source {
                 return (report, tally, outcome);
             }
             let is_token = matches!(self.settings.login, Login::Token(_));
-            if refused && is_token && !renew {
+            // No token helps where none is taken.
+            let unusable = matches!(error, Error::Session(pop3::Error::NoMethod));
+            if refused && is_token && !renew && !unusable {
                 // It may have been withdrawn before its time.
                 renew = true;
             } else if !self.learnt.learn_from(error, tally) {

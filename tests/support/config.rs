@@ -81,3 +81,9 @@ pub fn yaml(dir: &Path, accounts: &[Account]) -> String {
     }
     text
 }
+
+/// The YAML of a service with one account: the inside of its mapping beside the name, and of its `pop3` section.
+pub fn yaml_of(dir: &Path, name: &str, account: &str, pop3: &str) -> String {
+    let list = format!("accounts: [{{ name: {name}, {account}, pop3: {{ {pop3} }} }}]");
+    yaml(dir, &[]).replace("accounts: []", &list)
+}

@@ -13,6 +13,8 @@ pub mod metrics;
 pub mod proxy;
 pub mod script;
 pub mod server;
+pub mod socks;
+pub mod tls;
 pub mod wait;
 
 use std::os::unix::fs::PermissionsExt;

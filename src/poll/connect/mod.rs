@@ -119,6 +119,16 @@ impl Connection {
     pub(super) fn certificate_expiry(&self) -> Option<SystemTime> {
         self.tls.as_ref().and_then(|tls| tls.expiry)
     }
+
+    /// SHA-256 of the server's own certificate, as `certificate_sha256` is written.
+    pub(super) fn certificate_sha256(&self) -> Option<String> {
+        self.tls.as_ref().and_then(|tls| tls.sha256.clone())
+    }
+
+    /// Whether there was a handshake.
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.tls.is_some()
+    }
 }
 
 impl AsyncRead for Connection {

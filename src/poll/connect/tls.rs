@@ -14,6 +14,7 @@ use super::{AccountSettings, Error, Stream, certificate, resolve};
 use crate::poll::settings;
 use crate::poll::trust::Refused;
 use crate::pop3::ChannelBinding;
+use crate::tls::Fingerprint;
 
 /// RFC 9266 section 2; the context is empty.
 const EXPORTER_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
@@ -23,6 +24,8 @@ const EXPORTED: usize = 32;
 pub(super) struct Facts {
     pub(super) binding: Option<ChannelBinding>,
     pub(super) expiry: Option<SystemTime>,
+    /// Of the certificate, in colon hex.
+    pub(super) sha256: Option<String>,
 }
 
 /// Why there is no TLS.
@@ -62,7 +65,8 @@ fn facts<S>(stream: &TlsStream<S>) -> Facts {
             .map(ChannelBinding::Exporter),
         _ => leaf.and_then(|leaf| certificate::end_point(leaf)).map(ChannelBinding::ServerEndPoint),
     };
-    Facts { binding, expiry: leaf.and_then(|leaf| certificate::not_after(leaf)) }
+    let expiry = leaf.and_then(|leaf| certificate::not_after(leaf));
+    Facts { binding, expiry, sha256: leaf.map(|leaf| Fingerprint::of(leaf).to_string()) }
 }
 
 /// The handshake's error in words that help.

@@ -58,6 +58,9 @@ impl Drive<'_> {
     pub(super) async fn on_retrieved(&mut self, number: u32, octets: u64) {
         self.overlong = None;
         let Some(retrieval) = self.taken(number) else { return };
+        if let Some(listed) = retrieval.target.size {
+            self.octets_left = self.octets_left.saturating_sub(octets.saturating_sub(listed));
+        }
         self.progress = true;
         if let Some(wish) = retrieval.discard {
             return self.delete(Removal { target: retrieval.target, wish, fetched: true });

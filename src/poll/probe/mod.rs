@@ -2,20 +2,19 @@
 //! what the server can do, what it does wrong, and the settings that suit it.
 
 mod advice;
+mod session;
+mod words;
 
-use std::time::SystemTime;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{Duration, Instant, sleep_until, timeout};
-
-use super::connect::{Connection, addresses};
-use super::settings::{AccountSettings, Route, Settings, Tls};
-use super::source::{credentials, security};
-use super::{Error, trust};
-use crate::pop3::{self, Capabilities, Event, Listing, Method, Misbehavior, Options, Refusal, Session, Verb};
-
-/// Octets read at once.
-const READ_BUFFER: usize = 64 * 1024;
+use super::connect::addresses;
+use super::gate::Gates;
+use super::learnt::Learnt;
+use super::settings::{AccountSettings, Login, Route, Settings, Tls};
+use super::{Error, PollResult};
+use crate::pop3::{self, Verb};
+use session::Seen;
 
 /// What was found out about a maildrop.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,8 +23,8 @@ pub struct Probe {
     pub account: String,
     /// What was tried, in order; nothing comes after a step that failed.
     pub steps: Vec<Step>,
-    /// Settings to use: lines of YAML with their reasons as comments.
-    pub settings: Vec<String>,
+    /// What the account's configuration should say.
+    pub settings: Vec<Setting>,
 }
 
 /// One thing that was tried.
@@ -50,6 +49,19 @@ pub enum Verdict {
     Failed,
 }
 
+/// A setting that suits the maildrop better than what is configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// It belongs into the account's `pop3` section, not into the account itself.
+    pub of_pop3: bool,
+    /// Its name.
+    pub key: &'static str,
+    /// Its value, as YAML.
+    pub value: String,
+    /// Why, on one line.
+    pub reason: String,
+}
+
 impl Probe {
     /// Whether a poll would do.
     pub fn is_ok(&self) -> bool {
@@ -61,224 +73,169 @@ impl Probe {
     }
 }
 
-/// What a session showed.
-#[derive(Default)]
-struct Seen {
-    capabilities: Capabilities,
-    encrypted: bool,
-    method: Option<Method>,
-    /// Methods that were tried before it.
-    refused: Vec<Method>,
-    listing: Option<Listing>,
-    faults: Vec<Misbehavior>,
-    /// What became of TOP: the octets of a header, or how it was refused.
-    top: Option<Result<usize, Refusal>>,
-    expiry: Option<SystemTime>,
-    closed: bool,
+/// Probes these accounts at the same time, within the bounds on connections; the probes come in the order of the accounts.
+pub async fn probe_all(accounts: &[AccountSettings], settings: &Settings) -> Vec<Probe> {
+    let mut gates = Gates::new(settings.bounds);
+    let mut tasks = JoinSet::new();
+    for (index, account) in accounts.iter().enumerate() {
+        let (gate, account, settings) = (gates.of(account), account.clone(), settings.clone());
+        tasks.spawn(async move {
+            let _permit = gate.enter().await;
+            (index, probe(&account, &settings).await)
+        });
+    }
+    let mut probes = tasks.join_all().await;
+    probes.sort_unstable_by_key(|(index, _)| *index);
+    probes.into_iter().map(|(_, probe)| probe).collect()
 }
 
-/// Probes one account; its maildrop is left as it was: nothing is retrieved, nothing deleted.
-pub async fn probe(account: &AccountSettings, settings: &Settings) -> Probe {
+/// Probes one account in one session, or two where the first one taught how to go about it, as with a poll. The maildrop
+/// is left as it was: nothing is retrieved, nothing deleted.
+async fn probe(account: &AccountSettings, settings: &Settings) -> Probe {
     let mut probe = Probe { account: account.id.clone(), ..Probe::default() };
-    if let Err(error) = names(&mut probe, account, settings).await {
+    if let Err(error) = resolve(&mut probe, account, settings).await {
         probe.step("DNS", Verdict::Failed, error.to_string());
         return probe;
     }
-    let mut seen = Seen::default();
-    let mut ended = session(account, settings, &mut seen, true).await;
-    if let Err(Error::Session(error)) = &ended
-        && error.is_about_capa()
+    let mut learnt = Learnt::default();
+    let (mut seen, mut ended) = session::run(account, settings, &learnt, false).await;
+    let mut lesson = None;
+    if let Err(error) = &ended
+        && let Some(learned) = Lesson::of(account, error, &seen, &mut learnt)
     {
-        probe.step("CAPA", Verdict::Note, format!("{error}; the poller goes on without it"));
-        seen = Seen::default();
-        ended = session(account, settings, &mut seen, false).await;
+        lesson = Some((learned, error.to_string()));
+        (seen, ended) = session::run(account, settings, &learnt, learned == Lesson::Renew).await;
     }
-    report(&mut probe, account, &seen, ended.err().as_ref());
-    probe.settings = advice::settings(account, &seen, ended_badly(&probe));
+    report(&mut probe, account, &seen, lesson.as_ref(), ended.err().as_ref());
+    let failed = probe.steps.iter().find(|step| step.verdict == Verdict::Failed);
+    probe.settings = advice::settings(account, &seen, failed, &learnt.avoid);
     probe
 }
 
-fn ended_badly(probe: &Probe) -> Option<&Step> {
-    probe.steps.iter().find(|step| step.verdict == Verdict::Failed)
+/// What a first session taught.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lesson {
+    /// The token is refused: another may not be.
+    Renew,
+    NoCapa,
+    NoPipelining,
+    /// A method is offered, and ends the connection.
+    OtherMethod,
+}
+
+impl Lesson {
+    /// As the poller learns. A second login right behind the first is none where the server wants them far between.
+    fn of(account: &AccountSettings, error: &Error, seen: &Seen, learnt: &mut Learnt) -> Option<Self> {
+        let logged_in = seen.method.is_some();
+        if seen.has_looked() || (logged_in && seen.capabilities().login_delay.is_some_and(|delay| delay > 0)) {
+            return None;
+        }
+        let is_token = matches!(account.login, Login::Token(_));
+        let Error::Session(reason) = error else { return None };
+        if is_token && *reason != pop3::Error::NoMethod && error.result() == PollResult::Auth {
+            return Some(Self::Renew);
+        }
+        if !learnt.learn_from(error, seen.tally) {
+            return None;
+        }
+        if !learnt.use_capa {
+            Some(Self::NoCapa)
+        } else if !learnt.use_pipelining {
+            Some(Self::NoPipelining)
+        } else {
+            Some(Self::OtherMethod)
+        }
+    }
 }
 
 /// The addresses of the host, or who will look them up.
-async fn names(probe: &mut Probe, account: &AccountSettings, settings: &Settings) -> Result<(), Error> {
-    match &account.route {
+async fn resolve(probe: &mut Probe, account: &AccountSettings, settings: &Settings) -> Result<(), Error> {
+    let text = match &account.route {
         Route::Direct => {
             let deadline = Instant::now() + settings.timeouts.connect;
             let found = addresses(&account.host, account.port, deadline).await?;
-            let found: Vec<String> = found.iter().map(|address| address.ip().to_string()).collect();
-            probe.step("DNS", Verdict::Ok, found.join(", "));
+            found.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>().join(", ")
         }
-        Route::Socks5 { host, port, .. } => {
-            probe.step("DNS", Verdict::Ok, format!("left to the proxy at {host}:{port}"));
-        }
-        Route::Tunnel(words) => {
-            let program = words.first().map_or("", String::as_str);
-            probe.step("DNS", Verdict::Ok, format!("left to {program}"));
-        }
-    }
+        Route::Socks5 { host, port, .. } => format!("left to the proxy {host}:{port}"),
+        Route::Tunnel(words) => format!("left to the tunnel {}", words.first().map_or("", String::as_str)),
+    };
+    probe.step("DNS", Verdict::Ok, text);
     Ok(())
 }
 
-/// One session: login, listing, the header of one message, QUIT.
-async fn session(account: &AccountSettings, settings: &Settings, seen: &mut Seen, use_capa: bool) -> Result<(), Error> {
-    let tls = match account.tls {
-        Tls::None => None,
-        _ => {
-            let account = account.clone();
-            let made = tokio::task::spawn_blocking(move || trust::client_config(&account)).await;
-            Some(made.map_err(|error| Error::Tls(error.to_string()))??)
-        }
-    };
-    let credentials = credentials(account, false).await?;
-    let deadline = Instant::now() + settings.timeouts.connect;
-    let mut connection = Connection::open(account, tls.clone(), deadline).await?;
-    seen.expiry = connection.certificate_expiry();
-    seen.encrypted = account.tls == Tls::Implicit;
-    let options = Options {
-        credentials,
-        security: security(account),
-        use_capa,
-        use_pipelining: true,
-        method: account.method,
-        avoid: Vec::new(),
-        binding: connection.binding(),
-        limits: settings.limits,
-        timeouts: settings.timeouts,
-    };
-    let mut session = Session::new(options, now());
-    let mut buffer = vec![0; READ_BUFFER];
-    loop {
-        while let Some(event) = session.poll_event() {
-            if event == Event::StartTls {
-                let deadline = Instant::now() + settings.timeouts.connect;
-                connection = connection.upgrade(account, tls.clone(), deadline).await?;
-                seen.expiry = connection.certificate_expiry();
-                seen.encrypted = true;
-                session.tls_started(now(), connection.binding());
-            }
-            seen.take(event, &mut session);
-        }
-        if seen.closed {
-            return Ok(());
-        }
-        while let Some(bytes) = session.poll_transmit(now()) {
-            let sent = timeout(settings.timeouts.reply, async {
-                connection.write_all(&bytes).await?;
-                connection.flush().await
-            });
-            if !matches!(sent.await, Ok(Ok(()))) {
-                return Err(pop3::Error::Closed { verb: session.awaited() }.into());
-            }
-        }
-        let deadline =
-            session.poll_timeout().map_or_else(|| Instant::now() + Duration::from_secs(60), Instant::from_std);
-        let progress = tokio::select! {
-            read = connection.read(&mut buffer) => {
-                session.handle_bytes(now(), buffer.get(..read.unwrap_or(0)).unwrap_or_default())
-            }
-            () = sleep_until(deadline) => session.handle_timeout(now()),
-        };
-        seen.capabilities.clone_from(session.capabilities());
-        if let Some(method) = session.tried().filter(|method| !seen.refused.contains(method)) {
-            seen.refused.push(method);
-        }
-        progress?;
-    }
-}
-
-impl Seen {
-    fn take(&mut self, event: Event, session: &mut Session) {
-        match event {
-            Event::LoggedIn(method) => {
-                self.refused.retain(|tried| *tried != method);
-                self.method = Some(method);
-            }
-            Event::Listed(listing) => {
-                match listing.iter().next() {
-                    Some(item) => session.top(item.number),
-                    None => session.quit(),
-                }
-                self.listing = Some(listing);
-            }
-            Event::Header { data, .. } => {
-                self.top = Some(Ok(data.len()));
-                session.quit();
-            }
-            Event::Refused { verb: Verb::Top, refusal, .. } => {
-                self.top = Some(Err(refusal));
-                session.quit();
-            }
-            Event::Misbehaved(fault) => self.faults.push(fault),
-            Event::Closed => self.closed = true,
-            _ => {}
-        }
-    }
-}
-
 /// Says what was seen, and where it ended if it ended early.
-fn report(probe: &mut Probe, account: &AccountSettings, seen: &Seen, error: Option<&Error>) {
-    let at = |name: &'static str| {
-        move |probe: &mut Probe, error: &Error| probe.step(name, Verdict::Failed, error.to_string())
-    };
-    let failed_at = error.map(stage);
-    if failed_at == Some(Stage::Connect) {
-        return error.map_or((), |error| at("connect")(probe, error));
+fn report(
+    probe: &mut Probe,
+    account: &AccountSettings,
+    seen: &Seen,
+    lesson: Option<&(Lesson, String)>,
+    error: Option<&Error>,
+) {
+    if let Some((Lesson::Renew, text)) = lesson {
+        probe.step("token", Verdict::Note, format!("{text}; it was renewed"));
     }
-    probe.step("connect", Verdict::Ok, format!("{}:{}", account.host, account.port));
-    if failed_at == Some(Stage::Tls) {
-        return error.map_or((), |error| at("TLS")(probe, error));
+    if seen.connected {
+        probe.step("connect", Verdict::Ok, words::target(account));
     }
     if seen.encrypted {
-        let until = seen.expiry.map(|at| humantime::format_rfc3339_seconds(at).to_string());
-        let text = until.map_or_else(String::new, |until| format!("the certificate is valid until {until}"));
-        probe.step("TLS", Verdict::Ok, text);
-    } else if account.tls == Tls::None && !matches!(account.route, Route::Tunnel(_)) {
+        let (verdict, text) = words::certificate(account, seen.expiry);
+        probe.step("TLS", verdict, text);
+    } else if seen.connected && account.tls == Tls::None && !matches!(account.route, Route::Tunnel(_)) {
         probe.step("TLS", Verdict::Note, "none: the password and all mail can be read on the way");
     }
-    if seen.capabilities.known {
-        probe.step("CAPA", Verdict::Ok, advice::capabilities(&seen.capabilities));
-    } else if failed_at.is_none() {
+    if let Some((Lesson::NoCapa, text)) = lesson {
+        probe.step("CAPA", Verdict::Note, format!("{text}; the poller goes on without it"));
+    } else if seen.capabilities().known {
+        probe.step("CAPA", Verdict::Ok, words::capabilities(&seen.capabilities()));
+    } else if seen.method.is_some() {
         probe.step("CAPA", Verdict::Note, "the server does not tell what it can do");
+    }
+    if let Some((Lesson::OtherMethod, text)) = lesson {
+        probe.step("login", Verdict::Note, format!("{text}; the poller takes another method"));
     }
     if let Some(method) = seen.method {
         probe.step("login", Verdict::Ok, format!("by {}", method.label()));
     }
+    if let Some((Lesson::NoPipelining, text)) = lesson {
+        probe.step(
+            "session",
+            Verdict::Note,
+            format!("{text}, to several commands at once; the poller sends one at a time"),
+        );
+    }
     if let Some(listing) = &seen.listing {
-        let (verdict, text) = advice::listing(listing);
+        let (verdict, text) = words::listing(listing);
         probe.step("listing", verdict, text);
     }
     match &seen.top {
         Some(Ok(octets)) => probe.step("TOP", Verdict::Ok, format!("a header of {octets} octets")),
-        Some(Err(refusal)) => probe.step("TOP", Verdict::Note, format!("refused: {refusal}")),
+        Some(Err(reason)) => probe.step("TOP", Verdict::Note, format!("{reason}; the poller does without it")),
         None => {}
+    }
+    if let Some(text) = seen.capabilities().expire.and_then(words::expiry_of_mail) {
+        probe.step("EXPIRE", Verdict::Note, text);
     }
     for fault in &seen.faults {
         probe.step("quirk", Verdict::Note, format!("{}: {fault}", fault.label()));
     }
-    if let Some(error) = error {
-        let name = if seen.method.is_some() { "session" } else { "login" };
-        at(name)(probe, error);
+    if let Some(error) = error.filter(|_| !seen.has_looked()) {
+        probe.step(place(account, seen, error), Verdict::Failed, words::failure(error));
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    Connect,
-    Tls,
-    Session,
-}
-
-fn stage(error: &Error) -> Stage {
+/// The step that failed.
+fn place(account: &AccountSettings, seen: &Seen, error: &Error) -> &'static str {
     match error {
-        Error::Dns { .. } | Error::Connect(_) | Error::ConnectTimeout(_) => Stage::Connect,
-        Error::Tls(_) => Stage::Tls,
-        _ => Stage::Session,
+        Error::Dns { .. } => "DNS",
+        Error::Tls(_) | Error::Session(pop3::Error::Refused { verb: Verb::Stls, .. }) => "TLS",
+        Error::NoCredentials(_) | Error::Credentials(_) => match account.login {
+            Login::Password(_) => "password",
+            Login::Token(_) => "token",
+        },
+        _ if !seen.connected => "connect",
+        Error::ConnectTimeout(_) => "TLS",
+        _ if seen.awaited == Verb::Greeting => "greeting",
+        _ if seen.method.is_none() => "login",
+        _ => "listing",
     }
-}
-
-fn now() -> std::time::Instant {
-    Instant::now().into_std()
 }

@@ -242,7 +242,8 @@ mod tests {
     /// The answer to a first message that carries the client's nonce on.
     fn answer(scram: &mut Scram, rest: &str) -> Result<Zeroizing<Vec<u8>>, Broken> {
         let first = String::from_utf8(scram.initial.to_vec()).expect("ascii");
-        let nonce = first.split("r=").nth(1).expect("nonce");
+        // The nonce may have `r=` in it, but no comma.
+        let (_, nonce) = first.rsplit_once(",r=").expect("nonce");
         scram.respond(Some(format!("r={nonce}{rest}").as_bytes()))
     }
 

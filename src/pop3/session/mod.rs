@@ -246,7 +246,7 @@ impl Session {
     /// Whether the next command would be sent at once.
     pub fn has_room(&mut self) -> bool {
         self.pump();
-        self.queue.is_empty()
+        self.queue.is_empty() && self.in_flight.len() < self.width()
     }
 
     /// Whether nothing is asked for and unanswered.

@@ -34,20 +34,24 @@ impl Session {
         }
     }
 
+    /// How many commands may be unanswered at a time.
+    pub(super) fn width(&self) -> usize {
+        let pipelining = self.capabilities.pipelining && self.options.use_pipelining;
+        if pipelining { self.options.limits.window_commands.max(1) } else { 1 }
+    }
+
     /// Whether a command may be sent although others are unanswered.
     fn fits(&self, next: Command) -> bool {
-        let limits = &self.options.limits;
-        let width =
-            if self.capabilities.pipelining && self.options.use_pipelining { limits.window_commands } else { 1 };
         // A server that ignores how many lines TOP asks for, and does not stuff dots, makes a reply out of a message.
         // So TOP shares the window with TOP only, and that once the server has shown that it brings headers alone.
         let alone = next.verb == Verb::Top && !self.top_keeps_to_headers;
         let alike = |sent: &Command| (sent.verb == Verb::Top) == (next.verb == Verb::Top) && sent.verb != Verb::Quit;
-        if alone || next.verb == Verb::Quit || self.in_flight.len() >= width || !self.in_flight.iter().all(alike) {
+        if alone || next.verb == Verb::Quit || self.in_flight.len() >= self.width() || !self.in_flight.iter().all(alike)
+        {
             return false;
         }
         let asked = self.in_flight.iter().fold(next.weight(), |sum, sent| sum.saturating_add(sent.weight()));
-        next.weight() == 0 || asked <= limits.window_bytes
+        next.weight() == 0 || asked <= self.options.limits.window_bytes
     }
 
     pub(super) fn transaction_reply(

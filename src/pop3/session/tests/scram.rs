@@ -17,7 +17,7 @@ impl ScramServer {
     fn new(client_first: &str) -> Self {
         let decoded = String::from_utf8(STANDARD.decode(client_first).expect("base64")).expect("utf-8");
         let bare = decoded.splitn(3, ',').nth(2).expect("a name and a nonce").to_owned();
-        let nonce = bare.split("r=").nth(1).expect("nonce");
+        let (_, nonce) = bare.rsplit_once(",r=").expect("nonce");
         let server_first = format!("r={nonce}server,s={},i=4096", STANDARD.encode("salt"));
         Self { client_first_bare: bare, server_first }
     }
