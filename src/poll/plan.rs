@@ -128,7 +128,7 @@ pub(super) struct Plan {
     pub(super) too_long: u64,
     /// The first few of them, with their listed size.
     pub(super) too_large: Vec<(String, u64)>,
-    /// Most of the listing is unknown and stored messages are missing from it: the server may have given its messages
+    /// Most unique-ids of the listing are unknown and stored messages are missing from it: the server may have given its messages
     /// new unique-ids. What is unknown is compared with what is missing, and no row of a missing one is forgotten.
     pub(super) reset: bool,
     /// No listed message is known.
@@ -161,7 +161,7 @@ pub(super) fn plan(listing: &Listing, ledger: &Ledger, troubles: &Troubles, poli
     plan.claim(claims, listing.len());
     let renamed = unknown.iter().filter(|message| message.target.unique_id.is_some()).count();
     let missing = ledger.iter().any(|(id, row)| row.state != LedgerState::Gone && is_missing(id, &listed));
-    plan.reset = missing && renamed * 2 > listing.len();
+    plan.reset = missing && renamed * 2 > listed.len();
     let nameless = renamed < unknown.len();
     let sizes: HashSet<u64> = if unknown.is_empty() {
         HashSet::new()
