@@ -8,9 +8,11 @@
 //! What POP3 does not tell is not asked for; each exclusion is where it is made:
 //! - byte-identical messages without usable unique-ids are one ([`ideal::Ideal::sight`]);
 //! - of messages with the same header (a Message-ID in it) and size, as many are here as were ever listed together: one
-//!   that replaces another while unique-ids are missing or change looks like the other until it is fetched (there);
+//!   that replaces another while unique-ids are missing or change looks like the other until it is fetched (there), and
+//!   without TOP also after it;
 //! - the unique-id of a row that stands in the ledger is given to no message of the row's size: before the row is
 //!   forgotten, or deleted, nothing tells such a message from the first ([`world::World::reusable`]);
+//! - nor to a message with the header of another: TOP shows the first;
 //! - until a change of all unique-ids has been seen, none of the old ones is given to another message;
 //! - messages get new unique-ids only where none is listed that was deleted: new unique-ids make it a new message;
 //! - all sizes change only when all is quiet: the few that are looked at then stand for the rest ([`steps`]).

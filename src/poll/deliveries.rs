@@ -52,8 +52,7 @@ pub(super) struct Deliveries {
 
 impl Deliveries {
     pub(super) fn new(store: Store, destination: Destination, delete_upstream: bool) -> Self {
-        let recipient =
-            Recipient { store, destination, delete_upstream, known: Arc::default() };
+        let recipient = Recipient { store, destination, delete_upstream, known: Arc::default() };
         Self { recipient, tasks: JoinSet::new(), submitted: None, octets: 0 }
     }
 
@@ -177,12 +176,7 @@ impl Recipient {
         Ok((arrival, retrieval.wish))
     }
 
-    fn find(
-        &self,
-        prepared: &Prepared,
-        listed_size: u64,
-        retrieval: &Retrieval,
-    ) -> Option<(Candidate, Match)> {
+    fn find(&self, prepared: &Prepared, listed_size: u64, retrieval: &Retrieval) -> Option<(Candidate, Match)> {
         let has_unique_id = retrieval.target.unique_id.is_some();
         let Retrieval { reused, by_content_only, .. } = *retrieval;
         let message = Fetched { prepared, listed_size, has_unique_id, by_content_only, reused };

@@ -98,7 +98,8 @@ impl Ideal {
     }
 
     /// These have been listed in a session in which nothing went wrong, each with a unique-id of its own or without.
-    pub(crate) fn sight(&mut self, listed: &[(Letter, bool)]) {
+    /// Without TOP (`headers`) nobody sees that several have one header before each of them is compared with what is here.
+    pub(crate) fn sight(&mut self, listed: &[(Letter, bool)], headers: bool) {
         let mut families: BTreeMap<Family, (usize, bool, BTreeSet<Vec<u8>>)> = BTreeMap::new();
         for (letter, named) in listed.iter().filter(|(letter, _)| !self.optional.contains(&letter.stored())) {
             let (count, all_named, distinct) = families.entry(letter.family()).or_insert((0, true, BTreeSet::new()));
@@ -107,8 +108,15 @@ impl Ideal {
             distinct.insert(letter.stored());
         }
         for (family, (count, named, distinct)) in families {
+            let is_look = matches!(family, Family::Look(..));
             let least = self.least.entry(family).or_default();
-            *least = (*least).max(if named { count } else { distinct.len() });
+            *least = (*least).max(if named {
+                count
+            } else if is_look && !headers {
+                1
+            } else {
+                distinct.len()
+            });
         }
     }
 
@@ -127,6 +135,16 @@ impl Ideal {
     /// Whether another message may be taken for this one.
     pub(crate) fn is_single(&self, letter: &Letter) -> bool {
         self.letters.iter().filter(|other| other.family() == letter.family()).count() == 1
+    }
+
+    /// Whether no other message has its header.
+    pub(crate) fn has_own_header(&self, letter: &Letter) -> bool {
+        let header = |letter: &Letter| {
+            let at = letter.bytes.windows(4).position(|four| four == b"\r\n\r\n");
+            letter.bytes[..at.unwrap()].to_vec()
+        };
+        let own = header(letter);
+        self.letters.iter().filter(|other| header(other) == own).count() == 1
     }
 
     /// Whether the message, or one that looks like it, is here or was.

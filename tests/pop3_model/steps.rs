@@ -56,7 +56,7 @@ impl World {
                 0..=3 => {
                     let old = format!("m{}", random.below(n.max(1)) + 1);
                     let twice = self.upstream.iter().any(|(id, _)| *id == old);
-                    let single = self.ideal.is_single(&letter);
+                    let single = self.ideal.has_own_header(&letter);
                     if (twice && random.one_in(4)) || (!twice && single && self.reusable(&old, size).await) {
                         unique_id = old;
                     }
@@ -65,7 +65,7 @@ impl World {
                 4 => {
                     let number = format!("{}", self.upstream.len() + 1);
                     let used = self.upstream.iter().any(|(id, _)| *id == number);
-                    if !used && self.ideal.is_single(&letter) && self.reusable(&number, size).await {
+                    if !used && self.ideal.has_own_header(&letter) && self.reusable(&number, size).await {
                         unique_id = number;
                     }
                 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tributary::demo::pop3d::{Pop3d, Quirks, Settings as ServerSettings, UniqueIds, Window};
+use tokio::time::timeout;
+use tributary::demo::pop3d::{Pop3d, Quirks, Settings as ServerSettings, Top, UniqueIds, Window};
 use tributary::mail::{FlagList, MailboxId, MailboxName, Uid, UidSet};
 use tributary::poll::{AccountSettings, FirstPoll, LeaveOnServer, Mode, PollNowError};
 use tributary::store::{self, BodyCursor, LedgerState};
@@ -14,6 +15,8 @@ use super::random::Random;
 
 /// Polls in which all has to come to rest.
 const TRIES: usize = 15;
+/// For one poll, in which nothing is ever silent.
+const PATIENCE: Duration = Duration::from_secs(40);
 const ACCOUNT: &str = "u/a";
 const MAILBOXES: [&str; 2] = ["a", "Trash"];
 
@@ -62,8 +65,21 @@ impl World {
         let told = vec![format!("{quirks:?} {first_poll:?}")];
         let (ideal, upstream) = (Ideal::default(), Vec::new());
         let (paused, drift, faulty, renamed) = (false, 0, 0, false);
-        let mut world =
-            Self { server, house, ideal, upstream, settings, quirks, announces_uidl, alike, paused, drift, faulty, renamed, told };
+        let mut world = Self {
+            server,
+            house,
+            ideal,
+            upstream,
+            settings,
+            quirks,
+            announces_uidl,
+            alike,
+            paused,
+            drift,
+            faulty,
+            renamed,
+            told,
+        };
         let trash = MailboxName::new("Trash").unwrap();
         let house = world.house();
         if house.store.mailbox(house.user().await, &trash).await.unwrap().is_none() {
@@ -133,7 +149,8 @@ impl World {
 
     /// One poll, whatever comes of it. True: it went well and found nothing to do.
     pub(crate) async fn poll(&mut self) -> Result<bool, String> {
-        let outcome = self.house().poller.poll_on_demand(ACCOUNT, Mode::Normal, !self.paused).await;
+        let poll = self.house().poller.poll_on_demand(ACCOUNT, Mode::Normal, !self.paused);
+        let outcome = timeout(PATIENCE, poll).await.map_err(|_| "the poll does not end".to_owned())?;
         if self.paused {
             return if outcome == Err(PollNowError::Paused) { Ok(false) } else { Err(format!("paused: {outcome:?}")) };
         }
@@ -232,7 +249,7 @@ impl World {
         let named = |index: usize, id: &str| has_ids && index < ends && is_own(id);
         let listed: Vec<_> =
             shown.iter().enumerate().map(|(index, (id, letter))| (letter.clone(), named(index, id))).collect();
-        self.ideal.sight(&listed);
+        self.ideal.sight(&listed, !matches!(self.quirks.top, Top::Absent | Top::Truncated));
     }
 
     /// What the policy wants gone is gone.
