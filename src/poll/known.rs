@@ -55,8 +55,7 @@ impl Known {
         let nameless = listing.iter().any(|item| item.unique_id.is_none());
         let listed: HashSet<&[u8]> = listing.iter().filter_map(|item| item.unique_id).collect();
         for (key, row) in ledger {
-            let missing = (reset || nameless) && is_missing(key, &listed);
-            if !missing && !is_synthetic(key) {
+            if !is_missing(key, &listed) && !is_synthetic(key) {
                 continue;
             }
             let skipped = row.state == LedgerState::Skipped;
@@ -64,7 +63,9 @@ impl Known {
                 continue;
             }
             let index = known.rows.len();
-            if row.header_hash == [0; 16] {
+            if !(reset || nameless || is_synthetic(key)) {
+                // One message may have a new unique-id as well: its content tells.
+            } else if row.header_hash == [0; 16] {
                 known.by_size.entry(row.listed_size).or_default().push(index);
             } else {
                 known.by_header.entry((row.header_hash, row.listed_size)).or_default().push(index);
@@ -114,10 +115,10 @@ impl Known {
         let same = self.by_content.get(&store::half(&hash)).into_iter().flatten();
         let named = same.copied().map(|index| (index, Match::Header));
         // Each takes what is most like it, so that it leaves the other to one that looks the same.
-        let rows: Vec<_> = match (message.has_unique_id, self.reset) {
-            (false, _) => nameless.into_iter().chain(named).collect(),
-            (true, true) => named.chain(nameless).collect(),
-            (true, false) => nameless.into_iter().collect(),
+        let rows: Vec<_> = if message.has_unique_id {
+            named.chain(nameless).collect()
+        } else {
+            nameless.into_iter().chain(named).collect()
         };
         if let Some((index, how)) = rows.into_iter().find(|(index, _)| self.get(*index).is_some()) {
             return Some((self.claim(index, message.has_unique_id)?, how));

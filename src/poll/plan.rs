@@ -175,7 +175,11 @@ pub(super) fn plan(listing: &Listing, ledger: &Ledger, troubles: &Troubles, poli
     }
     plan.retrieve.sort_by_key(Target::order);
     if listing.is_complete() {
-        plan.forget = forgettable(ledger, &listed, plan.reset);
+        // What is to be fetched may be a missing message under a new unique-id: its row is needed until that is known.
+        let renamed = |target: &Target| target.unique_id.is_some();
+        let asked = |c: &Comparison| matches!(c.question, Question::Unknown(_)) && renamed(&c.target);
+        let awaited = plan.retrieve.iter().any(renamed) || plan.compare.iter().any(asked);
+        plan.forget = forgettable(ledger, &listed, plan.reset || awaited);
     }
     if policy.fetch_skipped {
         plan.forget.extend(ledger.keys().filter(|id| id.first() == Some(&2)).cloned());
@@ -273,10 +277,10 @@ pub(super) fn is_missing(id: &[u8], listed: &HashSet<&[u8]>) -> bool {
 
 /// Rows that the listing no longer shows. Where most of what should be there is missing at once, the listing is not
 /// believed: to forget in error is to fetch everything again, to remember in vain costs a row.
-fn forgettable(ledger: &Ledger, listed: &HashSet<&[u8]>, reset: bool) -> Vec<Vec<u8>> {
+fn forgettable(ledger: &Ledger, listed: &HashSet<&[u8]>, awaited: bool) -> Vec<Vec<u8>> {
     let expected = ledger.values().filter(|row| row.state != LedgerState::Gone).count();
     let lost = ledger.iter().filter(|(id, row)| row.state != LedgerState::Gone && is_missing(id, listed)).count();
-    let doubtful = reset || (lost > BELIEVED_LOSS && lost * 2 > expected);
+    let doubtful = awaited || (lost > BELIEVED_LOSS && lost * 2 > expected);
     let gone = |row: &LedgerRow| row.state == LedgerState::Gone || !doubtful;
     ledger.iter().filter(|(id, row)| is_missing(id, listed) && gone(row)).map(|(id, _)| id.clone()).collect()
 }
