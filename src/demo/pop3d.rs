@@ -265,6 +265,12 @@ impl Pop3d {
         self.shared.lock().messages.iter().map(|message| message.unique_id.clone()).collect()
     }
 
+    /// The messages in the maildrop with their unique-ids.
+    pub fn contents(&self) -> Vec<(String, Arc<[u8]>)> {
+        let maildrop = self.shared.lock();
+        maildrop.messages.iter().map(|message| (message.unique_id.clone(), Arc::clone(&message.bytes))).collect()
+    }
+
     /// What has happened so far.
     pub fn counters(&self) -> Counters {
         self.shared.lock().counters

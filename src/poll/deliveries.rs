@@ -12,7 +12,7 @@ use super::policy::Wish;
 use super::resolve::Retrieval;
 use super::source::Destination;
 use crate::ingest::{self, Intake, Prepared};
-use crate::mail::{BodyId, FlagList};
+use crate::mail::FlagList;
 use crate::store::{self, Delivered, Delivery, LedgerChange, NewMessage, Store};
 
 /// Messages in flight.
@@ -52,13 +52,11 @@ pub(super) struct Deliveries {
 
 impl Deliveries {
     pub(super) fn new(store: Store, destination: Destination, delete_upstream: bool) -> Self {
-        let recipient =
-            Recipient { store, destination, delete_upstream, known: Arc::default(), compares_bodies: false };
+        let recipient = Recipient { store, destination, delete_upstream, known: Arc::default() };
         Self { recipient, tasks: JoinSet::new(), submitted: None, octets: 0 }
     }
 
     pub(super) fn set_known(&mut self, known: Known) {
-        self.recipient.compares_bodies = known.compares_bodies();
         self.recipient.known = Arc::new(Mutex::new(known));
     }
 
@@ -100,7 +98,6 @@ struct Recipient {
     destination: Destination,
     delete_upstream: bool,
     known: Arc<Mutex<Known>>,
-    compares_bodies: bool,
 }
 
 /// A message's place in the order of its maildrop. Dropped: the next one may go.
@@ -118,23 +115,34 @@ impl Recipient {
         turn: Turn,
     ) -> Result<(Arrival, Option<Wish>), store::Error> {
         let prepared = intake.finish().await?;
-        let hash = prepared.body.hash();
-        let body = if self.compares_bodies { self.store.body_of(hash).await? } else { None };
         if let Some(previous) = turn.previous {
             // An error says that the previous one was not submitted at all: it is not waited for.
             let _ = previous.await;
         }
         let Retrieval { target, reused, .. } = retrieval;
         let (account, listed_size) = (self.destination.account, target.size.unwrap_or(octets));
-        let found = if *reused { None } else { self.find(&prepared, body, listed_size, retrieval) };
+        // The row that a unique-id has comes first: where it is of this very message, another like it is none of it.
+        let is_own = match &target.unique_id {
+            Some(unique_id) if *reused => {
+                self.store.content_of(account, unique_id.clone()).await? == store::half(&prepared.body.hash())
+            }
+            _ => false,
+        };
+        let found = if is_own { None } else { self.find(&prepared, listed_size, retrieval) };
         if let Some((row, how)) = found {
             let arrival = if how == Match::Content { Arrival::KnownContent } else { Arrival::KnownHeader };
-            let change = match &target.unique_id {
-                Some(unique_id) => Some(LedgerChange::Adopt { from: row.key.clone(), to: unique_id.clone() }),
-                None => row.is_resized(listed_size).then(|| LedgerChange::Resize(row.key.clone(), listed_size)),
-            };
-            if let Some(change) = change {
-                self.store.change_ledger(account, vec![change]).await?;
+            let mut changes = Vec::new();
+            if let Some(unique_id) = &target.unique_id {
+                if *reused {
+                    changes.push(LedgerChange::Forget(unique_id.clone()));
+                }
+                changes.push(LedgerChange::Adopt { from: row.key.clone(), to: unique_id.clone() });
+                changes.push(LedgerChange::Resize(unique_id.clone(), listed_size));
+            } else if row.is_resized(listed_size) {
+                changes.push(LedgerChange::Resize(row.key.clone(), listed_size));
+            }
+            if !changes.is_empty() {
+                self.store.change_ledger(account, changes).await?;
             }
             return Ok((arrival, row.wish.filter(|wish| wish.confirmed || target.unique_id.is_none())));
         }
@@ -168,16 +176,10 @@ impl Recipient {
         Ok((arrival, retrieval.wish))
     }
 
-    fn find(
-        &self,
-        prepared: &Prepared,
-        body: Option<BodyId>,
-        listed_size: u64,
-        retrieval: &Retrieval,
-    ) -> Option<(Candidate, Match)> {
+    fn find(&self, prepared: &Prepared, listed_size: u64, retrieval: &Retrieval) -> Option<(Candidate, Match)> {
         let has_unique_id = retrieval.target.unique_id.is_some();
-        let by_content_only = retrieval.by_content_only;
-        let message = Fetched { prepared, listed_size, has_unique_id, by_content_only };
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).find(&message, body)
+        let Retrieval { reused, by_content_only, .. } = *retrieval;
+        let message = Fetched { prepared, listed_size, has_unique_id, by_content_only, reused };
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).find(&message)
     }
 }

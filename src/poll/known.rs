@@ -6,7 +6,6 @@ use std::collections::{HashMap, HashSet};
 use super::plan::{Ledger, is_missing, is_synthetic};
 use super::policy::{Policy, Wish};
 use crate::ingest::Prepared;
-use crate::mail::BodyId;
 use crate::pop3::Listing;
 use crate::store::{self, LedgerState};
 
@@ -20,9 +19,6 @@ pub(super) struct Candidate {
     pub(super) wish: Option<Wish>,
     listed_size: u64,
     stored_at: i64,
-    body: Option<BodyId>,
-    /// The message is here: its content can be compared.
-    alive: bool,
 }
 
 impl Candidate {
@@ -44,7 +40,7 @@ pub(super) enum Match {
 pub(super) struct Known {
     rows: Vec<Option<Candidate>>,
     by_header: HashMap<HeaderKey, Vec<usize>>,
-    by_body: HashMap<BodyId, Vec<usize>>,
+    by_content: HashMap<[u8; 16], Vec<usize>>,
     /// Rows of messages stored by their content.
     contents: HashMap<Vec<u8>, usize>,
     /// Skipped messages of which only the size was looked at.
@@ -59,8 +55,7 @@ impl Known {
         let nameless = listing.iter().any(|item| item.unique_id.is_none());
         let listed: HashSet<&[u8]> = listing.iter().filter_map(|item| item.unique_id).collect();
         for (key, row) in ledger {
-            let missing = (reset || nameless) && is_missing(key, &listed);
-            if !missing && !is_synthetic(key) {
+            if !is_missing(key, &listed) && !is_synthetic(key) {
                 continue;
             }
             let skipped = row.state == LedgerState::Skipped;
@@ -68,32 +63,34 @@ impl Known {
                 continue;
             }
             let index = known.rows.len();
-            if row.header_hash == [0; 16] {
+            if !(reset || nameless || is_synthetic(key)) {
+                // One message may have a new unique-id as well: its content tells.
+            } else if row.header_hash == [0; 16] {
                 known.by_size.entry(row.listed_size).or_default().push(index);
             } else {
                 known.by_header.entry((row.header_hash, row.listed_size)).or_default().push(index);
             }
             if key.first() == Some(&0) {
                 known.contents.insert(key.clone(), index);
-            } else if let Some(body) = row.body {
-                known.by_body.entry(body).or_default().push(index);
+            } else if row.content != [0; 16] {
+                known.by_content.entry(row.content).or_default().push(index);
             }
             known.rows.push(Some(Candidate {
                 key: key.clone(),
                 wish: policy.wish(row, None),
                 listed_size: row.listed_size,
                 stored_at: row.stored_at,
-                body: row.body,
-                alive: row.message.is_some(),
             }));
         }
         known
     }
 
-    /// Rows with this header and size. Without a Message-ID a header tells too little of what was stored.
+    /// Rows with this header and size, those with a unique-id first: they stand for messages that had one. Without a Message-ID a header tells too little of what was stored.
     pub(super) fn with_header(&self, key: HeaderKey, has_message_id: bool) -> Vec<usize> {
         let fits = |index: &usize| self.get(*index).is_some_and(|row| has_message_id || row.is_header_only());
-        self.by_header.get(&key).into_iter().flatten().copied().filter(fits).collect()
+        let mut rows: Vec<usize> = self.by_header.get(&key).into_iter().flatten().copied().filter(fits).collect();
+        rows.sort_by_key(|index| self.get(*index).is_some_and(|row| is_synthetic(&row.key)));
+        rows
     }
 
     /// Skipped rows of this size, of messages that were there when this one was.
@@ -110,33 +107,30 @@ impl Known {
         self.rows.get_mut(index)?.take()
     }
 
-    /// Whether the content of fetched messages decides anything.
-    pub(super) fn compares_bodies(&self) -> bool {
-        !self.by_body.is_empty()
-    }
-
-    /// The row of a message that was fetched whole; `body` is the stored body with its octets. Its header counts only where
-    /// it is no guess: with a Message-ID, or where what was stored is no longer here to be compared.
-    pub(super) fn find(&mut self, message: &Fetched<'_>, body: Option<BodyId>) -> Option<(Candidate, Match)> {
-        let content = store::content_key(&message.prepared.body.hash());
-        if let Some(index) = self.contents.get(&content) {
-            return Some((self.claim(*index, message.has_unique_id)?, Match::Content));
+    /// The row of a message that was fetched whole. Its header counts only with a Message-ID.
+    pub(super) fn find(&mut self, message: &Fetched<'_>) -> Option<(Candidate, Match)> {
+        let hash = message.prepared.body.hash();
+        let content = store::content_key(&hash);
+        let nameless = self.contents.get(&content).map(|index| (*index, Match::Content));
+        let same = self.by_content.get(&store::half(&hash)).into_iter().flatten();
+        let named = same.copied().map(|index| (index, Match::Header));
+        // Each takes what is most like it, so that it leaves the other to one that looks the same.
+        let rows: Vec<_> = if message.has_unique_id {
+            named.chain(nameless).collect()
+        } else {
+            nameless.into_iter().chain(named).collect()
+        };
+        if let Some((index, how)) = rows.into_iter().find(|(index, _)| self.get(*index).is_some()) {
+            return Some((self.claim(index, message.has_unique_id)?, how));
         }
         if message.has_unique_id && !self.reset {
             return None;
         }
-        let same = body.and_then(|body| self.by_body.get(&body)).into_iter().flatten();
-        if let Some(index) = same.copied().find(|index| self.get(*index).is_some()) {
-            return Some((self.claim(index, message.has_unique_id)?, Match::Header));
-        }
-        if message.by_content_only {
+        if message.by_content_only || message.reused || !message.prepared.has_message_id {
             return None;
         }
         let rows = self.by_header.get(&(message.prepared.header_hash, message.listed_size))?;
-        let fits = |index: &usize| {
-            self.get(*index).is_some_and(|row| message.prepared.has_message_id || (!row.alive && row.body.is_some()))
-        };
-        let index = rows.iter().copied().find(fits)?;
+        let index = rows.iter().copied().find(|index| self.get(*index).is_some())?;
         Some((self.claim(index, message.has_unique_id)?, Match::Header))
     }
 
@@ -153,6 +147,8 @@ pub(super) struct Fetched<'a> {
     pub(super) has_unique_id: bool,
     /// Others have its header and size.
     pub(super) by_content_only: bool,
+    /// Its unique-id is that of another message.
+    pub(super) reused: bool,
 }
 
 impl Candidate {

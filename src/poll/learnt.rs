@@ -6,7 +6,7 @@ use super::Error;
 use super::drive::Tally;
 use super::known::HeaderKey;
 use super::policy::DAY;
-use crate::pop3::{self, ErrorKind, Method};
+use crate::pop3::{self, ErrorKind, Method, Misbehavior};
 
 /// Messages that a dry run keeps in mind.
 const MAX_TOLD: usize = 1_000_000;
@@ -88,6 +88,12 @@ impl Learnt {
             self.use_top = self.top_failures < 2;
             return true;
         }
+        let merged = matches!(error, pop3::Error::Misbehavior(Misbehavior::MergedMessages(_)));
+        if self.use_pipelining && merged {
+            // One at a time, a message is what comes, whatever LIST says.
+            self.use_pipelining = false;
+            return true;
+        }
         if self.use_pipelining && tally.pipelining && matches!(error, pop3::Error::Timeout { .. }) {
             self.use_pipelining = false;
             return !tally.listed;
@@ -146,6 +152,14 @@ mod tests {
         let listed = Tally { listed: true, ..pipelining };
         assert!(!later.learn_from(&silent, listed), "what was fetched is fetched; the rest has time");
         assert!(!later.use_pipelining);
+    }
+
+    #[test]
+    fn messages_that_run_together_are_asked_for_one_at_a_time() {
+        let merged = Error::Session(Misbehavior::MergedMessages(3).into());
+        let mut learnt = Learnt::default();
+        assert!(learnt.learn_from(&merged, Tally { listed: true, ..Tally::default() }));
+        assert!(!learnt.use_pipelining && !learnt.learn_from(&merged, Tally::default()));
     }
 
     #[test]

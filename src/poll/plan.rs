@@ -128,7 +128,7 @@ pub(super) struct Plan {
     pub(super) too_long: u64,
     /// The first few of them, with their listed size.
     pub(super) too_large: Vec<(String, u64)>,
-    /// Most of the listing is unknown and stored messages are missing from it: the server may have given its messages
+    /// Most unique-ids of the listing are unknown and stored messages are missing from it: the server may have given its messages
     /// new unique-ids. What is unknown is compared with what is missing, and no row of a missing one is forgotten.
     pub(super) reset: bool,
     /// No listed message is known.
@@ -161,7 +161,7 @@ pub(super) fn plan(listing: &Listing, ledger: &Ledger, troubles: &Troubles, poli
     plan.claim(claims, listing.len());
     let renamed = unknown.iter().filter(|message| message.target.unique_id.is_some()).count();
     let missing = ledger.iter().any(|(id, row)| row.state != LedgerState::Gone && is_missing(id, &listed));
-    plan.reset = missing && renamed * 2 > listing.len();
+    plan.reset = missing && renamed * 2 > listed.len();
     let nameless = renamed < unknown.len();
     let sizes: HashSet<u64> = if unknown.is_empty() {
         HashSet::new()
@@ -175,7 +175,11 @@ pub(super) fn plan(listing: &Listing, ledger: &Ledger, troubles: &Troubles, poli
     }
     plan.retrieve.sort_by_key(Target::order);
     if listing.is_complete() {
-        plan.forget = forgettable(ledger, &listed, plan.reset);
+        // What is to be fetched may be a missing message under a new unique-id: its row is needed until that is known.
+        let renamed = |target: &Target| target.unique_id.is_some();
+        let asked = |c: &Comparison| matches!(c.question, Question::Unknown(_)) && renamed(&c.target);
+        let awaited = plan.retrieve.iter().any(renamed) || plan.compare.iter().any(asked);
+        plan.forget = forgettable(ledger, &listed, plan.reset || awaited);
     }
     if policy.fetch_skipped {
         plan.forget.extend(ledger.keys().filter(|id| id.first() == Some(&2)).cloned());
@@ -273,10 +277,10 @@ pub(super) fn is_missing(id: &[u8], listed: &HashSet<&[u8]>) -> bool {
 
 /// Rows that the listing no longer shows. Where most of what should be there is missing at once, the listing is not
 /// believed: to forget in error is to fetch everything again, to remember in vain costs a row.
-fn forgettable(ledger: &Ledger, listed: &HashSet<&[u8]>, reset: bool) -> Vec<Vec<u8>> {
+fn forgettable(ledger: &Ledger, listed: &HashSet<&[u8]>, awaited: bool) -> Vec<Vec<u8>> {
     let expected = ledger.values().filter(|row| row.state != LedgerState::Gone).count();
     let lost = ledger.iter().filter(|(id, row)| row.state != LedgerState::Gone && is_missing(id, listed)).count();
-    let doubtful = reset || (lost > BELIEVED_LOSS && lost * 2 > expected);
+    let doubtful = awaited || (lost > BELIEVED_LOSS && lost * 2 > expected);
     let gone = |row: &LedgerRow| row.state == LedgerState::Gone || !doubtful;
     ledger.iter().filter(|(id, row)| is_missing(id, listed) && gone(row)).map(|(id, _)| id.clone()).collect()
 }

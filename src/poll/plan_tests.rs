@@ -15,7 +15,7 @@ const NOW: i64 = 1_000_000;
 fn row(state: LedgerState) -> LedgerRow {
     let body = (state != Skipped).then_some(BodyId(1));
     let message = body.and_then(|_| Some((MailboxId(1), Uid::new(1)?)));
-    LedgerRow { state, message, body, listed_size: 10, header_hash: [7; 16], stored_at: NOW - 100 }
+    LedgerRow { state, message, body, listed_size: 10, header_hash: [7; 16], stored_at: NOW - 100, content: [0; 16] }
 }
 
 fn ledger(rows: &[(&str, LedgerState)]) -> Ledger {

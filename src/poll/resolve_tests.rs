@@ -14,7 +14,7 @@ const NOW: i64 = 1_000_000;
 fn row(hash: u8, state: LedgerState) -> LedgerRow {
     let body = (state != LedgerState::Skipped).then_some(BodyId(u64::from(hash)));
     let message = body.and_then(|_| Some((MailboxId(1), Uid::new(1)?)));
-    LedgerRow { state, message, body, listed_size: 10, header_hash: [hash; 16], stored_at: NOW - 100 }
+    LedgerRow { state, message, body, listed_size: 10, header_hash: [hash; 16], stored_at: NOW - 100, content: [0; 16] }
 }
 
 fn stored(rows: &[(&str, u8)]) -> Ledger {

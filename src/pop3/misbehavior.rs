@@ -88,6 +88,9 @@ pub enum Misbehavior {
     /// TOP brought lines of the body although none was asked for: not kept.
     #[error("TOP shows more than the header of message {0}")]
     TopWithBody(u32),
+    /// The end of a message was lost, and the answer to the next command became a part of it.
+    #[error("message {0} has no end, and the next one follows in it")]
+    MergedMessages(u32),
     /// The answer to TOP ended before the blank line behind the header.
     #[error("TOP shows the header of message {0} without its end")]
     TopTruncated(u32),
@@ -116,7 +119,7 @@ pub enum Misbehavior {
 
 impl Misbehavior {
     /// One of each kind.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::LineTooLong,
         Self::MalformedReply,
         Self::BannerLines,
@@ -144,6 +147,7 @@ impl Misbehavior {
         Self::DuplicateUniqueId(0),
         Self::NumericUniqueIds(0),
         Self::TopWithBody(0),
+        Self::MergedMessages(0),
         Self::TopTruncated(0),
         Self::HeaderTooLong(0),
         Self::UnstuffedDot(0),
@@ -186,6 +190,7 @@ impl Misbehavior {
             Self::DuplicateUniqueId(_) => "duplicate_unique_id",
             Self::NumericUniqueIds(_) => "numeric_unique_ids",
             Self::TopWithBody(_) => "top_with_body",
+            Self::MergedMessages(_) => "merged_messages",
             Self::TopTruncated(_) => "top_truncated",
             Self::HeaderTooLong(_) => "header_too_long",
             Self::UnstuffedDot(_) => "unstuffed_dot",

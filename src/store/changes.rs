@@ -111,9 +111,9 @@ impl Reader {
         let places = self.places(account)?;
         let ledger = rows.into_iter().map(|(unique_id, row)| {
             let message = places.get(&row.body).copied();
-            let UidlRow { state, body, listed_size, header_hash, stored_at } = row;
+            let UidlRow { state, body, listed_size, header_hash, stored_at, content } = row;
             let body = Some(body).filter(|body| body.0 != 0);
-            (unique_id, LedgerRow { state, message, body, listed_size, header_hash, stored_at })
+            (unique_id, LedgerRow { state, message, body, listed_size, header_hash, stored_at, content })
         });
         Ok(ledger.collect())
     }

@@ -45,7 +45,7 @@ pub use types::{
     Appended, Copied, Counts, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, LedgerRow, LedgerState,
     Mailbox, NewMessage, PollState, Record, Settings, Sizes, Trouble,
 };
-pub use upstream::{content_key, header_key};
+pub use upstream::{content_key, half, header_key};
 
 use crate::mail::{AccountId, MailboxId, MailboxName, ModSeq, SpecialUse, UidSet, UserId};
 use notify::lock;

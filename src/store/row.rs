@@ -278,6 +278,8 @@ pub(super) struct UidlRow {
     pub(super) listed_size: u64,
     pub(super) header_hash: [u8; 16],
     pub(super) stored_at: i64,
+    /// The first half of the BLAKE3 of its octets; zero when it was skipped, or written before rows had it.
+    pub(super) content: [u8; 16],
 }
 
 impl UidlRow {
@@ -293,6 +295,7 @@ impl UidlRow {
         out.extend(self.listed_size.to_le_bytes());
         out.extend(self.header_hash);
         out.extend(self.stored_at.to_le_bytes());
+        out.extend(self.content);
         out
     }
 
@@ -311,6 +314,7 @@ impl UidlRow {
             listed_size: input.u64()?,
             header_hash: input.array()?,
             stored_at: input.i64()?,
+            content: if input.rest.is_empty() { [0; 16] } else { input.array()? },
         })
     }
 }

@@ -135,6 +135,8 @@ pub struct LedgerRow {
     pub header_hash: [u8; 16],
     /// When it was stored, seconds since 1970.
     pub stored_at: i64,
+    /// The first half of the BLAKE3 of its octets, also when these are gone; zero where it is not known.
+    pub content: [u8; 16],
 }
 
 /// A change of one ledger row. A change of a row that is not there does nothing.
@@ -158,7 +160,7 @@ pub enum LedgerChange {
     /// `first_poll` has been applied to all that was there.
     EndFirstPoll,
     /// The server now calls the message `from` by the unique-id `to`: the row moves there, as `Stored`. Nothing
-    /// happens when `to` is known already.
+    /// happens when `to` is known already, unless it was skipped.
     Adopt {
         /// The unique-id it had.
         from: Vec<u8>,

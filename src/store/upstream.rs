@@ -8,7 +8,7 @@ use super::Store;
 use super::error::{Error, Result};
 use super::reader::Reader;
 use super::row::{BodyRow, DeadRow, UidlRow};
-use super::schema::{HASH, POLL_STATE, TROUBLE};
+use super::schema::{POLL_STATE, TROUBLE, UIDL};
 use super::txn::Txn;
 use super::types::{Delivered, Delivery, LedgerChange, LedgerRow, LedgerState, NewMessage, PollState, Trouble};
 use crate::mail::{AccountId, BodyId, MailboxId};
@@ -17,6 +17,12 @@ use crate::mail::{AccountId, BodyId, MailboxId};
 /// 0x7E, so none starts with this byte.
 pub fn content_key(hash: &[u8; 32]) -> Vec<u8> {
     [&[0], hash.as_slice()].concat()
+}
+
+/// What a ledger row keeps of the BLAKE3 of a message.
+pub fn half(hash: &[u8; 32]) -> [u8; 16] {
+    let (half, _) = hash.split_at(16);
+    half.try_into().unwrap_or_default()
 }
 
 /// The ledger key of a message that `first_poll` left where it is and whose server has no unique-ids: what TOP and LIST tell
@@ -69,9 +75,9 @@ impl Store {
         self.write(move |txn| txn.change_poll_state(account, &change)).await
     }
 
-    /// The body with these octets.
-    pub async fn body_of(&self, hash: [u8; 32]) -> Result<Option<BodyId>> {
-        self.read(move |reader| reader.body_of(&hash)).await
+    /// What is known of the octets of the message with this unique-id; zero where nothing is.
+    pub async fn content_of(&self, account: AccountId, unique_id: Vec<u8>) -> Result<[u8; 16]> {
+        self.read(move |reader| reader.content_of(account, &unique_id)).await
     }
 
     /// Makes all of the changes in one transaction.
@@ -107,6 +113,7 @@ impl Txn<'_> {
             listed_size: delivery.listed_size,
             header_hash: delivery.header_hash,
             stored_at: self.now,
+            content: half(&message.body.hash()),
         };
         self.tables.uidl.insert((account.0, key.as_slice()), row.encode().as_slice())?;
         Ok(appended.uids.first().map_or(Delivered::Duplicate, |uid| Delivered::Stored(*uid)))
@@ -127,7 +134,7 @@ impl Txn<'_> {
                     if self.ledger_row(account, unique_id)?.is_none() {
                         let (listed_size, header_hash) = (*listed_size, *header_hash);
                         let (state, body, stored_at) = (LedgerState::Skipped, BodyId(0), self.now);
-                        let row = UidlRow { state, body, listed_size, header_hash, stored_at };
+                        let row = UidlRow { state, body, listed_size, header_hash, stored_at, content: [0; 16] };
                         self.put_ledger_row(account, unique_id, &row)?;
                     }
                 }
@@ -140,7 +147,7 @@ impl Txn<'_> {
                 }
                 LedgerChange::Adopt { from, to } => {
                     let Some(row) = self.ledger_row(account, from)? else { continue };
-                    if self.ledger_row(account, to)?.is_some() {
+                    if self.ledger_row(account, to)?.is_some_and(|known| known.state != LedgerState::Skipped) {
                         continue;
                     }
                     let state = if row.state == LedgerState::Skipped { row.state } else { LedgerState::Stored };
@@ -206,8 +213,11 @@ impl Txn<'_> {
         Ok(state)
     }
 
-    /// Whether the message of this row is the one delivered. Its octets may be gone: then the header decides.
+    /// Whether the message of this row is the one delivered. Where nothing is known of its octets the header decides.
     fn is_same(&self, row: &UidlRow, delivery: &Delivery) -> Result<bool> {
+        if row.content != [0; 16] {
+            return Ok(row.content == half(&delivery.message.body.hash()));
+        }
         let alive = self.tables.body.get(row.body.0)?.map(|row| BodyRow::decode(row.value())).transpose()?;
         let dead = self.tables.dead.get(row.body.0)?.map(|row| DeadRow::decode(row.value())).transpose()?;
         let known = alive.or_else(|| dead.map(|row| row.body));
@@ -237,12 +247,13 @@ impl Reader {
         .collect()
     }
 
+    pub(super) fn content_of(&self, account: AccountId, unique_id: &[u8]) -> Result<[u8; 16]> {
+        let found = self.meta.open_table(UIDL)?.get((account.0, unique_id))?;
+        Ok(found.map(|row| UidlRow::decode(row.value())).transpose()?.map_or([0; 16], |row| row.content))
+    }
+
     pub(super) fn poll_state(&self, account: AccountId) -> Result<PollState> {
         let found = self.meta.open_table(POLL_STATE)?.get(account.0)?;
         Ok(found.map(|row| PollState::decode(row.value())).transpose()?.unwrap_or_default())
-    }
-
-    pub(super) fn body_of(&self, hash: &[u8; 32]) -> Result<Option<BodyId>> {
-        Ok(self.meta.open_table(HASH)?.get(hash)?.map(|id| BodyId(id.value())))
     }
 }

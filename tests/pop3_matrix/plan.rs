@@ -6,15 +6,12 @@ use tributary::demo::pop3d::{At, Chunks, Quirks, Settings as ServerSettings, Tra
 use tributary::poll::LeaveOnServer;
 
 use super::case::{Case, Fault, Phase};
-use super::world::{QUITTED, World, octets_of_answer};
+use super::world::World;
 
 /// Bytes between two places in the output.
 const STRIDE: usize = 64;
 /// Where others are repeated with bytes one at a time.
 const CHUNKED_STRIDE: usize = 512;
-/// The end of a message, with the line end before it.
-const END: &[u8] = b"\r\n.\r\n";
-
 const POLICIES: [LeaveOnServer; 4] = [
     LeaveOnServer::Forever,
     LeaveOnServer::Never,
@@ -47,11 +44,9 @@ pub(crate) async fn cases(world: &World) -> Vec<Case> {
                 let (fault, at, chunks) = (Fault::Cut, At::Byte(u64::MAX), Chunks::Whole);
                 let clean = Case { policy, phase, pipelining, fault, at, chunks };
                 let traffic = clean.record(world).await;
-                let fetches_many = pipelining && phase == Phase::Fetching;
                 for (fault, chunks) in kinds(&clean) {
                     let places = places(traffic, fault, chunks).into_iter();
-                    let clear = |at: &At| !(fault.garbles() && fetches_many && is_end_of_message(world, *at, traffic));
-                    cases.extend(places.filter(clear).map(|at| Case { fault, at, chunks, ..clean }));
+                    cases.extend(places.map(|at| Case { fault, at, chunks, ..clean }));
                 }
             }
         }
@@ -81,17 +76,4 @@ fn places(traffic: Traffic, fault: Fault, chunks: Chunks) -> Vec<At> {
         places.extend((0..=traffic.answers).filter(|_| fault.garbles()).map(|answer| At::Answer(answer, 2)));
     }
     places
-}
-
-/// Whether the place is in the end of a message behind which the next one comes unasked. If that is garbled, the next
-/// message becomes a part of this one and those behind it come under the unique-id of the one before: nothing in POP3
-/// tells, so such a place is in the matrix only where each message is asked for by itself.
-fn is_end_of_message(world: &World, at: At, traffic: Traffic) -> bool {
-    let At::Byte(byte) = at else { return false };
-    let messages: u64 = world.mail.iter().map(|message| octets_of_answer(message)).sum();
-    let mut end = traffic.octets.saturating_sub(QUITTED.len() as u64 + messages);
-    world.mail.iter().any(|message| {
-        end += octets_of_answer(message);
-        (end - END.len() as u64..end).contains(&byte)
-    })
 }

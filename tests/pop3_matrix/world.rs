@@ -148,12 +148,6 @@ pub(crate) fn unique_id(n: usize) -> String {
     format!("uid-{n:02}")
 }
 
-/// The octets of a message in the answer to RETR, with its first line and its last.
-pub(crate) fn octets_of_answer(message: &[u8]) -> u64 {
-    let dots = message.split_inclusive(|b| *b == b'\n').filter(|line| line.starts_with(b".")).count();
-    ("+OK\r\n".len() + message.len() + dots + ".\r\n".len()) as u64
-}
-
 /// Messages of several shapes, no two alike in more than a few lines.
 fn message(n: usize) -> Arc<[u8]> {
     let shape = match n % 5 {

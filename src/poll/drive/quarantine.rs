@@ -42,7 +42,8 @@ impl Drive<'_> {
     pub(super) fn blame(&mut self, error: &Error) {
         let receiving = self.receiving.take();
         let Error::Session(error) = error else { return };
-        if self.failure.is_some() {
+        let merged = matches!(error, pop3::Error::Misbehavior(Misbehavior::MergedMessages(_)));
+        if self.failure.is_some() || merged {
             return;
         }
         if let Some(retrieval) = self.overlong.take() {

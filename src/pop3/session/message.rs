@@ -16,6 +16,37 @@ pub(super) struct Message {
     decoder: BodyDecoder,
     /// For TOP: all that is kept of it.
     header: Option<HeaderCollector>,
+    /// What LIST says.
+    size: Option<u64>,
+    /// The last octets, to find a line that is cut into pieces.
+    tail: Vec<u8>,
+    /// A line begins like the answer to another command, which is on its way.
+    holds_answer: bool,
+}
+
+/// How an answer begins, behind the line before it.
+const ANSWER: &[u8] = b"\n+OK";
+
+impl Message {
+    /// Looks for the answer to the next command.
+    fn look_at(&mut self, piece: &[u8]) {
+        let seam = piece.get(..piece.len().min(ANSWER.len() - 1)).unwrap_or_default();
+        self.tail.extend_from_slice(seam);
+        let has_answer = |bytes| memchr::memmem::find(bytes, ANSWER).is_some();
+        self.holds_answer |= has_answer(&self.tail) || has_answer(piece);
+        if piece.len() >= ANSWER.len() {
+            self.tail.clear();
+            self.tail.extend_from_slice(piece);
+        }
+        self.tail.drain(..self.tail.len().saturating_sub(ANSWER.len() - 1));
+    }
+
+    /// Whether the end of the message seems to have been lost on its way, so that the next one became a part of it and
+    /// those behind it would come under the numbers of others. A message may hold such a line as well, and LIST may be
+    /// wrong about it: where commands are sent one at a time, nothing of this is asked.
+    fn is_merged(&self) -> bool {
+        self.holds_answer && self.size != Some(self.decoder.octets())
+    }
 }
 
 impl Session {
@@ -23,11 +54,19 @@ impl Session {
     pub(super) fn begin_message(&mut self, command: Command, bare_lf: bool) {
         let header = (command.verb == Verb::Top).then(|| HeaderCollector::new(self.options.limits.header));
         let decoder = BodyDecoder::new(bare_lf, command.size);
-        self.reading = Reading::Message(Message { number: command.message, decoder, header });
+        self.reading = Reading::Message(Message {
+            number: command.message,
+            decoder,
+            header,
+            size: command.size,
+            tail: b"\n".to_vec(),
+            holds_answer: false,
+        });
         self.in_flight.push_front(command);
     }
 
     pub(super) fn read_message(&mut self, data: &mut &[u8]) -> Result<(), Error> {
+        let others_wait = self.in_flight.len() > 1;
         let Reading::Message(message) = &mut self.reading else { return Ok(()) };
         let (number, limit) = (message.number, self.options.limits.message);
         let mut piece = Vec::with_capacity(data.len());
@@ -36,10 +75,17 @@ impl Session {
         let (octets, unstuffed) = (message.decoder.octets(), message.decoder.unstuffed);
         let is_header = message.header.is_some();
         let with_body = message.header.as_mut().is_some_and(|header| header.add(&piece));
+        if others_wait && !is_header {
+            message.look_at(&piece);
+        }
+        let merged = message.is_merged();
         self.progress = true;
         if with_body {
             self.top_keeps_to_headers = false;
             self.fault(Misbehavior::TopWithBody(number));
+        }
+        if merged && (ended || octets > limit) {
+            return Err(Misbehavior::MergedMessages(number).into());
         }
         if octets > limit && !is_header {
             if before <= limit {
@@ -65,7 +111,7 @@ impl Session {
     /// line end, or behind a last line without its line end, and then wait. False if there is no such message.
     pub(super) fn end_silent_message(&mut self) -> bool {
         let Reading::Message(message) = &self.reading else { return false };
-        let Some(end) = message.decoder.end_if_silent() else { return false };
+        let Some(end) = message.decoder.end_if_silent().filter(|_| !message.is_merged()) else { return false };
         self.note_end(message.number, end);
         self.end_reading();
         true

@@ -235,6 +235,7 @@ async fn the_check_names_what_is_wrong() {
             listed_size: 0,
             header_hash: [0; 16],
             stored_at: 0,
+            content: [0; 16],
         };
         Ok(txn.tables.uidl.insert((5, &b"x"[..]), row.encode().as_slice()).map(drop)?)
     })
