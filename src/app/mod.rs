@@ -178,11 +178,14 @@ impl Running {
         work.spawn(Storage::new(store.clone(), config.data_dir.clone(), &registry)?.run(work.token()));
         let deps = http::Deps { registry, readiness: readiness.clone(), accounts: accounts.clone() };
         let router = http::router(deps);
+        for listener in &listeners.http {
+            addresses.http.push(listen::announce(listener, "http")?);
+        }
+        // Before the first answer, which would deny it.
+        readiness.ready(Component::Http);
         for listener in listeners.http {
-            addresses.http.push(listen::announce(&listener, "http")?);
             http.spawn(http::serve(listener, router.clone(), http.token()));
         }
-        readiness.ready(Component::Http);
         Ok(Self { addresses, accounts, tls, readiness, work, http, store })
     }
 

@@ -5,7 +5,7 @@ use super::super::{Listing, Method, Misbehavior, Refusal, Verb};
 /// What a session tells its driver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Make the TLS handshake now, then call [`Session::tls_started`]. Bytes read before it are gone.
+    /// Make the TLS handshake now, then call [`Session::tls_started`](super::Session::tls_started). Bytes read before it are gone.
     StartTls,
     /// Logged in by this method.
     LoggedIn(Method),
