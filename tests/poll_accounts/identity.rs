@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use tributary::demo::pop3d::{Pop3d, Settings as ServerSettings, Top, UniqueIds};
+use tributary::demo::pop3d::{Action, Fault, Pop3d, Settings as ServerSettings, Top, UniqueIds};
 use tributary::poll::{AccountSettings, LeaveOnServer};
+use tributary::pop3::Verb;
 
 use super::support::*;
 
@@ -263,5 +264,39 @@ async fn an_incomplete_listing_forgets_and_deletes_nothing_it_does_not_show() {
     let report = house.poll_ok("u/a").await;
     assert_eq!((report.fetched, server.counters().retrieved), (0, 21), "{report:?}");
     assert_eq!(house.subjects("a").await.len(), 21);
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn when_one_of_a_sample_is_another_message_all_are_looked_at_in_the_same_session() {
+    let server = server().await;
+    post(&server, 1..=20);
+    let house = House::of(vec![account("a", server.address())]).await;
+    assert_eq!(house.poll_ok("u/a").await.fetched, 20);
+    for n in 1..=20 {
+        server.remove(&format!("id{n}"));
+        let message = letter(&if n == 1 { "another".to_owned() } else { n.to_string() });
+        let size = message.len() as u64 + 7;
+        server.deliver_listed(&format!("id{n}"), message, size);
+    }
+    let before = sent(&server, "TOP");
+    let report = house.poll_ok("u/a").await;
+    assert_eq!((report.fetched, report.duplicates), (1, 0), "{report:?}");
+    assert_eq!(sent(&server, "TOP") - before, 20);
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn mail_that_moves_to_new_unique_ids_in_a_broken_session_is_not_new() {
+    let server = server_with(5).await;
+    let house = House::of(vec![account("a", server.address())]).await;
+    assert_eq!(house.poll_ok("u/a").await.fetched, 5);
+    server.rename(|id| format!("{id}-new"));
+    server.fault(Fault::of_message(Verb::Retr, 3, Action::Answer(b"-ERR not now\r\n".to_vec())));
+    house.poll("u/a").await;
+    server.heal();
+    let report = house.poll_ok("u/a").await;
+    assert_eq!((report.fetched, report.duplicates), (0, 1), "{report:?}");
+    assert_eq!(house.messages("a").await.len(), 5);
     house.stop().await;
 }

@@ -135,11 +135,13 @@ impl Drive<'_> {
 
     /// Gives the session its next commands, and QUIT when all is done.
     async fn feed(&mut self) -> Result<(), Error> {
-        if self.stage == Stage::Comparing {
+        while self.stage == Stage::Comparing {
             self.ask();
-            if self.to_compare.is_empty() && self.comparing.is_empty() {
-                self.conclude().await?;
+            if !(self.to_compare.is_empty() && self.comparing.is_empty()) {
+                break;
             }
+            // More may be to be asked about now, and nothing else would wake the session.
+            self.conclude().await?;
         }
         if self.stage == Stage::Moving && !self.unconfirmed.is_empty() && self.has_all() {
             self.apply_brake();

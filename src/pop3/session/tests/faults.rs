@@ -124,6 +124,9 @@ fn every_kind_of_fault_is_found_on_the_wire() {
     seen.extend(faults_of(Options { security: Security::StartTls, ..options() }, "+OK\r\n-ERR\r\n+OK\r\n+OK\r\n"));
     let (mut session, now) = pipelined(limits, &[]);
     seen.extend(session.handle_bytes(now, b"+OK\r\n").err().and_then(misbehavior));
+    let (mut session, now) = pipelined(Limits::default(), &[3, 3]);
+    transmitted(&mut session, now);
+    seen.extend(session.handle_bytes(now, b"+OK\r\nx\r\n\0.\r\n+OK\r\ny\r\n.\r\n").err().and_then(misbehavior));
     let all: std::collections::BTreeSet<_> = Misbehavior::ALL.iter().map(|fault| fault.label()).collect();
     assert_eq!(all.difference(&seen).collect::<Vec<_>>(), Vec::<&&str>::new());
 }

@@ -188,3 +188,27 @@ fn a_message_that_is_refused_does_not_stop_the_others() {
         assert_eq!((events.last(), error), (Some(&Event::Closed), None));
     }
 }
+
+#[test]
+fn a_message_that_swallowed_the_next_one_ends_the_session() {
+    let merged: &[u8] = b"+OK\r\nx\r\n\0.\r\n+OK\r\ny\r\n.\r\n";
+    let listed: &[u8] = b"+OK\r\n+OK\r\n.\r\n";
+    // Octets that LIST gives the first message and a second that waits behind it, if one does.
+    let cases: [(&[u8], &[u64], bool); 5] = [
+        (merged, &[3, 3], true),
+        (merged, &[3], false),
+        (listed, &[5, 3], false),
+        (listed, &[4, 3], true),
+        (listed, &[4], false),
+    ];
+    for (wire, sizes, ends) in cases {
+        for cut in 1..wire.len() {
+            let (mut session, now) = pipelined(Limits::default(), sizes);
+            transmitted(&mut session, now);
+            let (first, second) = wire.split_at(cut);
+            let outcome = session.handle_bytes(now, first).and_then(|()| session.handle_bytes(now, second));
+            let merged = Err(Error::Misbehavior(Misbehavior::MergedMessages(1)));
+            assert_eq!(outcome == merged, ends, "{sizes:?} {cut} {outcome:?}");
+        }
+    }
+}
