@@ -95,7 +95,7 @@ enum Command {
         running polls the account at once.\n\nExample:\n  tributary oauth alice/work -c /etc/tributary/tributary.yaml"
     )]
     Oauth {
-        /// The account, as `user/name`
+        /// The account, as `user/name` or just its name
         account: String,
     },
 }

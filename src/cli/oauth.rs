@@ -51,7 +51,11 @@ fn tell(service: &Service, account: &str) -> String {
 
 /// The settings of the account's login; an account without one is told from one that is not there.
 fn login_of(settings: &poll::Settings, account: &str) -> anyhow::Result<Settings> {
-    let Some(found) = settings.accounts.iter().find(|found| found.id == account) else {
+    let id = poll::find(settings.accounts.iter().map(|one| (one.id.as_str(), one.name.as_str())), account);
+    if let Err(error @ poll::FindError::Ambiguous { .. }) = id {
+        bail!(error);
+    }
+    let Some(found) = settings.accounts.iter().find(|found| id.as_ref() == Ok(&found.id)) else {
         let with_login =
             |account: &&poll::AccountSettings| matches!(account.login, Login::Token(TokenSource::Login(_)));
         let known: Vec<_> = settings.accounts.iter().filter(with_login).map(|account| account.id.as_str()).collect();
@@ -148,7 +152,9 @@ mod tests {
             file: "a.json".into(),
         };
         settings.accounts[0].login = Login::Token(TokenSource::login(login));
-        assert_eq!(login_of(&settings, "u/a").expect("login").client_id, "id");
+        for name in ["u/a", "a"] {
+            assert_eq!(login_of(&settings, name).expect("login").client_id, "id");
+        }
         assert!(words(&settings, "u/b").ends_with(": u/a"));
         let program = crate::secret::SecretSource::fixed(crate::secret::Secret::new("t"));
         settings.accounts[0].login = Login::Token(TokenSource::command(program));

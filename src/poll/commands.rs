@@ -72,6 +72,26 @@ pub enum CommandError {
     Store(#[from] store::Error),
 }
 
+/// The id of the account that is meant by `user/name`, or by `name` where only one user has such an account, among these
+/// ids with their names.
+pub fn find<'a>(accounts: impl Iterator<Item = (&'a str, &'a str)>, wanted: &str) -> Result<String, FindError> {
+    let mut ids = Vec::new();
+    for (id, name) in accounts {
+        if id == wanted {
+            return Ok(wanted.to_owned());
+        }
+        if name == wanted {
+            ids.push(id.to_owned());
+        }
+    }
+    ids.sort_unstable();
+    match (ids.pop(), ids.is_empty()) {
+        (None, _) => Err(FindError::Unknown(wanted.to_owned())),
+        (Some(id), true) => Ok(id),
+        (Some(id), false) => Err(FindError::Ambiguous { name: wanted.to_owned(), ids: [ids, vec![id]].concat() }),
+    }
+}
+
 impl Poller {
     /// The ids of all accounts, `user/name`, in order.
     pub fn accounts(&self) -> Vec<String> {
@@ -82,17 +102,7 @@ impl Poller {
 
     /// The id of the account that is meant by `user/name`, or by `name` where only one user has such an account.
     pub fn find(&self, name: &str) -> Result<String, FindError> {
-        if self.0.handles.contains_key(name) {
-            return Ok(name.to_owned());
-        }
-        let meant = self.0.handles.iter().filter(|(_, handle)| handle.name == name);
-        let mut ids: Vec<String> = meant.map(|(id, _)| id.clone()).collect();
-        ids.sort_unstable();
-        match (ids.pop(), ids.is_empty()) {
-            (None, _) => Err(FindError::Unknown(name.to_owned())),
-            (Some(id), true) => Ok(id),
-            (Some(id), false) => Err(FindError::Ambiguous { name: name.to_owned(), ids: [ids, vec![id]].concat() }),
-        }
+        find(self.0.handles.iter().map(|(id, handle)| (id.as_str(), handle.name.as_str())), name)
     }
 
     /// Polls an account now, whatever its time-table says, and waits for the outcome.

@@ -39,7 +39,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use commands::{CommandError, FindError, PollNowError};
+pub use commands::{CommandError, FindError, PollNowError, find};
 pub use error::{Error, PollResult};
 pub use fault::fault_labels;
 pub use metrics::Metrics;
