@@ -34,9 +34,9 @@ impl Message {
         self.tail.extend_from_slice(seam);
         let has_answer = |bytes| memchr::memmem::find(bytes, ANSWER).is_some();
         self.holds_answer |= has_answer(&self.tail) || has_answer(piece);
-        if piece.len() >= ANSWER.len() {
+        if let Some((_, end)) = piece.split_last_chunk::<{ ANSWER.len() - 1 }>() {
             self.tail.clear();
-            self.tail.extend_from_slice(piece);
+            self.tail.extend_from_slice(end);
         }
         self.tail.drain(..self.tail.len().saturating_sub(ANSWER.len() - 1));
     }
