@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tributary::demo::pop3d::{Pop3d, Settings as ServerSettings};
-use tributary::mail::{AccountId, FlagList, FlagOp, Flags, MailboxId, MailboxName, UidSet, UserId};
+use tributary::mail::{AccountId, FlagList, FlagOp, Flags, MailboxId, MailboxName, Uid, UidSet, UserId};
 use tributary::poll::{
     AccountSettings, FirstPoll, LeaveOnServer, Login, Metrics, Mode, Poller, Report, Route, Settings, Tls,
 };
@@ -86,20 +86,8 @@ impl House {
 
     /// The messages of a mailbox, in order.
     pub(crate) async fn messages(&self, name: &str) -> Vec<Vec<u8>> {
-        let watch = self.store.watch(self.mailbox(name).await).await.unwrap();
-        let bodies: Vec<_> = watch.current().unwrap().iter().map(|message| (message.body, message.size)).collect();
-        let read = move |reader: &store::Reader| {
-            let mut messages = Vec::new();
-            for (body, size) in bodies {
-                let (mut cursor, mut bytes) = (BodyCursor::new(body, 0..u64::from(size)), Vec::new());
-                while !cursor.is_done() {
-                    reader.read_body(&mut cursor, &mut bytes, 1 << 20)?;
-                }
-                messages.push(bytes);
-            }
-            Ok(messages)
-        };
-        self.store.read(read).await.unwrap()
+        let messages = messages_of(&self.store, self.mailbox(name).await).await;
+        messages.into_iter().map(|(_, bytes)| bytes).collect()
     }
 
     /// The subjects in the order of the alphabet.
@@ -154,6 +142,24 @@ impl House {
         let metric = family.get_metric().iter().find(matches).unwrap_or_else(|| panic!("no {name} {labels:?}"));
         metric.get_counter().get_value() + metric.get_gauge().get_value()
     }
+}
+
+/// The messages of a mailbox with their UIDs, in order.
+pub(crate) async fn messages_of(store: &Store, mailbox: MailboxId) -> Vec<(Uid, Vec<u8>)> {
+    let watch = store.watch(mailbox).await.unwrap();
+    let rows: Vec<_> = watch.current().unwrap().iter().map(|row| (row.uid, row.body, row.size)).collect();
+    let read = move |reader: &store::Reader| {
+        let mut messages = Vec::new();
+        for (uid, body, size) in rows {
+            let (mut cursor, mut bytes) = (BodyCursor::new(body, 0..u64::from(size)), Vec::new());
+            while !cursor.is_done() {
+                reader.read_body(&mut cursor, &mut bytes, 1 << 20)?;
+            }
+            messages.push((uid, bytes));
+        }
+        Ok(messages)
+    };
+    store.read(read).await.unwrap()
 }
 
 pub(crate) fn open(dir: &TempDir) -> Store {

@@ -12,7 +12,7 @@ use tributary::mail::{FlagList, FlagOp, Flags, MailboxId, MailboxName, Uid, UidS
 use tributary::poll::{AccountSettings, LeaveOnServer, Metrics, Poller, Report, Settings};
 use tributary::pop3::{Timeouts, Verb};
 use tributary::status::Accounts;
-use tributary::store::{self, BodyCursor, FlagChange, Store};
+use tributary::store::{FlagChange, Store};
 
 use super::poll_support as support;
 
@@ -103,20 +103,7 @@ impl World {
 
     async fn messages(&self, user: &str) -> Vec<(Uid, Vec<u8>)> {
         let Some(mailbox) = self.mailbox(user).await else { return Vec::new() };
-        let watch = self.store.watch(mailbox).await.unwrap();
-        let rows: Vec<_> = watch.current().unwrap().iter().map(|row| (row.uid, row.body, row.size)).collect();
-        let read = move |reader: &store::Reader| {
-            let mut messages = Vec::new();
-            for (uid, body, size) in rows {
-                let (mut cursor, mut bytes) = (BodyCursor::new(body, 0..u64::from(size)), Vec::new());
-                while !cursor.is_done() {
-                    reader.read_body(&mut cursor, &mut bytes, 1 << 20)?;
-                }
-                messages.push((uid, bytes));
-            }
-            Ok(messages)
-        };
-        self.store.read(read).await.unwrap()
+        support::messages_of(&self.store, mailbox).await
     }
 
     /// The store's own invariants.

@@ -7,10 +7,10 @@ use tokio::time::timeout;
 use tributary::demo::pop3d::{Pop3d, Quirks, Settings as ServerSettings, Top, UniqueIds, Window};
 use tributary::mail::{FlagList, MailboxId, MailboxName, Uid, UidSet};
 use tributary::poll::{AccountSettings, FirstPoll, LeaveOnServer, Mode, PollNowError};
-use tributary::store::{self, BodyCursor, LedgerState};
+use tributary::store::{self, LedgerState};
 
 use super::ideal::{Ideal, Letter};
-use super::poll_support::{House, account};
+use super::poll_support::{House, account, messages_of};
 use super::random::Random;
 
 /// Polls in which all has to come to rest.
@@ -281,20 +281,7 @@ impl World {
     /// The messages of a mailbox.
     pub(crate) async fn messages(&self, name: &str) -> Vec<(Uid, Vec<u8>)> {
         let Some(mailbox) = self.mailbox(name).await else { return Vec::new() };
-        let watch = self.house().store.watch(mailbox).await.unwrap();
-        let rows: Vec<_> = watch.current().unwrap().iter().map(|row| (row.uid, row.body, row.size)).collect();
-        let read = move |reader: &store::Reader| {
-            let mut messages = Vec::new();
-            for (uid, body, size) in rows {
-                let (mut cursor, mut bytes) = (BodyCursor::new(body, 0..u64::from(size)), Vec::new());
-                while !cursor.is_done() {
-                    reader.read_body(&mut cursor, &mut bytes, 1 << 20)?;
-                }
-                messages.push((uid, bytes));
-            }
-            Ok(messages)
-        };
-        self.house().store.read(read).await.unwrap()
+        messages_of(&self.house().store, mailbox).await
     }
 
     /// All messages of the user.
