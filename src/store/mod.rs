@@ -12,14 +12,17 @@ mod gc;
 mod ledger;
 mod metrics;
 mod notify;
+mod progress;
 mod reader;
 mod record;
 mod redb;
 mod seam;
 mod snapshot;
+mod stats;
 mod types;
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -29,9 +32,11 @@ pub use error::{Error, Result};
 pub use ledger::{content_key, half, header_key};
 pub use metrics::Metrics;
 pub use notify::MailboxWatch;
+pub use progress::{Progress, Tell};
 pub use reader::{BodyCursor, Reader, RecordRef};
 pub use seam::{Answer, BodyRead, BodyStore, MetaRead, MetaStore, MetaTxn, Octets, Operation, Piece, Put, Stream};
 pub use snapshot::{Block, Delta, Snapshot};
+pub use stats::{MailboxStats, Stats, TableStats, Usage, UserStats};
 pub use types::{
     Appended, Copied, Counts, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, LedgerRow, LedgerState,
     Mailbox, NewMessage, PollState, Record, Settings, Sizes, Trouble,
@@ -98,6 +103,11 @@ impl Store {
         let shared = Arc::new(Shared::new(files.next_body)?);
         let (meta, bodies) = files.start(&shared)?;
         Self::start(shared, Arc::new(meta), Arc::new(bodies), settings.gc_grace)
+    }
+
+    /// Whether a store, or a part of one, is in the directory.
+    pub fn exists(data_dir: &Path) -> bool {
+        self::redb::exist(data_dir)
     }
 
     fn start(
@@ -341,6 +351,17 @@ impl Store {
             Ok(Sizes { meta: inner.meta.size()?, blobs: inner.bodies.size()?, messages: reader.meta.messages()? })
         })
         .await
+    }
+
+    /// What takes how much room, by user and mailbox. Blocking; reads every row and piece.
+    pub fn stats(&self, tell: Tell<'_>) -> Result<Stats> {
+        let reader = Reader::begin(&self.0)?;
+        let mut stats = reader.meta.stats(reader.bodies()?, tell)?;
+        drop(reader);
+        self.0.meta.tables(&mut stats.tables)?;
+        self.0.bodies.tables(&mut stats.tables)?;
+        (stats.meta_file, stats.blobs_file) = (self.0.meta.size()?, self.0.bodies.size()?);
+        Ok(stats)
     }
 
     /// Checks every invariant that can be checked from the files without reading all octets; one line a violation.

@@ -12,7 +12,9 @@ use tokio::sync::oneshot;
 
 use super::body::{BodyRow, Unplaced};
 use super::error::{Error, Result};
+use super::progress::Tell;
 use super::snapshot::{Delta, Snapshot};
+use super::stats::{Stats, TableStats};
 use super::types::{
     Appended, Copied, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, LedgerRow, Mailbox, NewMessage,
     PollState, Trouble,
@@ -41,6 +43,11 @@ pub trait MetaStore: Send + Sync {
 
     /// Bytes it takes on disk.
     fn size(&self) -> Result<u64>;
+
+    /// Its tables, if it has any, added to `out`. Blocking.
+    fn tables(&self, _out: &mut Vec<TableStats>) -> Result<()> {
+        Ok(())
+    }
 
     /// Operations that wait.
     #[cfg(test)]
@@ -149,6 +156,9 @@ pub trait MetaRead {
     /// Messages in all mailboxes.
     fn messages(&self) -> Result<u64>;
 
+    /// What takes how much room, but for the files as such.
+    fn stats(&self, bodies: &dyn BodyRead, tell: Tell<'_>) -> Result<Stats>;
+
     /// Every invariant that the rows and the numbers of the pieces can show; one line a violation.
     fn check(&self, bodies: &dyn BodyRead, unplaced: &Unplaced) -> Result<Vec<String>>;
 }
@@ -168,6 +178,11 @@ pub trait BodyStore: Send + Sync {
     /// Bytes it takes on disk.
     fn size(&self) -> Result<u64>;
 
+    /// Its tables, if it has any, added to `out`. Blocking.
+    fn tables(&self, _out: &mut Vec<TableStats>) -> Result<()> {
+        Ok(())
+    }
+
     /// Completes what is queued and closes. Blocking.
     fn stop(&self) -> Result<()>;
 }
@@ -186,8 +201,8 @@ pub trait BodyRead {
     /// Piece `n`, counted from 0.
     fn piece(&self, body: BodyId, stream: Stream, n: u32) -> Result<Option<Octets<'_>>>;
 
-    /// Calls `f` with body and number of every piece, ascending.
-    fn pieces(&self, stream: Stream, f: &mut dyn FnMut(BodyId, u32)) -> Result<()>;
+    /// Calls `f` with body, number and length of every piece, ascending.
+    fn pieces(&self, stream: Stream, f: &mut dyn FnMut(BodyId, u32, usize)) -> Result<()>;
 }
 
 /// Piece `n` of a body's stream.

@@ -181,10 +181,11 @@ impl BodyRead for BlobReader {
         Ok(found.map(|guard| Box::new(Value(guard)) as Octets<'_>))
     }
 
-    fn pieces(&self, stream: Stream, f: &mut dyn FnMut(BodyId, u32)) -> Result<()> {
+    fn pieces(&self, stream: Stream, f: &mut dyn FnMut(BodyId, u32, usize)) -> Result<()> {
         for entry in self.table(stream)?.iter()? {
-            let (body, n) = entry?.0.value();
-            f(BodyId(body), n);
+            let (key, bytes) = entry?;
+            let (body, n) = key.value();
+            f(BodyId(body), n, bytes.value().len());
         }
         Ok(())
     }

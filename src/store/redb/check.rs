@@ -281,7 +281,7 @@ impl<'r> Check<'r> {
     ) -> Result<()> {
         let mut found: HashMap<u64, u32> = HashMap::new();
         let problems = &mut self.problems;
-        self.pieces.pieces(stream, &mut |body, n| {
+        self.pieces.pieces(stream, &mut |body, n, _| {
             let pieces = found.entry(body.0).or_default();
             if *pieces != n {
                 problems.push(format!("body {}: {kind} {n} is out of order", body.0));

@@ -15,11 +15,13 @@ mod open;
 mod read;
 mod row;
 mod schema;
+mod stats;
 #[cfg(test)]
 mod tests;
 mod txn;
 mod writer;
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -30,6 +32,7 @@ use super::error::{Error, Result};
 use super::notify::lock;
 use super::seam::{Answer, BodyRead, BodyStore, MetaRead, MetaStore, Operation, Put};
 use super::snapshot::BLOCK_SHIFT;
+use super::stats::TableStats;
 use super::types::Settings;
 use crate::mail::BodyId;
 use file::File;
@@ -70,6 +73,11 @@ impl Files {
     }
 }
 
+/// Whether one of the files is in the directory.
+pub(super) fn exist(data_dir: &Path) -> bool {
+    [open::META, open::BLOBS].iter().any(|name| data_dir.join(name).exists())
+}
+
 /// A writer thread, which ends once nobody can send it anything.
 struct Thread(Mutex<Option<JoinHandle<()>>>);
 
@@ -107,6 +115,10 @@ impl MetaStore for Meta {
 
     fn size(&self) -> Result<u64> {
         self.file.len()
+    }
+
+    fn tables(&self, out: &mut Vec<TableStats>) -> Result<()> {
+        stats::tables(&self.file, out)
     }
 
     #[cfg(test)]
@@ -157,6 +169,10 @@ impl BodyStore for Blobs {
 
     fn size(&self) -> Result<u64> {
         self.file.len()
+    }
+
+    fn tables(&self, out: &mut Vec<TableStats>) -> Result<()> {
+        stats::tables(&self.file, out)
     }
 
     fn stop(&self) -> Result<()> {
