@@ -80,6 +80,12 @@ const fn authenticated(name: &'static str) -> Spec {
     Spec { name, allowed: Allowed::Authenticated, may_expunge: true }
 }
 
+/// What is expunged while the mailbox is described is told by the next command: clients take in the description when it
+/// is complete.
+const fn selecting(name: &'static str) -> Spec {
+    Spec { name, allowed: Allowed::Authenticated, may_expunge: false }
+}
+
 const fn selected(name: &'static str, may_expunge: bool) -> Spec {
     Spec { name, allowed: Allowed::Selected, may_expunge }
 }
@@ -95,8 +101,8 @@ pub(super) fn spec(command: &Command) -> Spec {
         Command::Authenticate { .. } => before_login("authenticate"),
         Command::Login { .. } => before_login("login"),
         Command::Enable(_) => authenticated("enable"),
-        Command::Select(_) => authenticated("select"),
-        Command::Examine(_) => authenticated("examine"),
+        Command::Select(_) => selecting("select"),
+        Command::Examine(_) => selecting("examine"),
         Command::Create(..) => authenticated("create"),
         Command::Delete(_) => authenticated("delete"),
         Command::Rename(..) => authenticated("rename"),

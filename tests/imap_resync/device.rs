@@ -277,7 +277,7 @@ impl Device {
         self.ensure(command.selects || n >= have, || "EXISTS shrinks".to_owned());
     }
 
-    fn vanished(&mut self, command: &Command, tail: &str) {
+    fn vanished(&mut self, command: &mut Command, tail: &str) {
         let earlier = tail.strip_prefix("(EARLIER) ");
         let asked = command.text.contains("QRESYNC") || command.text.contains("VANISHED");
         self.ensure(earlier.is_none() || asked && !command.fetched, || "EARLIER out of place".to_owned());
@@ -286,6 +286,7 @@ impl Device {
         self.ensure(!by_number, || "VANISHED while numbers are in use".to_owned());
         for uid in numbers(earlier.unwrap_or(tail)) {
             self.cache.messages.remove(&uid);
+            command.news.remove(&uid);
             let online = self.online.as_mut().unwrap();
             let at = online.numbers.iter().position(|known| *known == uid);
             let fine = match (earlier, at) {
