@@ -153,7 +153,7 @@ pub trait MetaRead {
     fn check(&self, bodies: &dyn BodyRead, unplaced: &Unplaced) -> Result<Vec<String>>;
 }
 
-/// Message bytes, as pieces of zstd streams. Body ids are never reused.
+/// Message bytes, as pieces of compressed streams. Body ids are never reused.
 pub trait BodyStore: Send + Sync {
     /// Stores pieces; completes once there is room for them. They may wait for others of the same body until
     /// [`Put::done`] is asked for.
@@ -172,30 +172,21 @@ pub trait BodyStore: Send + Sync {
     fn stop(&self) -> Result<()>;
 }
 
-/// Which of a body's streams.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Stream {
-    /// The message.
-    Message,
-    /// The decoded, case-folded text that SEARCH scans.
-    Text,
-}
-
 /// A consistent view of a [`BodyStore`].
 pub trait BodyRead {
     /// Piece `n`, counted from 0.
-    fn piece(&self, body: BodyId, stream: Stream, n: u32) -> Result<Option<Octets<'_>>>;
+    fn piece(&self, body: BodyId, n: u32) -> Result<Option<Octets<'_>>>;
 
     /// Calls `f` with body and number of every piece, ascending.
-    fn pieces(&self, stream: Stream, f: &mut dyn FnMut(BodyId, u32)) -> Result<()>;
+    fn pieces(&self, f: &mut dyn FnMut(BodyId, u32)) -> Result<()>;
 }
 
-/// Piece `n` of a body's stream.
+/// Piece `n` of a body.
 #[derive(Debug)]
 pub struct Piece {
     /// Its number.
     pub n: u32,
-    /// At most [`super::PIECE_LEN`] bytes.
+    /// Of one of [`super::PIECE_LENS`]; the last one may be shorter.
     pub bytes: Vec<u8>,
 }
 
@@ -204,10 +195,8 @@ pub struct Piece {
 pub struct Put {
     /// Of this body.
     pub body: BodyId,
-    /// Of the message.
-    pub message: Vec<Piece>,
-    /// Of its text.
-    pub text: Vec<Piece>,
+    /// In the order of their numbers.
+    pub pieces: Vec<Piece>,
     /// With the last pieces of a body: told when all of them are durable.
     pub done: Option<oneshot::Sender<Result<()>>>,
 }

@@ -16,7 +16,7 @@ use super::schema::{
 use crate::mail::{MailboxId, MailboxName, UidSet, UserId};
 use crate::store::body::{BodyRow, Unplaced};
 use crate::store::error::Result;
-use crate::store::seam::{BodyRead, Stream};
+use crate::store::seam::BodyRead;
 use crate::store::snapshot::Block;
 use crate::store::types::{Counts, LedgerState, PollState, Trouble};
 
@@ -58,8 +58,7 @@ impl<'r> Check<'r> {
         self.expunge_log()?;
         self.bodies()?;
         self.ledger()?;
-        self.pieces(Stream::Message, "chunk", |row| row.chunks, unplaced)?;
-        self.pieces(Stream::Text, "text", |row| row.text_chunks, unplaced)?;
+        self.pieces(unplaced)?;
         Ok(self.problems)
     }
 
@@ -272,30 +271,24 @@ impl<'r> Check<'r> {
     }
 
     /// Every body has its pieces, numbered from 0, and every piece has its body.
-    fn pieces(
-        &mut self,
-        stream: Stream,
-        kind: &'static str,
-        expected: impl Fn(&BodyRow) -> u32,
-        unplaced: &Unplaced,
-    ) -> Result<()> {
+    fn pieces(&mut self, unplaced: &Unplaced) -> Result<()> {
         let mut found: HashMap<u64, u32> = HashMap::new();
         let problems = &mut self.problems;
-        self.pieces.pieces(stream, &mut |body, n| {
+        self.pieces.pieces(&mut |body, n| {
             let pieces = found.entry(body.0).or_default();
             if *pieces != n {
-                problems.push(format!("body {}: {kind} {n} is out of order", body.0));
+                problems.push(format!("body {}: piece {n} is out of order", body.0));
             }
             *pieces += 1;
         })?;
-        let alive: Vec<(u64, u32)> = self.bodies.iter().map(|(id, row)| (*id, expected(row))).collect();
+        let alive: Vec<(u64, u32)> = self.bodies.iter().map(|(id, row)| (*id, row.chunks)).collect();
         for (body, expected) in alive {
             let pieces = found.remove(&body).unwrap_or(0);
-            self.problem(pieces != expected, || format!("body {body}: {pieces} of {expected} {kind} pieces"));
+            self.problem(pieces != expected, || format!("body {body}: {pieces} of {expected} pieces"));
         }
         for body in found.into_keys() {
             let is_known = self.dead.contains_key(&body) || unplaced.in_flight.contains(&body) || body >= unplaced.next;
-            self.problem(!is_known, || format!("{kind} pieces of body {body}, which is not there"));
+            self.problem(!is_known, || format!("pieces of body {body}, which is not there"));
         }
         Ok(())
     }
