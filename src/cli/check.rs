@@ -14,7 +14,7 @@ use crate::app::upkeep::Checked;
 /// What to do about what is found.
 #[derive(Debug, clap::Args)]
 pub(super) struct Flags {
-    /// Rebuild what can be rebuilt from the messages: records, text for SEARCH, counters, reference counts
+    /// Rebuild what can be rebuilt from the messages: records, counters, reference counts
     #[arg(long)]
     repair: bool,
 }

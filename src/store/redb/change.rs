@@ -108,8 +108,8 @@ impl MetaTxn for Txn<'_> {
         self.repair(fixes)
     }
 
-    fn set_derived(&mut self, body: BodyId, record: &Record, text_pieces: u32) -> Result<()> {
-        self.set_derived(body, record, text_pieces)
+    fn set_record(&mut self, body: BodyId, record: &Record) -> Result<()> {
+        self.set_record(body, record)
     }
 
     #[cfg(test)]

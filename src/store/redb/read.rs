@@ -243,7 +243,7 @@ impl MetaRead for MetaReader {
                 continue;
             }
             bodies.push(BodyId(id.value()));
-            pieces += u64::from(row.body.chunks) + u64::from(row.body.text_chunks);
+            pieces += u64::from(row.body.chunks);
             if bodies.len() >= max_bodies || pieces >= max_pieces {
                 break;
             }
