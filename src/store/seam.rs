@@ -108,6 +108,13 @@ pub trait MetaTxn {
     /// Replaces the record of a body that is there.
     fn set_record(&mut self, body: BodyId, record: &Record) -> Result<()>;
 
+    /// Merges the `rows` oldest rows of the mailbox's expunge log into one, under the highest mod-sequence of them. A client
+    /// that asks for what vanished in between is told of UIDs that it knows are gone (RFC 7162 section 3.2.5 allows that);
+    /// none is kept from it.
+    fn merge_expunged(&mut self, _mailbox: MailboxId, _rows: usize) -> Result<()> {
+        Ok(())
+    }
+
     /// For tests that write rows as no operation would.
     #[cfg(test)]
     fn rows(&mut self, _: super::redb::WriteRows<'_>) -> Result<()> {
@@ -147,6 +154,11 @@ pub trait MetaRead {
     /// Some of the bodies that have been dead since `before` or longer (seconds since 1970): at most `max_bodies`, and no
     /// more once they have `max_pieces`.
     fn dead(&self, before: i64, max_bodies: usize, max_pieces: u64) -> Result<Vec<BodyId>>;
+
+    /// Mailboxes of which the expunge log has more than `max` rows.
+    fn long_expunge_logs(&self, _max: usize) -> Result<Vec<MailboxId>> {
+        Ok(Vec::new())
+    }
 
     /// The ledger of an account, with where each message is now.
     fn ledger(&self, account: AccountId) -> Result<HashMap<Vec<u8>, LedgerRow>>;

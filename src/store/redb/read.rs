@@ -1,7 +1,7 @@
 //! Mailboxes, their versions, their changes and the ledger, read from meta.redb.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use redb::{AccessGuard, Database, ReadTransaction, ReadableDatabase, ReadableTable};
@@ -249,6 +249,14 @@ impl MetaRead for MetaReader {
             }
         }
         Ok(bodies)
+    }
+
+    fn long_expunge_logs(&self, max: usize) -> Result<Vec<MailboxId>> {
+        let mut rows: BTreeMap<u32, usize> = BTreeMap::new();
+        for entry in self.meta.open_table(EXPUNGE)?.iter()? {
+            *rows.entry(entry?.0.value().0).or_default() += 1;
+        }
+        Ok(rows.into_iter().filter(|(_, rows)| *rows > max).map(|(mailbox, _)| MailboxId(mailbox)).collect())
     }
 
     fn ledger(&self, account: AccountId) -> Result<HashMap<Vec<u8>, LedgerRow>> {

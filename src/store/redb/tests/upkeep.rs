@@ -227,7 +227,7 @@ async fn the_check_names_what_is_wrong() {
     is_found("has no record", |txn| Ok(txn.tables.env.remove(1).map(drop)?)).await;
     is_found("is missing, but messages have it", |txn| Ok(txn.tables.body.remove(2).map(drop)?)).await;
     is_found("a hash leads to body 2", |txn| Ok(txn.tables.body.remove(2).map(drop)?)).await;
-    is_found("chunk pieces of body 3, which is not there", |txn| Ok(txn.tables.dead.remove(3).map(drop)?)).await;
+    is_found("pieces of body 3, which is not there", |txn| Ok(txn.tables.dead.remove(3).map(drop)?)).await;
     is_found("not found by its name", |txn| Ok(txn.tables.mailbox_name.remove((1, "Sent")).map(drop)?)).await;
     is_found("which has another", |txn| Ok(txn.tables.mailbox_name.insert((1, "New"), 99).map(drop)?)).await;
     is_found("a ledger row of account 5", |txn| {
@@ -245,4 +245,35 @@ async fn the_check_names_what_is_wrong() {
     is_found("in trouble of account 5", |txn| txn.set_trouble(AccountId(5), b"x", Some(Trouble::default()))).await;
     is_found("the state of account 5", |txn| txn.change_poll_state(AccountId(5), |state| state.failures = 1).map(drop))
         .await;
+}
+
+#[tokio::test]
+async fn a_long_expunge_log_is_merged_from_its_old_end_and_misses_nothing() {
+    let f = fixture().await;
+    for uids in 1..=6 {
+        f.add(&[uids]).await;
+    }
+    let mut seen = Vec::new();
+    for n in [1, 2, 4, 3, 6] {
+        f.store.set_flags(f.inbox, set(&[(n, n)]), flags(FlagOp::Add, Flags::DELETED, &[])).await.expect("store");
+        f.store.expunge(f.inbox, None).await.expect("expunge");
+        seen.push((f.counts(f.inbox).await.highest_mod_seq, n));
+    }
+    let long = |max: usize| f.store.read(move |reader| reader.meta.long_expunge_logs(max));
+    assert_eq!(long(5).await.expect("read"), []);
+    assert_eq!(long(4).await.expect("read"), [f.inbox]);
+    let inbox = f.inbox;
+    f.store.write(move |txn| txn.merge_expunged(inbox, 4)).await.expect("merged");
+    assert_eq!(long(2).await.expect("read"), [], "the four oldest are one row now");
+    assert_eq!(long(1).await.expect("read"), [f.inbox]);
+    for (at, _) in [(ModSeq(0), 0)].iter().chain(&seen) {
+        let vanished = f.store.changes_since(f.inbox, *at).await.expect("read").vanished;
+        let later = seen.iter().filter(|(mod_seq, _)| mod_seq > at);
+        assert!(later.clone().all(|(_, n)| vanished.contains_uid(uid(*n))), "{at:?}");
+        assert!(!vanished.contains_uid(uid(5)));
+    }
+    let last = seen.iter().rev().nth(1).expect("two").0;
+    assert_eq!(f.store.changes_since(f.inbox, last).await.expect("read").vanished, set(&[(6, 6)]));
+    assert_eq!(f.store.check().expect("check"), Vec::<String>::new());
+    f.store.collect().await.expect("collect");
 }
