@@ -6,10 +6,12 @@
 
 mod body;
 mod clock;
+mod common;
 mod decode;
 mod error;
 mod gc;
 mod ledger;
+mod memory;
 mod metrics;
 mod notify;
 mod reader;
@@ -98,6 +100,13 @@ impl Store {
         let shared = Arc::new(Shared::new(files.next_body)?);
         let (meta, bodies) = files.start(&shared)?;
         Self::start(shared, Arc::new(meta), Arc::new(bodies), settings.gc_grace)
+    }
+
+    /// A store without files, for tests: it is gone with its last handle. `gc_grace` as in [`Settings`].
+    pub fn in_memory(gc_grace: Duration) -> Result<Self> {
+        let shared = Arc::new(Shared::new(1)?);
+        let meta = memory::Memory::new(Arc::clone(&shared));
+        Self::start(shared, Arc::new(meta), Arc::new(memory::Pieces::new()), gc_grace)
     }
 
     fn start(

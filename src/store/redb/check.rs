@@ -5,7 +5,6 @@ use std::collections::{HashMap, HashSet};
 
 use redb::ReadableTable;
 
-use super::messages::count;
 use super::open::global_number;
 use super::read::MetaReader;
 use super::row::{DeadRow, MailboxRow, UidlRow, UserState, decode_ranges};
@@ -13,8 +12,9 @@ use super::schema::{
     ACCOUNT, BODY, DEAD, ENV, EXPUNGE, GLOBAL, HASH, MAILBOX, MAILBOX_NAME, MSGBLK, POLL_STATE, TROUBLE, UIDL, USER,
     USER_STATE, global,
 };
-use crate::mail::{MailboxId, MailboxName, UidSet, UserId};
+use crate::mail::{MailboxId, UidSet, UserId};
 use crate::store::body::{BodyRow, Unplaced};
+use crate::store::common::count;
 use crate::store::error::Result;
 use crate::store::seam::{BodyRead, Stream};
 use crate::store::snapshot::Block;
@@ -120,11 +120,6 @@ impl<'r> Check<'r> {
             let is_same =
                 self.mailboxes.get(&id).is_some_and(|row| row.user == UserId(user) && row.name.as_str() == name);
             self.problem(!is_same, || format!("a mailbox name leads to mailbox {id}, which has another"));
-            let has_parent = match MailboxName::new(name).ok().and_then(|name| name.parent()) {
-                Some(parent) => self.reader.mailbox(UserId(user), &parent)?.is_some(),
-                None => true,
-            };
-            self.problem(!has_parent, || format!("mailbox {id} has no parent"));
         }
         Ok(())
     }

@@ -1,0 +1,1 @@
+//! What the model test does not reach.
