@@ -178,7 +178,8 @@ impl Model {
             }
             Call::Quarantine { account, key: n, to, messages } => {
                 self.check_account(*to, *account)?;
-                let (tries, _, is_quarantined) = self.accounts[*account].troubles.get(&key(*n)).copied().unwrap_or_default();
+                let (tries, _, is_quarantined) =
+                    self.accounts[*account].troubles.get(&key(*n)).copied().unwrap_or_default();
                 if !is_quarantined {
                     self.append(*to, messages)?;
                 }
@@ -522,7 +523,10 @@ impl Account {
             Change::EndFirstPoll => self.poll_state.first_poll_done = true,
             Change::Adopt(from, to) => {
                 let is_free = ledger.get(&key(*to)).is_none_or(|row| row.state == LedgerState::Skipped);
-                if from != to && is_free && let Some(mut row) = ledger.remove(&key(*from)) {
+                if from != to
+                    && is_free
+                    && let Some(mut row) = ledger.remove(&key(*from))
+                {
                     if row.state != LedgerState::Skipped {
                         row.state = LedgerState::Stored;
                     }

@@ -38,22 +38,80 @@ pub(crate) enum Change {
 /// A call of the facade; `P` names mailboxes. As it is made up, `since` is so far below HIGHESTMODSEQ.
 #[derive(Clone, Debug)]
 pub(crate) enum Call<P> {
-    Append { to: P, messages: Vec<New> },
+    Append {
+        to: P,
+        messages: Vec<New>,
+    },
     /// The oldest of the bodies held.
-    AppendHeld { to: P },
-    Deliver { account: usize, to: P, key: Option<u8>, new: New, size: u8, header: u8, delete: bool, reused: bool },
-    Flags { of: P, range: Range, op: u8, flags: u8, keywords: Vec<usize>, since: Option<u64> },
-    Copy { from: P, range: Range, to: P },
-    Move { from: P, range: Range, to: P },
-    Expunge { of: P, only: Option<Range> },
-    Create { place: Place, special_use: Option<usize> },
-    Delete { place: Place },
-    Rename { user: usize, from: usize, to: usize },
-    Subscribe { place: Place, on: bool },
-    Ledger { account: usize, changes: Vec<Change> },
-    Troubles { account: usize, rows: Vec<(u8, Option<(u8, u8)>)> },
-    Quarantine { account: usize, key: u8, to: P, messages: Vec<New> },
-    PollState { account: usize, value: u8 },
+    AppendHeld {
+        to: P,
+    },
+    Deliver {
+        account: usize,
+        to: P,
+        key: Option<u8>,
+        new: New,
+        size: u8,
+        header: u8,
+        delete: bool,
+        reused: bool,
+    },
+    Flags {
+        of: P,
+        range: Range,
+        op: u8,
+        flags: u8,
+        keywords: Vec<usize>,
+        since: Option<u64>,
+    },
+    Copy {
+        from: P,
+        range: Range,
+        to: P,
+    },
+    Move {
+        from: P,
+        range: Range,
+        to: P,
+    },
+    Expunge {
+        of: P,
+        only: Option<Range>,
+    },
+    Create {
+        place: Place,
+        special_use: Option<usize>,
+    },
+    Delete {
+        place: Place,
+    },
+    Rename {
+        user: usize,
+        from: usize,
+        to: usize,
+    },
+    Subscribe {
+        place: Place,
+        on: bool,
+    },
+    Ledger {
+        account: usize,
+        changes: Vec<Change>,
+    },
+    Troubles {
+        account: usize,
+        rows: Vec<(u8, Option<(u8, u8)>)>,
+    },
+    Quarantine {
+        account: usize,
+        key: u8,
+        to: P,
+        messages: Vec<New>,
+    },
+    PollState {
+        account: usize,
+        value: u8,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -61,16 +119,27 @@ pub(crate) enum Op<P> {
     /// Queued at one time.
     Calls(Vec<Call<P>>),
     /// As it is made up, `since` is in eighths of HIGHESTMODSEQ.
-    ChangesSince { of: P, since: u64 },
-    ClaimRecent { of: P },
+    ChangesSince {
+        of: P,
+        since: u64,
+    },
+    ClaimRecent {
+        of: P,
+    },
     /// Writes a body to be used later.
-    Hold { content: u8 },
+    Hold {
+        content: u8,
+    },
     /// Drops the oldest of the bodies held.
     Abandon,
     /// Begins a body and drops it.
-    HalfWritten { content: u8 },
+    HalfWritten {
+        content: u8,
+    },
     Collect,
-    Reopen { cleanly: bool },
+    Reopen {
+        cleanly: bool,
+    },
 }
 
 fn place() -> impl Strategy<Value = Place> {
@@ -92,8 +161,12 @@ fn keywords() -> impl Strategy<Value = Vec<usize>> {
 
 fn new() -> impl Strategy<Value = New> {
     let account = prop_oneof![4 => Just(None), 2 => Just(Some(0)), 1 => (0..ACCOUNTS.len()).prop_map(Some)];
-    (0..CONTENTS, 0..32u8, keywords(), account)
-        .prop_map(|(content, flags, keywords, account)| New { content, flags, keywords, account })
+    (0..CONTENTS, 0..32u8, keywords(), account).prop_map(|(content, flags, keywords, account)| New {
+        content,
+        flags,
+        keywords,
+        account,
+    })
 }
 
 fn messages() -> impl Strategy<Value = Vec<New>> {
@@ -202,9 +275,7 @@ impl Call<Place> {
             Self::Subscribe { place, on } => Call::Subscribe { place, on },
             Self::Ledger { account, changes } => Call::Ledger { account, changes },
             Self::Troubles { account, rows } => Call::Troubles { account, rows },
-            Self::Quarantine { account, key, to, messages } => {
-                Call::Quarantine { account, key, to: id(to), messages }
-            }
+            Self::Quarantine { account, key, to, messages } => Call::Quarantine { account, key, to: id(to), messages },
             Self::PollState { account, value } => Call::PollState { account, value },
         }
     }

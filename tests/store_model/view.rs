@@ -13,15 +13,28 @@ pub(crate) enum Answer {
     Done,
     Uids(Vec<u32>),
     Delivered(Option<u32>),
-    Flags { applied: UidSet, modified: UidSet, missing: UidSet },
-    Copied { pairs: Vec<(u32, u32)>, missing: UidSet },
+    Flags {
+        applied: UidSet,
+        modified: UidSet,
+        missing: UidSet,
+    },
+    Copied {
+        pairs: Vec<(u32, u32)>,
+        missing: UidSet,
+    },
     Expunged(UidSet),
     Created(u32),
     Poll(PollState),
     Recent(u32),
     /// `vanished` may have more than what the model knows.
-    Changes { changed: Vec<u32>, vanished: UidSet },
-    Error { kind: &'static str, text: String },
+    Changes {
+        changed: Vec<u32>,
+        vanished: UidSet,
+    },
+    Error {
+        kind: &'static str,
+        text: String,
+    },
 }
 
 impl From<Error> for Answer {
@@ -101,10 +114,13 @@ pub(crate) fn octets(content: u8) -> Vec<u8> {
     let mut octets = format!("Subject: {content}\r\n\r\n").into_bytes().repeat(usize::from(content) * 50 + 1);
     if content == 5 {
         let mut noise = 1u32;
-        octets.extend(std::iter::repeat_with(|| {
-            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (noise >> 24) as u8
-        }).take(40_000));
+        octets.extend(
+            std::iter::repeat_with(|| {
+                noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (noise >> 24) as u8
+            })
+            .take(40_000),
+        );
     }
     octets
 }

@@ -11,8 +11,8 @@ use tributary::mail::{
     UidSet, UserId,
 };
 use tributary::store::{
-    BodyCursor, Counts, Delivered, Delivery, Error, FlagChange, LedgerChange, NewMessage, PreparedBody, Record, Settings,
-    Snapshot, Store, Trouble,
+    BodyCursor, Counts, Delivered, Delivery, Error, FlagChange, LedgerChange, NewMessage, PreparedBody, Record,
+    Settings, Snapshot, Store, Trouble,
 };
 
 use crate::client::Client;
@@ -267,7 +267,11 @@ impl World {
                     store.change_ledger(self.accounts[*account], changes.iter().map(ledger_change).collect()).await?;
                 }
                 Call::Troubles { account, rows } => {
-                    let trouble = |(tries, at)| Trouble { tries: u32::from(tries), last_try: i64::from(at), is_quarantined: false };
+                    let trouble = |(tries, at)| Trouble {
+                        tries: u32::from(tries),
+                        last_try: i64::from(at),
+                        is_quarantined: false,
+                    };
                     let rows = rows.iter().map(|(n, row): &(u8, Option<(u8, u8)>)| (key(*n), row.map(trouble)));
                     store.set_troubles(self.accounts[*account], rows.collect()).await?;
                 }
@@ -422,8 +426,11 @@ impl World {
     }
 
     pub(crate) async fn compare_octets(&self, model: &Model) {
+        let mut messages = (0, 0);
         for user in &self.users {
             for mailbox in self.store().mailboxes(*user).await.unwrap() {
+                messages.0 += u64::from(mailbox.counts.exists);
+                messages.1 += mailbox.counts.size;
                 let snapshot = self.store().watch(mailbox.id).await.unwrap().current().unwrap();
                 let bodies: Vec<_> = snapshot.iter().map(|m| m.body).zip(model.contents(mailbox.id)).collect();
                 let read = self.store().read(move |reader| {
@@ -445,6 +452,9 @@ impl World {
             }
         }
         assert_eq!(self.store().check_octets().unwrap(), Vec::<String>::new());
+        let stats = self.store().stats(&|_| {}).unwrap();
+        assert_eq!((stats.total.messages, stats.total.logical), messages);
+        assert_eq!(self.store().sizes().await.unwrap().messages, messages.0);
     }
 }
 

@@ -4,10 +4,10 @@ use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::protocol::{Request, VERSION, parse_answer, request_line};
+use super::protocol::{Reply, Request, VERSION, parse_reply, request_line};
 use super::*;
 use crate::poll::{Metrics, Poller, Settings};
-use crate::store::{self, Store};
+use crate::store::Store;
 
 struct Service {
     home: tempfile::TempDir,
@@ -21,15 +21,14 @@ impl Service {
     async fn start(below: &str) -> Self {
         let home = tempfile::tempdir().expect("directory");
         let data_dir = home.path().join(below);
-        let settings = store::Settings { data_dir: data_dir.clone(), cache_bytes: 1 << 20, gc_grace: PATIENCE };
         std::fs::create_dir_all(&data_dir).expect("data_dir");
-        let store = Store::open(&settings).expect("store");
+        let store = Store::in_memory(PATIENCE).expect("store");
         let metrics = Metrics::register(&prometheus::Registry::new()).expect("metrics");
         let (status, accounts) = watch::channel(crate::status::Accounts::default());
         let poller = Poller::new(Settings::default(), store.clone(), &metrics, status);
         let socket = Socket::bind(&data_dir).await.expect("not running").expect("bound");
         let stop = CancellationToken::new();
-        let task = tokio::spawn(socket.run(Commands { poller, accounts }, stop.clone()));
+        let task = tokio::spawn(socket.run(Commands { poller, accounts, store: store.clone() }, stop.clone()));
         Self { home, data_dir, store, stop, task }
     }
 
@@ -48,7 +47,12 @@ impl Service {
     }
 
     async fn ask(&self, request: &Request) -> Result<serde_json::Value, String> {
-        parse_answer(&self.raw(&request_line(request).expect("a line")).await)
+        let raw = self.raw(&request_line(request).expect("a line")).await;
+        let last = raw.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        match parse_reply(last)? {
+            Reply::Answer(answer) => Ok(answer),
+            Reply::Progress(progress) => panic!("{progress:?} and no answer"),
+        }
     }
 
     async fn stop(self) -> tempfile::TempDir {
@@ -85,10 +89,10 @@ async fn a_request_is_bounded() {
         line.push(b'\n');
         line
     };
-    assert!(parse_answer(&service.raw(&request(MAX_REQUEST)).await).is_ok());
-    let refused = parse_answer(&service.raw(&request(MAX_REQUEST + 1)).await).expect_err("too long");
+    assert!(parse_reply(&service.raw(&request(MAX_REQUEST)).await).is_ok());
+    let refused = parse_reply(&service.raw(&request(MAX_REQUEST + 1)).await).expect_err("too long");
     assert!(refused.contains("at most 4096 bytes"), "{refused}");
-    assert!(parse_answer(&service.raw(b"nonsense\n").await).expect_err("nonsense").contains("no request"));
+    assert!(parse_reply(&service.raw(b"nonsense\n").await).expect_err("nonsense").contains("no request"));
     service.stop().await;
 }
 

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, HashSet};
 use super::state::{Mailbox, State};
 use crate::mail::{BodyId, MailboxId, UidSet};
 use crate::store::body::{BodyRow, Unplaced};
+use crate::store::check::Problem;
 use crate::store::common::{count, counted};
 use crate::store::error::Result;
 use crate::store::seam::{BodyRead, Stream};
 use crate::store::types::{Counts, LedgerState};
 
-/// One line a violation; names ids, never message text or addresses (I10).
-pub(super) fn check(state: &State, pieces: &dyn BodyRead, unplaced: &Unplaced) -> Result<Vec<String>> {
+/// Proposes no fixes: nothing here is damaged by a disk.
+pub(super) fn check(state: &State, pieces: &dyn BodyRead, unplaced: &Unplaced) -> Result<Vec<Problem>> {
     let mut check = Check { state, problems: Vec::new() };
     check.names();
     state.mailboxes.iter().for_each(|(id, mailbox)| check.mailbox(*id, mailbox));
@@ -24,13 +25,13 @@ pub(super) fn check(state: &State, pieces: &dyn BodyRead, unplaced: &Unplaced) -
 
 struct Check<'s> {
     state: &'s State,
-    problems: Vec<String>,
+    problems: Vec<Problem>,
 }
 
 impl Check<'_> {
     fn problem(&mut self, is_wrong: bool, what: impl FnOnce() -> String) {
         if is_wrong {
-            self.problems.push(what());
+            self.problems.push(what().into());
         }
     }
 
@@ -123,7 +124,7 @@ impl Check<'_> {
         unplaced: &Unplaced,
     ) -> Result<()> {
         let mut found: BTreeMap<BodyId, Vec<u32>> = BTreeMap::new();
-        pieces.pieces(stream, &mut |body, n| found.entry(body).or_default().push(n))?;
+        pieces.pieces(stream, &mut |body, n, _| found.entry(body).or_default().push(n))?;
         for (id, body) in self.state.bodies.rows.iter().filter(|(_, body)| body.dead_since.is_none()) {
             let there = found.remove(id).unwrap_or_default();
             let is_whole = there.iter().copied().eq(0..expected(&body.row));

@@ -4,9 +4,7 @@ use super::txn::Txn;
 use crate::mail::{AccountId, MailboxId};
 use crate::store::error::Result;
 use crate::store::ledger::{content_key, half};
-use crate::store::types::{
-    Delivered, Delivery, LedgerChange, LedgerRow, LedgerState, NewMessage, PollState, Trouble,
-};
+use crate::store::types::{Delivered, Delivery, LedgerChange, LedgerRow, LedgerState, NewMessage, PollState, Trouble};
 
 impl Txn<'_> {
     pub(super) fn deliver(&mut self, delivery: &Delivery) -> Result<Delivered> {

@@ -51,12 +51,7 @@ impl Txn<'_> {
         Ok(id)
     }
 
-    fn add_mailbox(
-        &mut self,
-        user: UserId,
-        name: MailboxName,
-        special_use: Option<SpecialUse>,
-    ) -> Result<MailboxId> {
+    fn add_mailbox(&mut self, user: UserId, name: MailboxName, special_use: Option<SpecialUse>) -> Result<MailboxId> {
         let uid_validity = uid_validity_after(self.state.last_uid_validity.into(), self.now)?;
         self.state_mut().last_uid_validity = uid_validity.value();
         let id = MailboxId(next(&mut self.state.last_mailbox)?);
@@ -165,7 +160,11 @@ impl Txn<'_> {
             return Err(Error::Limit("subscriptions of a user"));
         }
         let names = &mut self.user_mut(user)?.subscriptions;
-        if subscribed { names.insert(name.clone()) } else { names.remove(name) };
+        if subscribed {
+            names.insert(name.clone())
+        } else {
+            names.remove(name)
+        };
         Ok(())
     }
 }

@@ -71,7 +71,8 @@ impl Txn<'_> {
             FlagOp::Replace => (flags, keywords),
         };
         // A message that the change does not alter keeps its mod-sequence, and when none is altered so does the mailbox.
-        let altered = self.state.mailbox(mailbox)?.within(&stored.applied).filter(|m| after(m) != (m.flags, m.keywords));
+        let altered =
+            self.state.mailbox(mailbox)?.within(&stored.applied).filter(|m| after(m) != (m.flags, m.keywords));
         let altered: Vec<Uid> = altered.map(|m| m.uid).collect();
         if altered.is_empty() {
             return Ok(stored);

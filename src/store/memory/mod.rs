@@ -12,6 +12,7 @@ mod messages;
 mod pieces;
 mod read;
 mod state;
+mod stats;
 #[cfg(test)]
 mod tests;
 mod txn;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use crate::mail::BodyId;
 use crate::store::error::{Error, Result};
 use crate::store::notify::lock;
-use crate::store::seam::{Answer, BodyRead, BodyStore, Octets, Put, Stream};
+use crate::store::seam::{Answer, BodyRead, BodyStore, Octets, Piece, Put, Stream};
 
 /// One version of all pieces, by body and number.
 #[derive(Clone, Default)]
@@ -56,14 +56,15 @@ impl BodyStore for Pieces {
 
     fn remove(&self, bodies: &[BodyId]) -> Result<()> {
         self.change(|version| {
-            for stream in [&mut version.message, &mut version.text] {
-                for body in bodies {
-                    let numbers: Vec<u32> = stream.range((*body, 0)..=(*body, u32::MAX)).map(|(key, _)| key.1).collect();
-                    for n in numbers {
-                        stream.remove(&(*body, n));
-                    }
-                }
-            }
+            version.message.retain(|(of, _), _| !bodies.contains(of));
+            version.text.retain(|(of, _), _| !bodies.contains(of));
+        })
+    }
+
+    fn replace_text(&self, body: BodyId, text: Vec<Piece>) -> Result<()> {
+        self.change(|version| {
+            version.text.retain(|(of, _), _| *of != body);
+            version.text.extend(text.into_iter().map(|piece| ((body, piece.n), piece.bytes.into())));
         })
     }
 
@@ -87,8 +88,8 @@ impl BodyRead for Arc<Version> {
         Ok(self.stream(stream).get(&(body, n)).map(|bytes| Box::new(&**bytes) as Octets<'_>))
     }
 
-    fn pieces(&self, stream: Stream, f: &mut dyn FnMut(BodyId, u32)) -> Result<()> {
-        self.stream(stream).keys().for_each(|(body, n)| f(*body, *n));
+    fn pieces(&self, stream: Stream, f: &mut dyn FnMut(BodyId, u32, usize)) -> Result<()> {
+        self.stream(stream).iter().for_each(|((body, n), bytes)| f(*body, *n, bytes.len()));
         Ok(())
     }
 }

@@ -6,9 +6,12 @@ use std::sync::Arc;
 use super::state::{Mailbox as Row, State};
 use crate::mail::{AccountId, BodyId, MailboxId, MailboxName, ModSeq, UserId};
 use crate::store::body::{BodyRow, Unplaced};
+use crate::store::check::Problem;
 use crate::store::error::Result;
+use crate::store::progress::Tell;
 use crate::store::seam::{BodyRead, MetaRead, Octets};
 use crate::store::snapshot::{Delta, Snapshot};
+use crate::store::stats::Stats;
 use crate::store::types::{LedgerRow, Mailbox, PollState, Trouble};
 
 fn describe(id: MailboxId, row: &Row) -> Mailbox {
@@ -119,7 +122,11 @@ impl MetaRead for Version {
         Ok(self.0.mailboxes.values().map(|row| u64::from(row.counts.exists)).sum())
     }
 
-    fn check(&self, bodies: &dyn BodyRead, unplaced: &Unplaced) -> Result<Vec<String>> {
+    fn stats(&self, bodies: &dyn BodyRead, tell: Tell<'_>) -> Result<Stats> {
+        super::stats::stats(&self.0, bodies, tell)
+    }
+
+    fn check(&self, bodies: &dyn BodyRead, unplaced: &Unplaced) -> Result<Vec<Problem>> {
         super::check::check(&self.0, bodies, unplaced)
     }
 }

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use super::state::{Account, Bodies, Mailbox, State, User, unknown};
 use crate::mail::{AccountId, BodyId, MailboxId, MailboxName, ModSeq, SpecialUse, UidSet, UserId};
 use crate::store::Shared;
+use crate::store::check::Fix;
 use crate::store::clock::unix_now;
 use crate::store::error::{Error, Result};
 use crate::store::seam::MetaTxn;
 use crate::store::types::{
-    Appended, Copied, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, NewMessage, PollState, Trouble,
+    Appended, Copied, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, NewMessage, PollState, Record,
+    Trouble,
 };
 
 /// See the module.
@@ -170,6 +172,19 @@ impl MetaTxn for Txn<'_> {
             if rows.get(body).is_some_and(|found| found.dead_since.is_some()) {
                 rows.remove(body);
             }
+        }
+        Ok(())
+    }
+
+    fn repair(&mut self, _: &[Fix]) -> Result<()> {
+        // The check of this back-end proposes none.
+        Ok(())
+    }
+
+    fn set_derived(&mut self, body: BodyId, record: &Record, text_pieces: u32) -> Result<()> {
+        if let Some(found) = self.bodies_mut().rows.get_mut(&body).filter(|found| found.dead_since.is_none()) {
+            found.record = Some(record.encode().into());
+            found.row.text_chunks = text_pieces;
         }
         Ok(())
     }

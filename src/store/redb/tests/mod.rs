@@ -5,6 +5,7 @@ pub(super) mod fault;
 mod format;
 mod ledger;
 mod limits;
+mod repair;
 mod upkeep;
 
 use std::time::Duration;
