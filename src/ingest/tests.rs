@@ -1,16 +1,13 @@
-//! Intake against a real store.
+//! Intake against a store in memory.
 
 use std::time::Duration;
 
 use super::*;
 use crate::mail::{BodyId, FlagList, MailboxName};
-use crate::store::{BodyCursor, NewMessage, Record, Settings, Store};
+use crate::store::{BodyCursor, NewMessage, Record, Store};
 
-fn open() -> (tempfile::TempDir, Store) {
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    let settings = Settings { data_dir: dir.path().to_owned(), cache_bytes: 8 << 20, gc_grace: Duration::ZERO };
-    let store = Store::open(&settings).expect("the store opens");
-    (dir, store)
+fn open() -> Store {
+    Store::in_memory(Duration::ZERO).expect("the store opens")
 }
 
 /// Takes a message in pieces and appends it to INBOX.
@@ -51,7 +48,7 @@ async fn stored(store: &Store, body: BodyId) -> (Vec<u8>, Record, Vec<u8>) {
 
 #[tokio::test]
 async fn everything_that_fetch_needs() {
-    let (_dir, store) = open();
+    let store = open();
     let message = b"Received: by a; 2 Jan 1970 00:00:00 +0100\nSubject: =?utf-8?q?=C3=89?=\nDate: 1 Jan 1970 00:00:00 +0000\n\nBody\n";
     let (body, hash) = taken(&store, message.chunks(3)).await;
     let (bytes, record, text) = stored(&store, body).await;
@@ -66,7 +63,7 @@ async fn everything_that_fetch_needs() {
 
 #[tokio::test]
 async fn any_octets() {
-    let (_dir, store) = open();
+    let store = open();
     let all: Vec<u8> = (0..=255).chain((0..=255).rev()).collect();
     for message in [b"".as_slice(), b"\0", b"\r", &all, b"\xff\xfe: \0\r\r\n\n"] {
         let (body, _) = taken(&store, message.chunks(1)).await;
@@ -80,7 +77,7 @@ async fn any_octets() {
 
 #[tokio::test]
 async fn a_large_message() {
-    let (_dir, store) = open();
+    let store = open();
     let header =
         b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nHi\r\n--b\r\nContent-Type: image/png\r\n\r\n";
     let block = b"QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZnaGlqa2xtbm9wcXJzdHV2d3h5ejAxMjM0\r\n".repeat(1000);

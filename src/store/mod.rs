@@ -1,19 +1,21 @@
 //! The store behind an asynchronous, cheap-to-clone facade.
 //!
-//! Every mutation is a request to the one writer of its half; the writer groups what is queued into one transaction,
-//! commits, publishes the new mailbox versions, and only then answers the callers (I1, I2, I6). Where rows and octets are
-//! kept is the back-end's affair (`seam`): two redb files (`redb`), or memory for tests (`memory`).
+//! Every mutation is a request to the one writer of its half, which makes it durable, publishes the new mailbox versions,
+//! and only then answers the caller (I1, I2, I6). Where rows and octets are kept is the back-end's affair (`seam`): two redb
+//! files (`redb`), or memory for tests (`memory`).
 
 mod base64;
 mod body;
 mod check;
 mod clock;
 mod codec;
+mod common;
 mod cutter;
 mod decode;
 mod error;
 mod gc;
 mod ledger;
+mod memory;
 mod metrics;
 mod notify;
 mod progress;
@@ -110,6 +112,13 @@ impl Store {
         let shared = Arc::new(Shared::new(files.next_body)?);
         let (meta, bodies) = files.start(&shared)?;
         Self::start(shared, Arc::new(meta), Arc::new(bodies), settings.gc_grace)
+    }
+
+    /// A store without files, for tests: it is gone with its last handle. `gc_grace` as in [`Settings`].
+    pub fn in_memory(gc_grace: Duration) -> Result<Self> {
+        let shared = Arc::new(Shared::new(1)?);
+        let meta = memory::Memory::new(Arc::clone(&shared));
+        Self::start(shared, Arc::new(meta), Arc::new(memory::Pieces::new()), gc_grace)
     }
 
     /// Whether a store, or a part of one, is in the directory.

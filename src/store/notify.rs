@@ -1,20 +1,19 @@
 //! Live mailboxes: the newest version of each mailbox that somebody watches.
 //!
-//! The writer thread publishes after each commit and before it answers the callers (I6). A version is loaded and
+//! The writer of a back-end publishes after each commit and before it answers the callers (I6). A version is loaded and
 //! published under the same lock of the slot, so a loader sees either the commit itself or the publication of it;
 //! replacing the same blocks twice does no harm. A slot without a watcher is dropped: watchers subscribe and leave
 //! under the lock of the map, so that the writer never drops a slot that somebody is about to watch.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
 use super::error::{Error, Result};
-use super::snapshot::{Block, Snapshot};
-use super::types::Counts;
-use crate::mail::{Keyword, MailboxId, UserId};
+use super::snapshot::Snapshot;
+use crate::mail::MailboxId;
 
 /// Locks; a panic of another holder does not matter, since every critical section leaves its data whole.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -50,17 +49,6 @@ type Slots = Mutex<HashMap<MailboxId, Arc<Slot>>>;
 #[derive(Default)]
 pub(super) struct Live {
     slots: Arc<Slots>,
-}
-
-/// What one transaction did to a mailbox.
-pub(super) struct Touched {
-    pub(super) mailbox: MailboxId,
-    /// Whose keyword table counts.
-    pub(super) user: Option<UserId>,
-    /// `None`: deleted.
-    pub(super) counts: Option<Counts>,
-    /// Changed blocks by number; `None` for one that became empty.
-    pub(super) blocks: BTreeMap<u32, Option<Arc<Block>>>,
 }
 
 impl Live {
@@ -100,13 +88,14 @@ impl Live {
         }
     }
 
-    /// Makes the next version of a mailbox out of what a committed transaction changed. Writer thread only.
-    pub(super) fn publish(&self, touched: Touched, keywords: &[Keyword]) {
-        let Some(slot) = lock(&self.slots).get(&touched.mailbox).cloned() else { return };
+    /// Makes the next version of a mailbox out of the one that its watchers have; `None`: it was deleted. To be called for
+    /// one commit after the other.
+    pub(super) fn publish(&self, mailbox: MailboxId, next: Option<impl FnOnce(&Snapshot) -> Snapshot>) {
+        let Some(slot) = lock(&self.slots).get(&mailbox).cloned() else { return };
         let _order = lock(&slot.order);
-        let Some(counts) = touched.counts else {
+        let Some(next) = next else {
             slot.send(Version::Gone);
-            lock(&self.slots).remove(&touched.mailbox);
+            lock(&self.slots).remove(&mailbox);
             return;
         };
         // A loader that comes later reads from after this commit.
@@ -114,7 +103,7 @@ impl Live {
             Version::Current(snapshot) => Arc::clone(snapshot),
             Version::Unloaded | Version::Gone => return,
         };
-        slot.send(Version::Current(Arc::new(current.next(counts, keywords, touched.blocks))));
+        slot.send(Version::Current(Arc::new(next(&current))));
     }
 }
 

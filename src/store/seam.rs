@@ -30,8 +30,8 @@ pub type Octets<'r> = Box<dyn AsRef<[u8]> + 'r>;
 
 /// Users, accounts, mailboxes, message rows, records and the ledger.
 ///
-/// Operations run in the order in which they were queued. An operation is answered when what it did is durable, and after
-/// the new versions of the mailboxes it changed were published (I1, I6). One that fails changes nothing.
+/// Operations run in the order in which they were queued. An operation is answered when what it did is durable, and
+/// after the new versions of the mailboxes it changed were published (I1, I6). One that fails changes nothing.
 pub trait MetaStore: Send + Sync {
     /// Queues an operation; completes once there is room for it.
     fn queue(&self, operation: Box<dyn Operation>) -> Answer<'_, ()>;
@@ -69,31 +69,75 @@ pub trait Operation: Send {
     fn answer(self: Box<Self>, outcome: Result<()>);
 }
 
-/// What an operation can do. Each method changes all that it says or, on an error, nothing; the facade's methods of the
-/// same names say what they mean.
-#[allow(missing_docs, reason = "documented at the methods of `Store`")]
+/// What an operation can do. A method that fails may leave half of its work behind: the operation is then to fail with
+/// its error, and nothing of it is kept. Ids are those that the store gave out; one of a mailbox that is gone is
+/// [`Error::NoMailbox`], and so is whatever belongs to another user (I10).
+///
+/// Every method that changes a mailbox takes one mod-sequence, the user's next, for all that it changes (I5); one that
+/// turns out to change nothing takes none. New UIDs are UIDNEXT and up (I4), and past [`crate::mail::MAX_UID`]
+/// [`Error::Limit`]. A keyword that the user's table lacks is added to it, in the spelling given, up to
+/// [`crate::mail::MAX_KEYWORDS`]; past it [`Error::Limit`].
 pub trait MetaTxn {
+    /// The user of this name; made if need be, with INBOX and a mailbox of each special use, all subscribed.
     fn ensure_user(&mut self, name: &str) -> Result<UserId>;
+
+    /// The user's account of this name; made if need be.
     fn ensure_account(&mut self, user: UserId, name: &str) -> Result<AccountId>;
+
+    /// CREATE (RFC 9051 section 6.3.4): with the names above it, up to the first that is there. UIDVALIDITY is larger
+    /// than any before. [`Error::MailboxExists`]; [`Error::Refused`] when another mailbox of the user has the special
+    /// use (RFC 6154); [`Error::Limit`] past 10,000 mailboxes.
     fn create_mailbox(
         &mut self,
         user: UserId,
         name: &MailboxName,
         special_use: Option<SpecialUse>,
     ) -> Result<MailboxId>;
+
+    /// DELETE (RFC 9051 section 6.3.5). Mailboxes below it stay. [`Error::Refused`] for INBOX.
     fn delete_mailbox(&mut self, user: UserId, name: &MailboxName) -> Result<()>;
+
+    /// RENAME (RFC 9051 section 6.3.6): with all below it, and the names above the new one like CREATE; ids and
+    /// UIDVALIDITY stay. Of INBOX the messages move to a new mailbox. [`Error::MailboxExists`] when any of the new
+    /// names is taken; [`Error::Refused`] below itself, or when a name would get too long; [`Error::Limit`] like
+    /// CREATE.
     fn rename_mailbox(&mut self, user: UserId, from: &MailboxName, to: &MailboxName) -> Result<()>;
+
+    /// SUBSCRIBE and UNSUBSCRIBE: the name need not be that of a mailbox. [`Error::Limit`] past 10,000 names.
     fn set_subscribed(&mut self, user: UserId, name: &MailboxName, subscribed: bool) -> Result<()>;
+
+    /// APPEND (RFC 9051 section 6.3.12, RFC 3502): all of the messages in order, or none. Octets that are stored
+    /// already are shared.
     fn append(&mut self, mailbox: MailboxId, messages: &[NewMessage]) -> Result<Appended>;
+
+    /// STORE (RFC 9051 section 6.4.6), UNCHANGEDSINCE (RFC 7162 section 3.1.3). A message that it does not alter keeps
+    /// its mod-sequence; one without any of the keywords to be removed is not altered.
     fn set_flags(&mut self, mailbox: MailboxId, uids: &UidSet, change: &FlagChange) -> Result<FlagsStored>;
+
+    /// COPY (RFC 9051 section 6.4.7), also into the same mailbox.
     fn copy(&mut self, from: MailboxId, uids: &UidSet, to: MailboxId) -> Result<Copied>;
+
+    /// MOVE (RFC 6851), also within the same mailbox: in the destination and out of the source, or neither.
     fn move_messages(&mut self, from: MailboxId, uids: &UidSet, to: MailboxId) -> Result<Copied>;
+
+    /// EXPUNGE and UID EXPUNGE (RFC 9051 section 6.4.9): messages with \Deleted, of `only` if given. Returns their
+    /// UIDs.
     fn expunge(&mut self, mailbox: MailboxId, only: Option<&UidSet>) -> Result<UidSet>;
+
+    /// Message and ledger row, unless the ledger has the message (I2, I3); see [`Delivery`]. Its trouble is forgotten.
     fn deliver(&mut self, delivery: &Delivery) -> Result<Delivered>;
+
+    /// The changes, in order; see [`LedgerChange`].
     fn change_ledger(&mut self, account: AccountId, changes: &[LedgerChange]) -> Result<()>;
+
+    /// Remembers the trouble of a message, or forgets it.
     fn set_trouble(&mut self, account: AccountId, key: &[u8], trouble: Option<Trouble>) -> Result<()>;
+
+    /// Appends `messages` unless the key is quarantined, and marks it so.
     fn quarantine(&mut self, account: AccountId, key: &[u8], mailbox: MailboxId, messages: &[NewMessage])
     -> Result<()>;
+
+    /// Changes what the poller keeps, and says what it is now.
     fn change_poll_state(&mut self, account: AccountId, change: &dyn Fn(&mut PollState)) -> Result<PollState>;
 
     /// Makes the mark of [`super::Store::claim_recent`] durable where the row is behind it.
@@ -151,8 +195,8 @@ pub trait MetaRead {
     /// Calls `f` with every body that a message has.
     fn bodies(&self, f: &mut dyn FnMut(BodyId, &BodyRow) -> Result<()>) -> Result<()>;
 
-    /// Some of the bodies that have been dead since `before` or longer (seconds since 1970): at most `max_bodies`, and no
-    /// more once they have `max_pieces`.
+    /// Some of the bodies that have been dead since `before` or longer (seconds since 1970): at most `max_bodies`, and
+    /// no more once they have `max_pieces`.
     fn dead(&self, before: i64, max_bodies: usize, max_pieces: u64) -> Result<Vec<BodyId>>;
 
     /// Mailboxes of which the expunge log has more than `max` rows.

@@ -13,7 +13,7 @@ pub(super) const BLOCK_SHIFT: u32 = 6;
 /// Rows of up to 64 UIDs, decoded; never empty within a [`Snapshot`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Block {
-    /// Highest mod-sequence of its rows and of the expunges from it.
+    /// The highest mod-sequence of its rows, or a higher one that its mailbox has had.
     pub max_mod_seq: ModSeq,
     /// The rows, ascending by UID.
     pub messages: Vec<Message>,
@@ -24,7 +24,8 @@ impl Block {
         self.messages.first().map_or(0, |m| m.uid.value() >> BLOCK_SHIFT)
     }
 
-    /// Whether two blocks of the same UIDs hold the same: expunge raises `max_mod_seq` as well.
+    /// Whether two versions of a block hold the same. With as many rows as before, a later one that differs has a row
+    /// that was changed or appended since: with a mod-sequence higher than any before.
     fn is_same(&self, other: &Self) -> bool {
         self.max_mod_seq == other.max_mod_seq && self.messages.len() == other.messages.len()
     }

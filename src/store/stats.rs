@@ -1,6 +1,10 @@
 //! What takes how much room.
 
+use std::collections::{HashMap, HashSet};
+
 use serde::{Deserialize, Serialize};
+
+use crate::mail::BodyId;
 
 /// Room of one scope: a mailbox, a user or the whole store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,4 +67,36 @@ pub struct Stats {
     pub meta_file: u64,
     /// Size of blobs.redb, with free pages.
     pub blobs_file: u64,
+}
+
+/// What one body takes.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Room {
+    pub(super) octets: u64,
+    pub(super) stored: u64,
+    pub(super) index: u64,
+}
+
+/// What bodies of a scope take, each counted once.
+pub(super) struct Scope<'b> {
+    rooms: &'b HashMap<u64, Room>,
+    seen: HashSet<u64>,
+    pub(super) usage: Usage,
+}
+
+impl<'b> Scope<'b> {
+    pub(super) fn new(rooms: &'b HashMap<u64, Room>) -> Self {
+        Self { rooms, seen: HashSet::new(), usage: Usage::default() }
+    }
+
+    pub(super) fn add(&mut self, body: BodyId, octets: u64) {
+        self.usage.messages += 1;
+        self.usage.logical += octets;
+        if self.seen.insert(body.0) {
+            let room = self.rooms.get(&body.0).copied().unwrap_or_default();
+            self.usage.distinct += room.octets;
+            self.usage.stored += room.stored;
+            self.usage.index += room.index;
+        }
+    }
 }

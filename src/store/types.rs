@@ -142,7 +142,7 @@ pub struct LedgerRow {
 /// A change of one ledger row. A change of a row that is not there does nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LedgerChange {
-    /// Sets the state of the row of this unique-id.
+    /// Sets the state of the row of this unique-id. A row that was skipped stays so, and no other becomes skipped.
     SetState(Vec<u8>, LedgerState),
     /// Forgets the row of this unique-id.
     Forget(Vec<u8>),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tributary::ingest::Intake;
 use tributary::mail::{FlagList, MailboxName};
 use tributary::mime::{PartTable, Want};
-use tributary::store::{BodyCursor, NewMessage, Settings, Store};
+use tributary::store::{BodyCursor, NewMessage, Store};
 
 use crate::messages;
 
@@ -13,9 +13,7 @@ use crate::messages;
 async fn bytes_in_are_bytes_out() {
     let Some(path) = messages::find() else { return };
     let cases = messages::load(&path);
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    let settings = Settings { data_dir: dir.path().to_owned(), cache_bytes: 16 << 20, gc_grace: Duration::ZERO };
-    let store = Store::open(&settings).expect("the store opens");
+    let store = Store::in_memory(Duration::ZERO).expect("the store opens");
     let user = store.ensure_user("test").await.expect("a user");
     let inbox = store.mailbox(user, &MailboxName::inbox()).await.expect("mailboxes").expect("INBOX").id;
 

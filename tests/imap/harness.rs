@@ -1,4 +1,4 @@
-//! An IMAP server over a real store on loopback, and clients that speak in transcripts.
+//! An IMAP server over a store in memory on loopback, and clients that speak in transcripts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tributary::auth::{self, Password, UserSettings, Users};
 use tributary::imap::{Deps, Metrics, Server, Settings};
 use tributary::metrics::Registry;
 use tributary::secret::Secret;
-use tributary::store::{self, Store};
+use tributary::store::Store;
 use tributary::tls;
 
 /// The limit of every wait.
@@ -40,13 +40,7 @@ impl TestServer {
 
     pub async fn with(settings: Settings) -> Self {
         let dir = tempfile::tempdir().expect("temporary directory");
-        let settings_of_store = store::Settings {
-            data_dir: dir.path().to_owned(),
-            cache_bytes: 16 << 20,
-            gc_grace: Duration::from_secs(3600),
-        };
-        let store =
-            tokio::task::spawn_blocking(move || Store::open(&settings_of_store)).await.expect("task").expect("store");
+        let store = Store::in_memory(Duration::from_secs(3600)).expect("store");
         let registry = Registry::new().expect("registry");
         let user = |name: &str| UserSettings { name: name.into(), password: Password::Plain(Secret::new("secret")) };
         let users = auth::Settings { users: vec![user("alice"), user("bob")], ..auth::Settings::default() };

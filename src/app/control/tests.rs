@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use super::protocol::{Reply, Request, VERSION, parse_reply, request_line};
 use super::*;
 use crate::poll::{Metrics, Poller, Settings};
-use crate::store::{self, Store};
+use crate::store::Store;
 
 struct Service {
     home: tempfile::TempDir,
@@ -21,9 +21,8 @@ impl Service {
     async fn start(below: &str) -> Self {
         let home = tempfile::tempdir().expect("directory");
         let data_dir = home.path().join(below);
-        let settings = store::Settings { data_dir: data_dir.clone(), cache_bytes: 1 << 20, gc_grace: PATIENCE };
         std::fs::create_dir_all(&data_dir).expect("data_dir");
-        let store = Store::open(&settings).expect("store");
+        let store = Store::in_memory(PATIENCE).expect("store");
         let metrics = Metrics::register(&prometheus::Registry::new()).expect("metrics");
         let (status, accounts) = watch::channel(crate::status::Accounts::default());
         let poller = Poller::new(Settings::default(), store.clone(), &metrics, status);

@@ -1,8 +1,8 @@
 //! STORE: flags and keywords of many messages, in one transaction (RFC 9051 section 6.4.6, RFC 7162 section 3.1.3).
 
-use super::messages::missing;
 use super::txn::Txn;
 use crate::mail::{FlagOp, Flags, KeywordSet, MailboxId, Message, ModSeq, UidSet, UserId};
+use crate::store::common::missing;
 use crate::store::error::Result;
 use crate::store::types::{FlagChange, FlagsStored};
 

@@ -52,7 +52,10 @@ impl Txn<'_> {
             match change {
                 LedgerChange::SetState(unique_id, state) => {
                     let Some(row) = self.ledger_row(account, unique_id)? else { continue };
-                    self.put_ledger_row(account, unique_id, &UidlRow { state: *state, ..row })?;
+                    // What is stored and what was skipped never turn into each other by a state alone.
+                    if (row.state == LedgerState::Skipped) == (*state == LedgerState::Skipped) {
+                        self.put_ledger_row(account, unique_id, &UidlRow { state: *state, ..row })?;
+                    }
                 }
                 LedgerChange::Forget(unique_id) => {
                     self.mark_written();
@@ -73,6 +76,7 @@ impl Txn<'_> {
                 LedgerChange::EndFirstPoll => {
                     self.change_poll_state(account, |state| state.first_poll_done = true)?;
                 }
+                LedgerChange::Adopt { from, to } if from == to => {}
                 LedgerChange::Adopt { from, to } => {
                     let Some(row) = self.ledger_row(account, from)? else { continue };
                     if self.ledger_row(account, to)?.is_some_and(|known| known.state != LedgerState::Skipped) {

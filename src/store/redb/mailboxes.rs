@@ -2,19 +2,13 @@
 
 use redb::ReadableTable;
 
-use super::messages::all_uids;
 use super::row::MailboxRow;
 use super::schema::global;
 use super::txn::Txn;
 use crate::mail::{AccountId, MailboxId, MailboxName, SpecialUse, Uid, UserId};
+use crate::store::common::{MAX_MAILBOXES, MAX_SUBSCRIPTIONS, all_uids};
 use crate::store::error::{Error, Result};
 use crate::store::types::Counts;
-
-/// The most mailboxes a user may have: CREATE is a client's to repeat.
-pub(super) const MAX_MAILBOXES: usize = 10_000;
-
-/// The most names a user may be subscribed to: they need not exist.
-pub(super) const MAX_SUBSCRIPTIONS: usize = 10_000;
 
 impl Txn<'_> {
     pub(super) fn ensure_user(&mut self, name: &str) -> Result<UserId> {
@@ -162,6 +156,10 @@ impl Txn<'_> {
         let mut renamed = Vec::new();
         for (old, mailbox) in names {
             let Some(new) = old.renamed(from, to) else { continue };
+            // Below a name that was deleted mailboxes may have stayed.
+            if self.mailbox_id(user, &new)?.is_some() && new.renamed(from, to).is_none() {
+                return Err(Error::MailboxExists);
+            }
             if MailboxName::new(new.as_str()).is_err() {
                 return Err(Error::Refused("a mailbox below would get too long a name"));
             }

@@ -1,22 +1,16 @@
 //! Messages into, between and out of mailboxes: APPEND, delivery, COPY, MOVE, EXPUNGE. Each is one transaction
 //! and works block by block.
 
-use std::collections::BTreeMap;
-
 use redb::ReadableTable;
 
 use super::BLOCK_SHIFT;
 use super::row::{DeadRow, encode_ranges};
 use super::txn::Txn;
-use crate::mail::{BodyId, Flags, MAX_UID, MailboxId, Message, ModSeq, ThreadId, Uid, UidSet};
+use crate::mail::{BodyId, Flags, MailboxId, Message, ModSeq, ThreadId, Uid, UidSet};
 use crate::store::body::{BodyRow, PreparedBody};
+use crate::store::common::{all_uids, check_uids, count, counted, missing};
 use crate::store::error::{Error, Result};
 use crate::store::types::{Appended, Copied, NewMessage};
-
-/// Every UID there can be.
-pub(super) fn all_uids() -> UidSet {
-    UidSet::from_iter([(1, MAX_UID)])
-}
 
 impl Txn<'_> {
     /// Appends all of the messages or none.
@@ -51,7 +45,7 @@ impl Txn<'_> {
     /// Validates all that could make [`Self::append`] fail.
     pub(super) fn check_append(&mut self, mailbox: MailboxId, messages: &[NewMessage]) -> Result<()> {
         let user = self.mailbox(mailbox)?.user;
-        self.check_uids(mailbox, messages.len())?;
+        check_uids(&self.mailbox(mailbox)?.counts, messages.len())?;
         if messages.iter().any(|m| u32::try_from(m.body.size()).is_err()) {
             return Err(Error::Limit("message size"));
         }
@@ -59,11 +53,6 @@ impl Txn<'_> {
             self.check_account(user, account)?;
         }
         self.check_keywords(user, messages.iter().flat_map(|m| &m.flags.keywords))
-    }
-
-    fn check_uids(&mut self, mailbox: MailboxId, count: usize) -> Result<()> {
-        let next = u64::from(self.mailbox(mailbox)?.counts.uid_next);
-        if next + count as u64 > u64::from(MAX_UID) + 1 { Err(Error::Limit("UIDs of a mailbox")) } else { Ok(()) }
     }
 
     pub(super) fn copy(&mut self, from: MailboxId, uids: &UidSet, to: MailboxId) -> Result<Copied> {
@@ -106,7 +95,7 @@ impl Txn<'_> {
             let block = self.block(from, number)?;
             messages.extend(block.messages.iter().filter(|m| uids.contains_uid(m.uid)).cloned());
         }
-        self.check_uids(to, messages.len())?;
+        check_uids(&self.mailbox(to)?.counts, messages.len())?;
         let found: UidSet = messages.iter().map(|m| m.uid).collect();
         let missing = missing(uids, &found, uid_next);
         Ok((messages, Copied { uid_validity, pairs: Vec::new(), missing }))
@@ -252,37 +241,4 @@ impl Txn<'_> {
         let bytes = found.ok_or_else(|| Error::Damaged(format!("body {} is missing", body.0)))?;
         BodyRow::decode(bytes.value())
     }
-}
-
-/// How often each body occurs, in the order of the table.
-fn counted(bodies: impl Iterator<Item = BodyId>) -> BTreeMap<BodyId, u32> {
-    let mut counts = BTreeMap::new();
-    for body in bodies {
-        *counts.entry(body).or_default() += 1;
-    }
-    counts
-}
-
-/// Adds a message to the counters, or takes it away.
-pub(super) fn count(counts: &mut crate::store::types::Counts, message: &Message, is_added: bool) {
-    let unseen = u32::from(!message.flags.contains(Flags::SEEN));
-    let deleted = u32::from(message.flags.contains(Flags::DELETED));
-    let size = u64::from(message.size);
-    if is_added {
-        counts.exists += 1;
-        counts.unseen += unseen;
-        counts.deleted += deleted;
-        counts.size += size;
-    } else {
-        counts.exists = counts.exists.saturating_sub(1);
-        counts.unseen = counts.unseen.saturating_sub(unseen);
-        counts.deleted = counts.deleted.saturating_sub(deleted);
-        counts.size = counts.size.saturating_sub(size);
-    }
-}
-
-/// The UIDs asked for that were given out and are not `found`.
-pub(super) fn missing(asked: &UidSet, found: &UidSet, uid_next: u32) -> UidSet {
-    let given = UidSet::from_iter((uid_next > 1).then(|| (1, uid_next - 1)));
-    asked.intersection(&given).difference(found)
 }

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use redb::ReadableTable;
 
-use super::messages::{all_uids, count};
 use super::open::global_number;
 use super::row::{DeadRow, MailboxRow, decode_ranges};
 use super::schema::global;
 use super::txn::Txn;
-use crate::mail::{BodyId, MailboxId, MailboxName, ModSeq, UserId};
+use crate::mail::{BodyId, MailboxId, ModSeq};
 use crate::store::body::BodyRow;
 use crate::store::check::Fix;
+use crate::store::common::{all_uids, count};
 use crate::store::error::{Error, Result};
 use crate::store::snapshot::Block;
 use crate::store::types::{Counts, Record};
@@ -65,7 +65,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Every mailbox is found by its name, and its parents are there.
+    /// Every mailbox is found by its name.
     fn rebuild_names(&mut self) -> Result<()> {
         let mut names: BTreeMap<(u32, String), u32> = BTreeMap::new();
         for entry in self.tables.mailbox.iter()? {
@@ -85,15 +85,6 @@ impl Txn<'_> {
         }
         for ((user, name), id) in &names {
             self.tables.mailbox_name.insert((*user, name.as_str()), *id)?;
-        }
-        for (user, name) in names.keys() {
-            let mut above = MailboxName::new(name).ok().and_then(|name| name.parent());
-            while let Some(parent) = above {
-                if self.mailbox_id(UserId(*user), &parent)?.is_none() {
-                    self.add_mailbox(UserId(*user), &parent, None)?;
-                }
-                above = parent.parent();
-            }
         }
         Ok(())
     }

@@ -13,42 +13,10 @@ use crate::store::error::Result;
 use crate::store::progress::{Progress, Tell};
 use crate::store::seam::BodyRead;
 use crate::store::snapshot::Block;
-use crate::store::stats::{MailboxStats, Stats, TableStats, Usage, UserStats};
+use crate::store::stats::{MailboxStats, Room, Scope, Stats, TableStats, UserStats};
 
 /// Pieces or rows between two words of progress.
 const STEP: u64 = 4096;
-
-/// What one body takes.
-#[derive(Clone, Copy, Default)]
-struct Room {
-    octets: u64,
-    stored: u64,
-    index: u64,
-}
-
-/// What bodies of a scope take, each counted once.
-struct Scope<'b> {
-    rooms: &'b HashMap<u64, Room>,
-    seen: HashSet<u64>,
-    usage: Usage,
-}
-
-impl<'b> Scope<'b> {
-    fn new(rooms: &'b HashMap<u64, Room>) -> Self {
-        Self { rooms, seen: HashSet::new(), usage: Usage::default() }
-    }
-
-    fn add(&mut self, body: BodyId, octets: u64) {
-        self.usage.messages += 1;
-        self.usage.logical += octets;
-        if self.seen.insert(body.0) {
-            let room = self.rooms.get(&body.0).copied().unwrap_or_default();
-            self.usage.distinct += room.octets;
-            self.usage.stored += room.stored;
-            self.usage.index += room.index;
-        }
-    }
-}
 
 impl MetaReader {
     pub(super) fn count_room(&self, bodies: &dyn BodyRead, tell: Tell<'_>) -> Result<Stats> {

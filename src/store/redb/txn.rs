@@ -15,9 +15,10 @@ use super::schema::{Tables, global};
 use crate::mail::{BodyId, Keyword, KeywordSet, MAX_KEYWORDS, MailboxId, ModSeq, UidSet, UidValidity, UserId};
 use crate::store::Shared;
 use crate::store::clock::unix_now;
+use crate::store::common::uid_validity_after;
 use crate::store::error::{Error, Result};
-use crate::store::notify::Touched;
 use crate::store::snapshot::Block;
+use crate::store::types::Counts;
 
 /// A cached row, and whether it must be written back.
 struct Cached<T> {
@@ -47,6 +48,17 @@ pub struct Txn<'t> {
     pub(super) placed: Vec<BodyId>,
     has_written: bool,
     has_written_before: bool,
+}
+
+/// What a transaction did to a mailbox.
+pub(super) struct Touched {
+    pub(super) mailbox: MailboxId,
+    /// Whose keyword table counts.
+    pub(super) user: Option<UserId>,
+    /// `None`: deleted.
+    pub(super) counts: Option<Counts>,
+    /// Changed blocks by number; `None` for one that became empty.
+    pub(super) blocks: BTreeMap<u32, Option<Arc<Block>>>,
 }
 
 /// What a transaction changed, for those who watch.
@@ -99,14 +111,11 @@ impl<'t> Txn<'t> {
         Ok(id)
     }
 
-    /// A UIDVALIDITY larger than any before: from the clock, in 31 bits (I4).
+    /// A UIDVALIDITY larger than any before (I4).
     pub(super) fn next_uid_validity(&mut self) -> Result<UidValidity> {
         let last = self.global(global::LAST_UID_VALIDITY)?;
-        let clock = u64::try_from(self.now).unwrap_or(0).min(0x7fff_ffff);
-        let next = clock.max(last + 1);
-        let value = u32::try_from(next).ok().filter(|v| *v <= 0x7fff_ffff).and_then(UidValidity::new);
-        let value = value.ok_or(Error::Limit("UIDVALIDITY"))?;
-        self.set_global(global::LAST_UID_VALIDITY, next)?;
+        let value = uid_validity_after(last, self.now)?;
+        self.set_global(global::LAST_UID_VALIDITY, value.value().into())?;
         Ok(value)
     }
 

@@ -13,10 +13,11 @@ use tokio::sync::mpsc;
 use super::file::File;
 use super::read::MetaReader;
 use super::schema::Tables;
-use super::txn::{Outcome, Txn};
+use super::txn::{Outcome, Touched, Txn};
 use crate::store::Shared;
 use crate::store::error::{Error, Result};
 use crate::store::seam::Operation;
+use crate::store::snapshot::Snapshot;
 
 /// Requests that may wait before callers are held back.
 pub(super) const QUEUE: usize = 1024;
@@ -164,13 +165,12 @@ fn run_all(txn: &mut Txn<'_>, batch: &mut [Box<dyn Operation>]) -> Result<Vec<Re
 }
 
 fn publish(shared: &Shared, changes: Outcome) {
-    for touched in changes.touched {
-        let user = touched.user;
-        if touched.counts.is_none() {
-            shared.forget_recent_mark(touched.mailbox);
+    for Touched { mailbox, user, counts, blocks } in changes.touched {
+        if counts.is_none() {
+            shared.forget_recent_mark(mailbox);
         }
         let keywords = user.and_then(|user| changes.keywords.get(&user)).map_or(&[][..], Vec::as_slice);
-        shared.live.publish(touched, keywords);
+        shared.live.publish(mailbox, counts.map(|counts| move |now: &Snapshot| now.next(counts, keywords, blocks)));
     }
 }
 

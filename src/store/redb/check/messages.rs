@@ -4,12 +4,12 @@ use std::collections::{HashMap, HashSet};
 
 use redb::ReadableTable;
 
-use super::super::messages::count;
 use super::super::row::decode_ranges;
 use super::super::schema::{EXPUNGE, MSGBLK};
 use super::Check;
 use crate::mail::{MailboxId, ModSeq, UidSet};
 use crate::store::check::Fix;
+use crate::store::common::count;
 use crate::store::error::{Error, Result};
 use crate::store::snapshot::Block;
 use crate::store::types::Counts;

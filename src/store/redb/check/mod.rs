@@ -13,7 +13,7 @@ use super::open::global_number;
 use super::read::MetaReader;
 use super::row::{MailboxRow, UserState};
 use super::schema::{ACCOUNT, GLOBAL, MAILBOX, MAILBOX_NAME, ReadTable, USER, USER_STATE, global};
-use crate::mail::{MailboxId, MailboxName, UserId};
+use crate::mail::{MailboxId, UserId};
 use crate::store::body::{BodyRow, Unplaced};
 use crate::store::check::{Fix, Problem};
 use crate::store::error::{Error, Result};
@@ -146,11 +146,6 @@ impl<'r> Check<'r> {
             let is_same =
                 self.mailboxes.get(&id).is_some_and(|row| row.user == UserId(user) && row.name.as_str() == name);
             self.problem(!is_same, Fix::Names, || format!("a mailbox name leads to mailbox {id}, which has another"));
-            let has_parent = match MailboxName::new(name).ok().and_then(|name| name.parent()) {
-                Some(parent) => self.names.get((user, parent.as_str()))?.is_some(),
-                None => true,
-            };
-            self.problem(!has_parent, Fix::Names, || format!("mailbox {id} has no parent"));
         }
         Ok(())
     }

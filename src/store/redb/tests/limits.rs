@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::mail::{MAX_KEYWORDS, MAX_UID};
+use crate::store::common::{MAX_MAILBOXES, MAX_SUBSCRIPTIONS};
 
 #[tokio::test]
 async fn keywords_of_a_user() {
@@ -50,7 +51,7 @@ async fn mailboxes_of_a_user() {
     let f = fixture().await;
     let user = f.user;
     let fill = write_rows(&f.store, move |txn| {
-        for n in 6..mailboxes::MAX_MAILBOXES - 2 {
+        for n in 6..MAX_MAILBOXES - 2 {
             txn.add_mailbox(user, &name(&format!("m{n}")), None)?;
         }
         Ok(())
@@ -69,7 +70,7 @@ async fn subscriptions_of_a_user() {
     let user = f.user;
     let fill = write_rows(&f.store, move |txn| {
         txn.mark_written();
-        for n in 6..mailboxes::MAX_SUBSCRIPTIONS - 1 {
+        for n in 6..MAX_SUBSCRIPTIONS - 1 {
             txn.tables.subscription.insert((user.0, format!("s{n}").as_str()), ())?;
         }
         Ok(())
