@@ -12,6 +12,7 @@ mod gc;
 mod ledger;
 mod metrics;
 mod notify;
+mod quota;
 mod reader;
 mod record;
 mod redb;
@@ -34,7 +35,7 @@ pub use seam::{Answer, BodyRead, BodyStore, MetaRead, MetaStore, MetaTxn, Octets
 pub use snapshot::{Block, Delta, Snapshot};
 pub use types::{
     Appended, Copied, Counts, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, LedgerRow, LedgerState,
-    Mailbox, NewMessage, PollState, Record, Settings, Sizes, Trouble,
+    Mailbox, NewMessage, PollState, Quota, Record, Settings, Sizes, Trouble, Usage,
 };
 
 use crate::mail::{AccountId, MailboxId, MailboxName, ModSeq, SpecialUse, UidSet, UserId};
@@ -48,6 +49,7 @@ struct Shared {
     recent: Mutex<HashMap<MailboxId, u32>>,
     /// Users already looked up: every login asks, and must not wait for a commit.
     users: Mutex<HashMap<String, UserId>>,
+    quotas: quota::Quotas,
     metrics: Metrics,
 }
 
@@ -58,6 +60,7 @@ impl Shared {
             bodies: Arc::new(body::Bodies::new(next_body)),
             recent: Mutex::default(),
             users: Mutex::default(),
+            quotas: quota::Quotas::default(),
             metrics: Metrics::new()?,
         })
     }

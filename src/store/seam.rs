@@ -15,7 +15,7 @@ use super::error::{Error, Result};
 use super::snapshot::{Delta, Snapshot};
 use super::types::{
     Appended, Copied, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, LedgerRow, Mailbox, NewMessage,
-    PollState, Trouble,
+    PollState, Trouble, Usage,
 };
 use crate::mail::{AccountId, BodyId, MailboxId, MailboxName, ModSeq, SpecialUse, UidSet, UserId};
 
@@ -114,6 +114,9 @@ pub trait MetaRead {
 
     /// Names subscribed to, ordered like [`Self::mailboxes`].
     fn subscriptions(&self, user: UserId) -> Result<Vec<MailboxName>>;
+
+    /// What the user has stored: a counter that commits with the messages (I2).
+    fn usage(&self, user: UserId) -> Result<Usage>;
 
     /// The mailbox as it is, or [`Error::NoMailbox`].
     fn snapshot(&self, mailbox: MailboxId) -> Result<Snapshot>;

@@ -18,7 +18,7 @@ use crate::store::body::{BodyRow, Unplaced};
 use crate::store::error::Result;
 use crate::store::seam::{BodyRead, Stream};
 use crate::store::snapshot::Block;
-use crate::store::types::{Counts, LedgerState, PollState, Trouble};
+use crate::store::types::{Counts, LedgerState, PollState, Trouble, Usage};
 
 /// A check in progress.
 pub(super) struct Check<'r> {
@@ -139,9 +139,11 @@ impl<'r> Check<'r> {
             let total = totals.entry(mailbox).or_default();
             block.messages.iter().for_each(|m| count(total, m, true));
         }
-        let counts: Vec<(u32, Counts)> = self.mailboxes.iter().map(|(id, row)| (*id, row.counts)).collect();
-        for (id, stored) in counts {
+        let counts: Vec<_> = self.mailboxes.iter().map(|(id, row)| (*id, row.user.0, row.counts)).collect();
+        let mut usage: HashMap<u32, Usage> = HashMap::new();
+        for (id, user, stored) in counts {
             let total = totals.remove(&id).unwrap_or_default();
+            usage.entry(user).or_default().add(total.usage());
             let expected = Counts {
                 uid_next: stored.uid_next,
                 highest_mod_seq: stored.highest_mod_seq,
@@ -149,6 +151,11 @@ impl<'r> Check<'r> {
                 ..total
             };
             self.problem(stored != expected, || format!("mailbox {id}: counters {stored:?}, rows say {expected:?}"));
+        }
+        let stored: Vec<(u32, Usage)> = self.users.iter().map(|(id, user)| (*id, user.usage)).collect();
+        for (id, stored) in stored {
+            let counted = usage.remove(&id).unwrap_or_default();
+            self.problem(stored != counted, || format!("user {id}: {stored:?}, rows say {counted:?}"));
         }
         for id in totals.keys() {
             self.problem(true, || format!("mailbox {id} is not there, but messages of it are"));

@@ -8,10 +8,10 @@ use redb::ReadableTable;
 use super::BLOCK_SHIFT;
 use super::row::{DeadRow, encode_ranges};
 use super::txn::Txn;
-use crate::mail::{BodyId, Flags, MAX_UID, MailboxId, Message, ModSeq, ThreadId, Uid, UidSet};
+use crate::mail::{BodyId, Flags, MAX_UID, MailboxId, Message, ModSeq, ThreadId, Uid, UidSet, UserId};
 use crate::store::body::{BodyRow, PreparedBody};
 use crate::store::error::{Error, Result};
-use crate::store::types::{Appended, Copied, NewMessage};
+use crate::store::types::{Appended, Copied, NewMessage, Usage};
 
 /// Every UID there can be.
 pub(super) fn all_uids() -> UidSet {
@@ -58,6 +58,7 @@ impl Txn<'_> {
         for account in messages.iter().filter_map(|m| m.account) {
             self.check_account(user, account)?;
         }
+        self.check_quota(user, messages.iter().map(|m| m.body.size()).sum())?;
         self.check_keywords(user, messages.iter().flat_map(|m| &m.flags.keywords))
     }
 
@@ -66,13 +67,19 @@ impl Txn<'_> {
         if next + count as u64 > u64::from(MAX_UID) + 1 { Err(Error::Limit("UIDs of a mailbox")) } else { Ok(()) }
     }
 
+    fn check_quota(&mut self, user: UserId, octets: u64) -> Result<()> {
+        let used = self.user(user)?.usage.octets;
+        self.shared.quotas.check(user, used, octets)
+    }
+
     pub(super) fn copy(&mut self, from: MailboxId, uids: &UidSet, to: MailboxId) -> Result<Copied> {
         let (messages, mut copied) = self.sources(from, uids, to)?;
         if messages.is_empty() {
             return Ok(copied);
         }
-        self.add_references(messages.iter().map(|m| m.body))?;
         let user = self.mailbox(to)?.user;
+        self.check_quota(user, usage(&messages).octets)?;
+        self.add_references(messages.iter().map(|m| m.body))?;
         let mod_seq = self.next_mod_seq(user)?;
         copied.pairs = self.insert_copies(to, mod_seq, messages)?;
         Ok(copied)
@@ -159,7 +166,9 @@ impl Txn<'_> {
             count(&mut row.counts, m, true);
         }
         row.counts.uid_next += messages.len() as u32;
+        let user = row.user;
         row.counts.highest_mod_seq = row.counts.highest_mod_seq.max(mod_seq);
+        self.user_mut(user)?.usage.add(usage(&messages));
         let mut uids = Vec::with_capacity(messages.len());
         let mut rest = messages.into_iter().zip(first..).peekable();
         while let Some((_, value)) = rest.peek() {
@@ -197,6 +206,8 @@ impl Txn<'_> {
             count(&mut row.counts, m, false);
         }
         row.counts.highest_mod_seq = row.counts.highest_mod_seq.max(mod_seq);
+        let user = row.user;
+        self.user_mut(user)?.usage.take(usage(&removed));
         Ok(removed)
     }
 
@@ -261,6 +272,11 @@ fn counted(bodies: impl Iterator<Item = BodyId>) -> BTreeMap<BodyId, u32> {
         *counts.entry(body).or_default() += 1;
     }
     counts
+}
+
+/// What these messages add to a user's usage.
+fn usage(messages: &[Message]) -> Usage {
+    Usage { octets: messages.iter().map(|m| u64::from(m.size)).sum(), messages: messages.len() as u64 }
 }
 
 /// Adds a message to the counters, or takes it away.

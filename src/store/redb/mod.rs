@@ -18,6 +18,7 @@ mod schema;
 #[cfg(test)]
 mod tests;
 mod txn;
+mod usage;
 mod writer;
 
 use std::sync::{Arc, Mutex};

@@ -18,6 +18,7 @@ use crate::store::clock::unix_now;
 use crate::store::error::{Error, Result};
 use crate::store::notify::Touched;
 use crate::store::snapshot::Block;
+use crate::store::types::Usage;
 
 /// A cached row, and whether it must be written back.
 struct Cached<T> {
@@ -53,6 +54,8 @@ pub struct Txn<'t> {
 pub(super) struct Outcome {
     pub(super) touched: Vec<Touched>,
     pub(super) keywords: HashMap<UserId, Vec<Keyword>>,
+    /// Of the users whose rows changed.
+    pub(super) usage: Vec<(UserId, Usage)>,
     pub(super) placed: Vec<BodyId>,
 }
 
@@ -315,7 +318,9 @@ impl<'t> Txn<'t> {
             let (user, counts) = (cached.row.as_ref().map(|row| row.user), cached.row.map(|row| row.counts));
             Touched { mailbox, user, counts, blocks }
         });
+        let changed = self.users.iter().filter(|(_, cached)| cached.is_dirty);
         Outcome {
+            usage: changed.map(|(user, cached)| (*user, cached.row.usage)).collect(),
             touched: touched.collect(),
             keywords: self.users.into_iter().map(|(user, cached)| (user, cached.row.keywords)).collect(),
             placed: self.placed,

@@ -16,7 +16,7 @@ use super::schema::Tables;
 use super::txn::{Outcome, Txn};
 use crate::store::Shared;
 use crate::store::error::{Error, Result};
-use crate::store::seam::Operation;
+use crate::store::seam::{MetaRead, Operation};
 
 /// Requests that may wait before callers are held back.
 pub(super) const QUEUE: usize = 1024;
@@ -95,6 +95,7 @@ fn commit_batch(shared: &Shared, file: &File, mut batch: Vec<Box<dyn Operation>>
 fn recover(shared: &Shared, file: &File) -> Result<()> {
     file.reopen()?;
     shared.live.reload(|mailbox| MetaReader::begin(file)?.snapshot(mailbox));
+    shared.quotas.reload(|user| MetaReader::begin(file)?.usage(user));
     shared.bodies.resume();
     Ok(())
 }
@@ -164,6 +165,7 @@ fn run_all(txn: &mut Txn<'_>, batch: &mut [Box<dyn Operation>]) -> Result<Vec<Re
 }
 
 fn publish(shared: &Shared, changes: Outcome) {
+    changes.usage.into_iter().for_each(|(user, usage)| shared.quotas.publish(user, usage));
     for touched in changes.touched {
         let user = touched.user;
         if touched.counts.is_none() {
