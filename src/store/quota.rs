@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::error::{Error, Result};
 use super::notify::lock;
-use super::types::{Quota, Usage};
+use super::types::{Quota, Stored};
 use super::{Reader, Store};
 use crate::mail::UserId;
 
@@ -25,14 +25,14 @@ impl Quotas {
     }
 
     /// After a commit and before its callers are answered: what the user has stored now.
-    pub(super) fn publish(&self, user: UserId, usage: Usage) {
+    pub(super) fn publish(&self, user: UserId, usage: Stored) {
         if let Some(quota) = lock(&self.0).get(&user) {
             quota.send_if_modified(|quota| std::mem::replace(&mut quota.used, usage.octets) != usage.octets);
         }
     }
 
     /// Reads again what every user has stored: the outcome of a commit is not known.
-    pub(super) fn reload(&self, read: impl Fn(UserId) -> Result<Usage>) {
+    pub(super) fn reload(&self, read: impl Fn(UserId) -> Result<Stored>) {
         let quotas = lock(&self.0);
         for (user, quota) in quotas.iter() {
             // What cannot be read stays as it was known.
@@ -47,7 +47,7 @@ impl Quotas {
     }
 
     /// `read` runs under the lock that [`Self::publish`] takes: it sees either a commit itself or the word of it.
-    fn set(&self, user: UserId, limit: Option<u64>, read: impl FnOnce() -> Result<Usage>) -> Result<()> {
+    fn set(&self, user: UserId, limit: Option<u64>, read: impl FnOnce() -> Result<Stored>) -> Result<()> {
         let mut quotas = lock(&self.0);
         let Some(limit) = limit else {
             quotas.remove(&user);
@@ -88,7 +88,7 @@ impl Store {
     }
 
     /// What the user has stored.
-    pub async fn usage(&self, user: UserId) -> Result<Usage> {
+    pub async fn usage(&self, user: UserId) -> Result<Stored> {
         self.read(move |reader| reader.meta.usage(user)).await
     }
 }
@@ -99,8 +99,8 @@ mod tests {
 
     const USER: UserId = UserId(1);
 
-    fn stored(octets: u64) -> Usage {
-        Usage { octets, messages: 1 }
+    fn stored(octets: u64) -> Stored {
+        Stored { octets, messages: 1 }
     }
 
     #[test]

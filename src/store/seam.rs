@@ -11,11 +11,14 @@ use std::pin::Pin;
 use tokio::sync::oneshot;
 
 use super::body::{BodyRow, Unplaced};
+use super::check::{Fix, Problem};
 use super::error::{Error, Result};
+use super::progress::Tell;
 use super::snapshot::{Delta, Snapshot};
+use super::stats::{Stats, TableStats};
 use super::types::{
     Appended, Copied, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, LedgerRow, Mailbox, NewMessage,
-    PollState, Trouble, Usage,
+    PollState, Record, Stored, Trouble,
 };
 use crate::mail::{AccountId, BodyId, MailboxId, MailboxName, ModSeq, SpecialUse, UidSet, UserId};
 
@@ -41,6 +44,11 @@ pub trait MetaStore: Send + Sync {
 
     /// Bytes it takes on disk.
     fn size(&self) -> Result<u64>;
+
+    /// Its tables, if it has any, added to `out`. Blocking.
+    fn tables(&self, _out: &mut Vec<TableStats>) -> Result<()> {
+        Ok(())
+    }
 
     /// Operations that wait.
     #[cfg(test)]
@@ -94,6 +102,12 @@ pub trait MetaTxn {
     /// Forgets dead bodies whose pieces are gone, with their records.
     fn forget_bodies(&mut self, bodies: &[BodyId]) -> Result<()>;
 
+    /// Rebuilds these, of which [`Fix::Record`], [`Fix::Text`] and [`Fix::Stray`] are none, from the rows as they are now.
+    fn repair(&mut self, fixes: &[Fix]) -> Result<()>;
+
+    /// Replaces what is derived from the octets of a body that is there; `text_pieces` are in the [`BodyStore`].
+    fn set_derived(&mut self, body: BodyId, record: &Record, text_pieces: u32) -> Result<()>;
+
     /// For tests that write rows as no operation would.
     #[cfg(test)]
     fn rows(&mut self, _: super::redb::WriteRows<'_>) -> Result<()> {
@@ -116,7 +130,7 @@ pub trait MetaRead {
     fn subscriptions(&self, user: UserId) -> Result<Vec<MailboxName>>;
 
     /// What the user has stored: a counter that commits with the messages (I2).
-    fn usage(&self, user: UserId) -> Result<Usage>;
+    fn usage(&self, user: UserId) -> Result<Stored>;
 
     /// The mailbox as it is, or [`Error::NoMailbox`].
     fn snapshot(&self, mailbox: MailboxId) -> Result<Snapshot>;
@@ -152,8 +166,11 @@ pub trait MetaRead {
     /// Messages in all mailboxes.
     fn messages(&self) -> Result<u64>;
 
-    /// Every invariant that the rows and the numbers of the pieces can show; one line a violation.
-    fn check(&self, bodies: &dyn BodyRead, unplaced: &Unplaced) -> Result<Vec<String>>;
+    /// What takes how much room, but for the files as such.
+    fn stats(&self, bodies: &dyn BodyRead, tell: Tell<'_>) -> Result<Stats>;
+
+    /// Every invariant that the rows and the numbers of the pieces can show.
+    fn check(&self, bodies: &dyn BodyRead, unplaced: &Unplaced) -> Result<Vec<Problem>>;
 }
 
 /// Message bytes, as pieces of zstd streams. Body ids are never reused.
@@ -165,11 +182,19 @@ pub trait BodyStore: Send + Sync {
     /// Removes whatever is there of these bodies, durably. Blocking.
     fn remove(&self, bodies: &[BodyId]) -> Result<()>;
 
+    /// Puts these pieces in place of the text of the body, durably. Blocking.
+    fn replace_text(&self, body: BodyId, text: Vec<Piece>) -> Result<()>;
+
     /// A consistent view of what is committed now. Blocking; to be let go of soon.
     fn read(&self) -> Result<Box<dyn BodyRead>>;
 
     /// Bytes it takes on disk.
     fn size(&self) -> Result<u64>;
+
+    /// Its tables, if it has any, added to `out`. Blocking.
+    fn tables(&self, _out: &mut Vec<TableStats>) -> Result<()> {
+        Ok(())
+    }
 
     /// Completes what is queued and closes. Blocking.
     fn stop(&self) -> Result<()>;
@@ -189,8 +214,8 @@ pub trait BodyRead {
     /// Piece `n`, counted from 0.
     fn piece(&self, body: BodyId, stream: Stream, n: u32) -> Result<Option<Octets<'_>>>;
 
-    /// Calls `f` with body and number of every piece, ascending.
-    fn pieces(&self, stream: Stream, f: &mut dyn FnMut(BodyId, u32)) -> Result<()>;
+    /// Calls `f` with body, number and length of every piece, ascending.
+    fn pieces(&self, stream: Stream, f: &mut dyn FnMut(BodyId, u32, usize)) -> Result<()>;
 }
 
 /// Piece `n` of a body's stream.

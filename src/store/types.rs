@@ -56,21 +56,21 @@ pub struct Counts {
 
 impl Counts {
     /// What the mailbox adds to its user's usage.
-    pub(super) fn usage(&self) -> Usage {
-        Usage { octets: self.size, messages: self.exists.into() }
+    pub(super) fn usage(&self) -> Stored {
+        Stored { octets: self.size, messages: self.exists.into() }
     }
 }
 
 /// What a user has stored, in all mailboxes: every message counts, each copy for itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
+pub struct Stored {
     /// Sum of their sizes.
     pub octets: u64,
     /// Messages.
     pub messages: u64,
 }
 
-impl Usage {
+impl Stored {
     pub(super) const fn add(&mut self, more: Self) {
         self.octets = self.octets.saturating_add(more.octets);
         self.messages = self.messages.saturating_add(more.messages);

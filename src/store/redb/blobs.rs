@@ -16,7 +16,7 @@ use super::schema::{BlobTables, CHUNK, PieceTable, ReadTable, TEXT};
 use crate::mail::BodyId;
 use crate::store::Shared;
 use crate::store::error::{Error, Result};
-use crate::store::seam::{BodyRead, Octets, Put, Stream};
+use crate::store::seam::{BodyRead, Octets, Piece, Put, Stream};
 
 /// Requests that may wait before writers of bodies are held back; each has up to about 16 pieces.
 pub(super) const QUEUE: usize = 16;
@@ -29,6 +29,8 @@ pub(super) enum Request {
     Put(Put),
     /// Remove these bodies, whatever of them is there.
     Remove(Vec<BodyId>, oneshot::Sender<Result<()>>),
+    /// Put these pieces in place of the text of the body.
+    ReplaceText(BodyId, Vec<Piece>, oneshot::Sender<Result<()>>),
     /// Nothing sent after this is done.
     Stop,
 }
@@ -37,12 +39,12 @@ impl Request {
     fn len(&self) -> usize {
         match self {
             Self::Put(put) => put.message.iter().chain(&put.text).map(|piece| piece.bytes.len()).sum(),
-            Self::Remove(..) | Self::Stop => 0,
+            Self::Remove(..) | Self::ReplaceText(..) | Self::Stop => 0,
         }
     }
 
     const fn is_waited_for(&self) -> bool {
-        matches!(self, Self::Put(Put { done: Some(_), .. }) | Self::Remove(..) | Self::Stop)
+        matches!(self, Self::Put(Put { done: Some(_), .. }) | Self::Remove(..) | Self::ReplaceText(..) | Self::Stop)
     }
 }
 
@@ -102,6 +104,7 @@ fn answer(request: Request, outcome: &Result<()>, broken: &mut HashSet<BodyId>) 
             }
             drop(done.send(outcome.clone()));
         }
+        Request::ReplaceText(_, _, done) => drop(done.send(outcome.clone())),
         Request::Stop => {}
     }
 }
@@ -131,6 +134,12 @@ fn commit(file: &File, batch: &[Request]) -> Result<()> {
                 Request::Remove(bodies, _) => {
                     for body in bodies {
                         tables.remove(body.0..=body.0)?;
+                    }
+                }
+                Request::ReplaceText(body, pieces, _) => {
+                    tables.text.retain_in((body.0, 0)..=(body.0, u32::MAX), |_, _| false)?;
+                    for piece in pieces {
+                        tables.text.insert((body.0, piece.n), piece.bytes.as_slice())?;
                     }
                 }
                 Request::Stop => {}
@@ -181,10 +190,11 @@ impl BodyRead for BlobReader {
         Ok(found.map(|guard| Box::new(Value(guard)) as Octets<'_>))
     }
 
-    fn pieces(&self, stream: Stream, f: &mut dyn FnMut(BodyId, u32)) -> Result<()> {
+    fn pieces(&self, stream: Stream, f: &mut dyn FnMut(BodyId, u32, usize)) -> Result<()> {
         for entry in self.table(stream)?.iter()? {
-            let (body, n) = entry?.0.value();
-            f(BodyId(body), n);
+            let (key, bytes) = entry?;
+            let (body, n) = key.value();
+            f(BodyId(body), n, bytes.value().len());
         }
         Ok(())
     }

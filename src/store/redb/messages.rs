@@ -11,7 +11,7 @@ use super::txn::Txn;
 use crate::mail::{BodyId, Flags, MAX_UID, MailboxId, Message, ModSeq, ThreadId, Uid, UidSet, UserId};
 use crate::store::body::{BodyRow, PreparedBody};
 use crate::store::error::{Error, Result};
-use crate::store::types::{Appended, Copied, NewMessage, Usage};
+use crate::store::types::{Appended, Copied, NewMessage, Stored};
 
 /// Every UID there can be.
 pub(super) fn all_uids() -> UidSet {
@@ -275,8 +275,8 @@ fn counted(bodies: impl Iterator<Item = BodyId>) -> BTreeMap<BodyId, u32> {
 }
 
 /// What these messages add to a user's usage.
-fn usage(messages: &[Message]) -> Usage {
-    Usage { octets: messages.iter().map(|m| u64::from(m.size)).sum(), messages: messages.len() as u64 }
+fn usage(messages: &[Message]) -> Stored {
+    Stored { octets: messages.iter().map(|m| u64::from(m.size)).sum(), messages: messages.len() as u64 }
 }
 
 /// Adds a message to the counters, or takes it away.

@@ -13,14 +13,17 @@ mod messages;
 mod migrate;
 mod open;
 mod read;
+mod repair;
 mod row;
 mod schema;
+mod stats;
 #[cfg(test)]
 mod tests;
 mod txn;
 mod usage;
 mod writer;
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -29,8 +32,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::Shared;
 use super::error::{Error, Result};
 use super::notify::lock;
-use super::seam::{Answer, BodyRead, BodyStore, MetaRead, MetaStore, Operation, Put};
+use super::seam::{Answer, BodyRead, BodyStore, MetaRead, MetaStore, Operation, Piece, Put};
 use super::snapshot::BLOCK_SHIFT;
+use super::stats::TableStats;
 use super::types::Settings;
 use crate::mail::BodyId;
 use file::File;
@@ -71,6 +75,11 @@ impl Files {
     }
 }
 
+/// Whether one of the files is in the directory.
+pub(super) fn exist(data_dir: &Path) -> bool {
+    [open::META, open::BLOBS].iter().any(|name| data_dir.join(name).exists())
+}
+
 /// A writer thread, which ends once nobody can send it anything.
 struct Thread(Mutex<Option<JoinHandle<()>>>);
 
@@ -108,6 +117,10 @@ impl MetaStore for Meta {
 
     fn size(&self) -> Result<u64> {
         self.file.len()
+    }
+
+    fn tables(&self, out: &mut Vec<TableStats>) -> Result<()> {
+        stats::tables(&self.file, out)
     }
 
     #[cfg(test)]
@@ -152,12 +165,23 @@ impl BodyStore for Blobs {
         removed.blocking_recv().map_err(|_| Error::Closed)?
     }
 
+    fn replace_text(&self, body: BodyId, text: Vec<Piece>) -> Result<()> {
+        let (done, replaced) = oneshot::channel();
+        let request = blobs::Request::ReplaceText(body, text, done);
+        self.requests.blocking_send(request).map_err(|_| Error::Closed)?;
+        replaced.blocking_recv().map_err(|_| Error::Closed)?
+    }
+
     fn read(&self) -> Result<Box<dyn BodyRead>> {
         Ok(Box::new(blobs::BlobReader::begin(&self.file)?))
     }
 
     fn size(&self) -> Result<u64> {
         self.file.len()
+    }
+
+    fn tables(&self, out: &mut Vec<TableStats>) -> Result<()> {
+        stats::tables(&self.file, out)
     }
 
     fn stop(&self) -> Result<()> {

@@ -13,10 +13,13 @@ use super::schema::{
 };
 use crate::mail::{AccountId, BodyId, Keyword, MailboxId, MailboxName, ModSeq, Uid, UserId};
 use crate::store::body::{BodyRow, Unplaced};
+use crate::store::check::Problem;
 use crate::store::error::{Error, Result};
+use crate::store::progress::Tell;
 use crate::store::seam::{BodyRead, MetaRead, Octets};
 use crate::store::snapshot::{Block, Delta, Snapshot};
-use crate::store::types::{LedgerRow, Mailbox, PollState, Trouble, Usage};
+use crate::store::stats::Stats;
+use crate::store::types::{LedgerRow, Mailbox, PollState, Stored, Trouble};
 
 /// One read transaction of meta.redb.
 pub(super) struct MetaReader {
@@ -172,6 +175,12 @@ impl MetaReader {
         Ok(places)
     }
 
+    pub(super) fn accounts_of(&self, user: UserId) -> Result<Vec<AccountId>> {
+        let table = self.meta.open_table(super::schema::ACCOUNT)?;
+        let rows = table.range((user.0, "")..(user.0 + 1, ""))?;
+        rows.map(|entry| Ok(AccountId(entry?.1.value()))).collect()
+    }
+
     fn account_user(&self, account: AccountId) -> Result<Option<UserId>> {
         for entry in self.meta.open_table(super::schema::ACCOUNT)?.iter()? {
             let (key, id) = entry?;
@@ -200,7 +209,7 @@ impl MetaRead for MetaReader {
         self.subscriptions(user)
     }
 
-    fn usage(&self, user: UserId) -> Result<Usage> {
+    fn usage(&self, user: UserId) -> Result<Stored> {
         Ok(self.user(user)?.usage)
     }
 
@@ -270,7 +279,11 @@ impl MetaRead for MetaReader {
         self.messages()
     }
 
-    fn check(&self, bodies: &dyn BodyRead, unplaced: &Unplaced) -> Result<Vec<String>> {
-        super::check::Check::new(self, bodies).run(unplaced)
+    fn stats(&self, bodies: &dyn BodyRead, tell: Tell<'_>) -> Result<Stats> {
+        self.count_room(bodies, tell)
+    }
+
+    fn check(&self, bodies: &dyn BodyRead, unplaced: &Unplaced) -> Result<Vec<Problem>> {
+        super::check::Check::new(self, bodies)?.run(unplaced)
     }
 }

@@ -10,7 +10,7 @@ use crate::store::body::BodyRow;
 use crate::store::decode::{Input, VERSION};
 use crate::store::error::Result;
 use crate::store::snapshot::Block;
-use crate::store::types::{Counts, LedgerState, PollState, Trouble, Usage};
+use crate::store::types::{Counts, LedgerState, PollState, Stored, Trouble};
 
 const BLOCK_HEADER: usize = 16;
 const MESSAGE_ROW: usize = 72;
@@ -21,7 +21,7 @@ pub(super) struct UserState {
     pub(super) mod_seq: ModSeq,
     pub(super) keywords: Vec<Keyword>,
     /// What the user's mailboxes say together.
-    pub(super) usage: Usage,
+    pub(super) usage: Stored,
 }
 
 impl UserState {
@@ -54,7 +54,8 @@ impl UserState {
             keywords.push(text.and_then(Keyword::new).ok_or_else(|| input.damaged())?);
         }
         let is_counted = !input.rest.is_empty();
-        let usage = if is_counted { Usage { octets: input.u64()?, messages: input.u64()? } } else { Usage::default() };
+        let usage =
+            if is_counted { Stored { octets: input.u64()?, messages: input.u64()? } } else { Stored::default() };
         Ok((Self { mod_seq, keywords, usage }, is_counted))
     }
 

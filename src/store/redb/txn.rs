@@ -18,7 +18,7 @@ use crate::store::clock::unix_now;
 use crate::store::error::{Error, Result};
 use crate::store::notify::Touched;
 use crate::store::snapshot::Block;
-use crate::store::types::Usage;
+use crate::store::types::Stored;
 
 /// A cached row, and whether it must be written back.
 struct Cached<T> {
@@ -55,7 +55,7 @@ pub(super) struct Outcome {
     pub(super) touched: Vec<Touched>,
     pub(super) keywords: HashMap<UserId, Vec<Keyword>>,
     /// Of the users whose rows changed.
-    pub(super) usage: Vec<(UserId, Usage)>,
+    pub(super) usage: Vec<(UserId, Stored)>,
     pub(super) placed: Vec<BodyId>,
 }
 

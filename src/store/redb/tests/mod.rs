@@ -6,6 +6,7 @@ mod format;
 mod ledger;
 mod limits;
 mod quota;
+mod repair;
 mod upkeep;
 
 use std::time::Duration;
@@ -18,7 +19,7 @@ use crate::mail::{
 };
 use crate::store::{
     Block, BodyCursor, BodyRow, Counts, Delivered, Delivery, Delta, FlagChange, LedgerChange, LedgerRow, LedgerState,
-    NewMessage, PollState, PreparedBody, Quota, Record, Snapshot, Store, Stream, Trouble, Usage,
+    NewMessage, PollState, PreparedBody, Quota, Record, Snapshot, Store, Stored, Stream, Trouble,
 };
 
 struct Fixture {

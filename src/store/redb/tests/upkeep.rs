@@ -11,7 +11,7 @@ async fn pieces(store: &Store) -> u64 {
         .read(|reader| {
             let mut pieces = 0;
             for stream in [Stream::Message, Stream::Text] {
-                reader.bodies()?.pieces(stream, &mut |_, _| pieces += 1)?;
+                reader.bodies()?.pieces(stream, &mut |_, _, _| pieces += 1)?;
             }
             Ok(pieces)
         })
