@@ -55,10 +55,14 @@ async fn what_other_rows_tell_is_rebuilt() {
     let cases: [(&str, Corrupt); 14] = [
         ("counters", |txn| Ok(txn.mailbox_mut(INBOX)?.counts.unseen += 5)),
         ("size", |txn| Ok(txn.mailbox_mut(INBOX)?.counts.size = 0)),
-        ("what a user has stored", |txn| Ok(txn.user_mut(UserId(1))?.usage.octets += 5)),
+        ("what a user has stored", |txn| {
+            txn.user_mut(UserId(1))?.usage.octets += 5;
+            Ok(())
+        }),
         ("what a user and a mailbox have stored", |txn| {
             txn.user_mut(UserId(1))?.usage.messages = 0;
-            Ok(txn.mailbox_mut(INBOX)?.counts.size = 0)
+            txn.mailbox_mut(INBOX)?.counts.size = 0;
+            Ok(())
         }),
         ("UIDNEXT below an expunged UID", |txn| Ok(txn.mailbox_mut(INBOX)?.counts.uid_next = 2)),
         ("HIGHESTMODSEQ", |txn| Ok(txn.mailbox_mut(INBOX)?.counts.highest_mod_seq.0 = 1)),
