@@ -13,5 +13,6 @@ mod login;
 mod mailboxes;
 mod messages;
 mod protocol;
+mod qresync;
 mod quota;
 mod search;

@@ -13,6 +13,7 @@ pub(super) mod idle;
 pub(super) mod list;
 pub(super) mod mailbox;
 pub(super) mod quota;
+mod resync;
 pub(super) mod search;
 mod search_match;
 pub(super) mod select;

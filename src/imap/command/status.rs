@@ -42,7 +42,7 @@ pub(in crate::imap) async fn line(
             StatusItem::DeletedStorage => ("DELETED-STORAGE", deleted_storage(cx, mailbox).await?),
             StatusItem::HighestModSeq => {
                 cx.features.condstore = true;
-                ("HIGHESTMODSEQ", counts.highest_mod_seq.0)
+                ("HIGHESTMODSEQ", cx.told(mailbox).0)
             }
         };
         out.push(if index > 0 { " " } else { "" });

@@ -53,8 +53,14 @@ async fn what_other_rows_tell_is_rebuilt() {
     type Corrupt = fn(&mut Txn<'_>) -> Result<()>;
     const INBOX: MailboxId = MailboxId(1);
     let cases: [(&str, Corrupt); 14] = [
-        ("counters", |txn| Ok(txn.mailbox_mut(INBOX)?.counts.unseen += 5)),
-        ("size", |txn| Ok(txn.mailbox_mut(INBOX)?.counts.size = 0)),
+        ("counters", |txn| {
+            txn.mailbox_mut(INBOX)?.counts.unseen += 5;
+            Ok(())
+        }),
+        ("size", |txn| {
+            txn.mailbox_mut(INBOX)?.counts.size = 0;
+            Ok(())
+        }),
         ("what a user has stored", |txn| {
             txn.user_mut(UserId(1))?.usage.octets += 5;
             Ok(())
@@ -64,9 +70,18 @@ async fn what_other_rows_tell_is_rebuilt() {
             txn.mailbox_mut(INBOX)?.counts.size = 0;
             Ok(())
         }),
-        ("UIDNEXT below an expunged UID", |txn| Ok(txn.mailbox_mut(INBOX)?.counts.uid_next = 2)),
-        ("HIGHESTMODSEQ", |txn| Ok(txn.mailbox_mut(INBOX)?.counts.highest_mod_seq.0 = 1)),
-        ("the counter of mod-sequences", |txn| Ok(txn.user_mut(UserId(1))?.mod_seq.0 = 1)),
+        ("UIDNEXT below an expunged UID", |txn| {
+            txn.mailbox_mut(INBOX)?.counts.uid_next = 2;
+            Ok(())
+        }),
+        ("HIGHESTMODSEQ", |txn| {
+            txn.mailbox_mut(INBOX)?.counts.highest_mod_seq.0 = 1;
+            Ok(())
+        }),
+        ("the counter of mod-sequences", |txn| {
+            txn.user_mut(UserId(1))?.mod_seq.0 = 1;
+            Ok(())
+        }),
         ("references", |txn| {
             let body = txn.tables.body.get(1)?.map(|row| BodyRow::decode(row.value())).transpose()?.expect("a body");
             txn.tables.body.insert(1, BodyRow { references: 9, ..body }.encode().as_slice())?;
@@ -143,7 +158,12 @@ async fn a_lost_message_is_told_and_not_taken_away() {
 async fn what_sessions_show_follows_a_repair() {
     let f = filled().await;
     let watch = f.store.watch(f.inbox).await.expect("watch");
-    write_rows(&f.store, |txn| Ok(txn.mailbox_mut(MailboxId(1))?.counts.exists = 40)).await.expect("corrupted");
+    write_rows(&f.store, |txn| {
+        txn.mailbox_mut(MailboxId(1))?.counts.exists = 40;
+        Ok(())
+    })
+    .await
+    .expect("corrupted");
     assert_eq!(watch.current().expect("a version").counts.exists, 40);
     repair(&f.store).await;
     assert_eq!(watch.current().expect("a version").counts, f.counts(f.inbox).await);
