@@ -11,7 +11,7 @@ use std::process::{Command, Output, Stdio};
 use support::config::Account;
 use support::dovecot::PASSWORD;
 use support::server::Server;
-use support::{DEADLINE, config, scratch, wait};
+use support::{DEADLINE, config, metrics, scratch, wait};
 use tokio::runtime::Runtime;
 use tributary::demo::pop3d::{Pop3d, Settings};
 
@@ -117,4 +117,31 @@ fn a_data_directory_with_a_long_name_has_a_control_socket_too() {
     assert_eq!(status(&long, "robin/good")["account"], "robin/good");
     assert!(service.stop().success());
     assert!(fails(&long, &["status"]).contains("no service is running"));
+}
+
+#[test]
+fn a_full_quota_is_told_in_plain_words() {
+    let (dir, runtime) = (scratch(), Runtime::new().unwrap());
+    let drop = maildrop(&runtime, 60);
+    let yaml =
+        config::yaml(dir.path(), &[account("isp", &drop)]).replace("    accounts:", "    quota: 1KiB\n    accounts:");
+    let service = Server::start(dir.path(), &yaml);
+    let dir = dir.path();
+    let shown = wait::until("the quota is full", DEADLINE, || {
+        Some(status(dir, "robin/isp")).filter(|shown| shown["state"] == "paused")
+    });
+    let reason = shown["last_error"].as_str().unwrap().to_owned();
+    assert!(reason.contains("the quota of robin") && reason.ends_with("delete mail or raise it"), "{reason}");
+    let table = ok(dir, &["status"]);
+    assert!(table.contains("robin/isp  paused ") && table.contains(&format!("robin/isp: {reason}")), "{table}");
+    let page = metrics::get(service.address("http"), "/").1;
+    assert!(page.contains("paused") && page.contains(&reason), "{page}");
+    assert!(fails(dir, &["poll"]).contains(&reason), "a person who asks is told");
+    let samples = service.metrics();
+    assert!(samples.text().contains("tributary_polls_total{account=\"robin/isp\",result=\"store\"}"));
+    assert!(samples.text().contains("tributary_account_state{account=\"robin/isp\",state=\"paused\"} 1"));
+    let usage = service.imap().ok("GETQUOTAROOT INBOX").text();
+    assert!(usage.contains("\"User quota\" (STORAGE 1 1)"), "{usage}");
+    assert!(service.stop().success());
+    assert_eq!(drop.unique_ids().len(), 60, "nothing is deleted upstream");
 }

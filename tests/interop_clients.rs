@@ -4,18 +4,27 @@
 
 mod support;
 
+use std::path::Path;
+
 use serde_json::json;
 use support::server::Server;
 use support::{config, have, scratch, script};
 
+/// Of the user, where there is one.
+const QUOTA: u64 = 64 << 10;
+
 fn tour(name: &str) {
     let dir = scratch();
-    let server = Server::start(dir.path(), &config::yaml(dir.path(), &[]));
-    let home = dir.path().join("scratch");
+    tour_of(name, dir.path(), &config::yaml(dir.path(), &[]));
+}
+
+fn tour_of(name: &str, dir: &Path, yaml: &str) {
+    let server = Server::start(dir, yaml);
+    let home = dir.join("scratch");
     std::fs::create_dir(&home).unwrap();
     let argument = json!({
         "host": "127.0.0.1", "imap": server.address("imap").port(), "imaps": server.address("imaps").port(),
-        "user": config::USER, "password": config::PASSWORD, "scratch": home,
+        "user": config::USER, "password": config::PASSWORD, "scratch": home, "quota": QUOTA,
     });
     script::run(name, &argument);
     assert!(server.stop().success(), "the service ends cleanly on SIGTERM");
@@ -24,6 +33,12 @@ fn tour(name: &str) {
 #[test]
 fn imaplib() {
     tour("imaplib_tour");
+}
+
+#[test]
+fn imaplib_with_a_quota() {
+    let dir = scratch();
+    tour_of("quota_tour", dir.path(), &config::yaml_with_quota(dir.path(), QUOTA));
 }
 
 #[test]

@@ -25,9 +25,11 @@ fn promtool_accepts_a_scrape() {
         return;
     }
     let dir = scratch();
-    let server = Server::start(dir.path(), &config::yaml(dir.path(), &[]));
+    let server = Server::start(dir.path(), &config::yaml_with_quota(dir.path(), 1 << 20));
     server.imap().ok("STATUS INBOX (MESSAGES)");
     let scrape = server.metrics();
+    let of_user = format!("\ntributary_user_quota_used_ratio{{user=\"{}\"}} 0\n", config::USER);
+    assert!(scrape.text().contains(&of_user), "{}", scrape.text());
     let mut promtool = Command::new("promtool")
         .args(["check", "metrics"])
         .stdin(Stdio::piped())
@@ -49,6 +51,8 @@ fn health_and_readiness_answer() {
         let (status, body) = metrics::get(server.address("http"), path);
         assert_eq!(status, 200, "{path}: {body}");
     }
-    assert!(server.metrics().text().contains("tributary_panics_total 0"), "there from the start");
+    let metrics = server.metrics();
+    assert!(metrics.text().contains("tributary_panics_total 0"), "there from the start");
+    assert!(!metrics.text().contains(config::USER), "no user is named unless http.user_labels says so");
     assert!(server.stop().success());
 }

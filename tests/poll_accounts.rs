@@ -25,6 +25,8 @@ mod oauth;
 mod quarantine;
 #[path = "poll_accounts/quirks.rs"]
 mod quirks;
+#[path = "poll_accounts/quota.rs"]
+mod quota;
 #[path = "poll_accounts/schedule.rs"]
 mod schedule;
 #[path = "poll_accounts/support.rs"]

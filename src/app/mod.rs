@@ -6,6 +6,7 @@
 pub(crate) mod control;
 mod listen;
 mod logging;
+mod quotas;
 mod storage;
 pub(crate) mod upkeep;
 mod wiring;
@@ -30,6 +31,7 @@ use crate::shutdown::Shutdown;
 use crate::status;
 use crate::store::Store;
 use crate::tls;
+use quotas::Quotas;
 use storage::Storage;
 
 /// From the signal to the end, all parts together.
@@ -104,8 +106,13 @@ impl App {
             let config = Arc::clone(&config);
             tokio::task::spawn_blocking(move || Base::open(&config)).await.context("opening the store")??
         };
-        match Listeners::bind(&config).await {
-            Ok(listeners) => Running::start(&config, base, listeners),
+        // Before anybody can store anything.
+        let prepared = async {
+            let quotas = Quotas::set(&config, &base.store, &base.registry).await?;
+            Ok((quotas, Listeners::bind(&config).await?))
+        };
+        match prepared.await {
+            Ok((quotas, listeners)) => Running::start(&config, base, listeners, quotas),
             Err(e) => {
                 base.store.close().await?;
                 Err(e)
@@ -140,7 +147,7 @@ impl Listeners {
 }
 
 impl Running {
-    fn start(config: &Config, base: Base, listeners: Listeners) -> anyhow::Result<Self> {
+    fn start(config: &Config, base: Base, listeners: Listeners, quotas: Quotas) -> anyhow::Result<Self> {
         let Base { registry, store, users, tls } = base;
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
@@ -181,7 +188,8 @@ impl Running {
             let commands = control::Commands { poller, accounts: accounts.clone(), store: store.clone() };
             work.spawn(socket.run(commands, work.token()));
         }
-        work.spawn(Storage::new(store.clone(), config.data_dir.clone(), &registry)?.run(work.token()));
+        let storage = Storage::new(store.clone(), config.data_dir.clone(), quotas, &registry)?;
+        work.spawn(storage.run(work.token()));
         let deps = http::Deps { registry, readiness: readiness.clone(), accounts: accounts.clone() };
         let router = http::router(deps);
         for listener in &listeners.http {

@@ -26,6 +26,9 @@ const MIN_LARGE: u64 = 1 << 10;
 /// The largest message that can be stored.
 const MAX_MESSAGE: u64 = 2 << 30;
 
+/// Quotas: one that no message fits into is a mistake, and so is one beyond all disks.
+const QUOTA: std::ops::RangeInclusive<u64> = 1 << 10..=1 << 50;
+
 /// The whole file.
 pub(super) fn config(mut root: Section<'_>) -> Option<Config> {
     let data_dir = root.path("data_dir").unwrap_or_else(default_data_dir);
@@ -79,9 +82,9 @@ fn any_address(port: u16) -> SocketAddr {
 
 fn http(mut section: Section<'_>) -> Http {
     let listen = listeners(&mut section, "listen", || vec![SocketAddr::from(([127, 0, 0, 1], 8025))]);
-    section.not_yet("user_labels", &["false"]);
+    let user_labels = section.value("user_labels", false, value::switch);
     section.finish();
-    Http { listen }
+    Http { listen, user_labels }
 }
 
 /// One address or a list of them; an empty list: none.
@@ -137,12 +140,14 @@ fn user(mut section: Section<'_>, limits: &Limits) -> Option<User> {
         Some(item) => accounts(&item, limits),
         None => Some(Vec::new()),
     };
-    section.not_yet("quota", &[]);
+    let quota = section.item("quota").map(|item| item.value(value::size(QUOTA)));
     section.switch_without_effect("account_mailboxes");
     section.switch_without_effect("account_keywords");
     section.not_yet("rules", &[]);
     section.finish();
-    Some(User { name: name?, password: password?, accounts: accounts? })
+    // A quota that cannot be read is no user without one.
+    let quota = quota.map_or(Some(None), |read| read.map(Some))?;
+    Some(User { name: name?, password: password?, quota, accounts: accounts? })
 }
 
 fn accounts(item: &Item<'_>, limits: &Limits) -> Option<Vec<Account>> {

@@ -132,10 +132,8 @@ fn names_must_be_distinct() {
 
 #[test]
 fn what_comes_later_is_refused_and_todays_values_are_not() {
-    for line in ["    quota: 20GiB", "    rules:\n      - match: { from: x }", "http: { user_labels: true }"] {
-        let problem = one_problem(&minimal(&format!("{line}\n")));
-        assert!(problem.contains("not available in this version"), "{problem}");
-    }
+    let problem = one_problem(&minimal("    rules:\n      - match: { from: x }\n"));
+    assert!(problem.contains("not available in this version"), "{problem}");
     for line in ["    account_mailboxes: false", "    account_keywords: false", "    rules: []"] {
         good(&minimal(&format!("{line}\n")));
     }
@@ -143,6 +141,27 @@ fn what_comes_later_is_refused_and_todays_values_are_not() {
         parse(&minimal("    account_mailboxes: true\n    account_keywords: true\n"), Path::new("")).expect("accepted");
     assert_eq!(loaded.warnings.len(), 2);
     assert!(loaded.warnings[0].to_string().contains("account_mailboxes: has no effect in this version"));
+}
+
+#[test]
+fn quotas_are_read_within_their_bounds() {
+    let quota = |text: &str| good(&minimal(&format!("    quota: {text}\n"))).users[0].quota;
+    assert_eq!(quota("20GiB"), Some(20 << 30));
+    assert_eq!((quota("1KiB"), quota("1024TiB"), quota("null")), (Some(1 << 10), Some(1 << 50), None));
+    for (text, needle) in [
+        ("1023", "1023 is out of range; write a size from 1KiB to 1024TiB"),
+        ("1125899906842625", "is out of range"),
+        ("20GB", "is no size; write a whole number with a unit"),
+        ("[1]", "a list where a single value is expected"),
+    ] {
+        let problem = one_problem(&minimal(&format!("    quota: {text}\n")));
+        assert!(problem.contains("users[0].quota: ") && problem.contains(needle), "{problem}");
+    }
+    let text = minimal("    quota: 2048MiB\nhttp: { user_labels: true }\n");
+    let config = good(&text);
+    assert!(config.http.user_labels && !good(&minimal("")).http.user_labels);
+    let shown = config.to_yaml().expect("yaml");
+    assert!(shown.contains("quota: 2GiB\n") && shown.contains("user_labels: true\n"), "{shown}");
 }
 
 /// A key that stands twice hides nothing else that is wrong: all is said at once.

@@ -90,6 +90,8 @@ pub struct Certificate {
 pub struct Http {
     /// May be empty.
     pub listen: Vec<SocketAddr>,
+    /// Metrics of users, which show their names.
+    pub user_labels: bool,
 }
 
 /// Who may log in, and their maildrops.
@@ -99,6 +101,9 @@ pub struct User {
     pub name: String,
     /// A hash, or the password itself.
     pub password: Sourced,
+    /// The most that their messages may take, in octets.
+    #[serde(serialize_with = "optional_size", skip_serializing_if = "Option::is_none")]
+    pub quota: Option<u64>,
     /// Maildrops whose mail is theirs.
     pub accounts: Vec<Account>,
 }

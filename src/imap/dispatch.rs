@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::codec::command::{Command, Tagged};
 use super::codec::parse::SyntaxError;
 use super::command::{
-    any, append, auth, copy_move, enable, expunge, fetch, idle, list, mailbox, search, select, status, store,
+    any, append, auth, copy_move, enable, expunge, fetch, idle, list, mailbox, quota, search, select, status, store,
 };
 use super::conn::{Conn, Output};
 use super::error::{CommandError, CommandResult, Condition, Done, Failure};
@@ -137,6 +137,9 @@ async fn run_authenticated(session: &mut Session, conn: &mut Conn, command: Comm
         Command::Lsub(args) => list::lsub(&cx, &args, out).await,
         Command::Namespace => list::namespace(out),
         Command::Status(name, items) => status::status(&mut cx, &name, &items, out).await,
+        Command::GetQuota(root) => quota::get_quota(&cx, &root, out),
+        Command::GetQuotaRoot(name) => quota::get_quota_root(&cx, &name, out),
+        Command::SetQuota(root) => quota::set_quota(&cx, &root),
         other => run_selected(session, conn, other).await,
     }
 }

@@ -116,6 +116,9 @@ fn store_failure(error: &store::Error) -> (Condition, Option<&'static str>, &'st
         store::Error::MailboxExists => (Condition::No, Some("ALREADYEXISTS"), "The mailbox exists already"),
         store::Error::Refused(why) => (Condition::No, Some("CANNOT"), why),
         store::Error::Limit(why) => (Condition::No, Some("LIMIT"), why),
+        store::Error::OverQuota { .. } => {
+            (Condition::No, Some("OVERQUOTA"), "The quota does not allow it: delete mail and expunge it first")
+        }
         store::Error::NoSpace => (Condition::No, Some("OVERQUOTA"), "The disk is full"),
         store::Error::Closed => (Condition::Bye, Some("UNAVAILABLE"), "The server is stopping"),
         other => {

@@ -28,7 +28,7 @@ pub(super) struct Spec {
 }
 
 /// Every name that [`spec`] gives, and `invalid` for what could not be parsed.
-pub(super) const NAMES: [&str; 37] = [
+pub(super) const NAMES: [&str; 40] = [
     "append",
     "authenticate",
     "capability",
@@ -41,6 +41,8 @@ pub(super) const NAMES: [&str; 37] = [
     "examine",
     "expunge",
     "fetch",
+    "getquota",
+    "getquotaroot",
     "id",
     "idle",
     "invalid",
@@ -54,6 +56,7 @@ pub(super) const NAMES: [&str; 37] = [
     "rename",
     "search",
     "select",
+    "setquota",
     "starttls",
     "status",
     "store",
@@ -112,6 +115,9 @@ pub(super) fn spec(command: &Command) -> Spec {
         Command::Lsub(_) => authenticated("lsub"),
         Command::Namespace => authenticated("namespace"),
         Command::Status(..) => authenticated("status"),
+        Command::GetQuota(_) => authenticated("getquota"),
+        Command::GetQuotaRoot(_) => authenticated("getquotaroot"),
+        Command::SetQuota(_) => authenticated("setquota"),
         Command::Append(_) => authenticated("append"),
         Command::Idle => authenticated("idle"),
         Command::Check => selected("check", true),

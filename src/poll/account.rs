@@ -44,6 +44,8 @@ pub(super) struct Account {
     pub(super) source: Source,
     pub(super) status: AccountsSender,
     pub(super) kept: Kept,
+    /// Octets that must be free before the next poll, while the schedule waits for room.
+    needs_room: u64,
     gate: Gate,
     nudge: Arc<Notify>,
     desk: Desk,
@@ -63,6 +65,8 @@ enum Wake {
     Command(Command),
     Nudge,
     Look,
+    /// The user's quota has room again.
+    Room,
     Stop,
 }
 
@@ -86,7 +90,7 @@ impl Account {
     ) -> Self {
         let kept = Kept::new(source.store.clone(), &source.settings);
         let desk = Desk { inbox, waiting: VecDeque::new(), is_paused: false };
-        Self { source, status, kept, gate, nudge, desk }
+        Self { source, status, kept, needs_room: 0, gate, nudge, desk }
     }
 
     async fn work(&mut self, shutdown: &CancellationToken) -> Result<(), Stopped> {
@@ -117,6 +121,11 @@ impl Account {
                         changes += 1;
                     }
                     look = self.next_look(&schedule, changes);
+                }
+                Wake::Room => {
+                    tracing::info!(account = self.source.settings.id, "the quota has room again: polling goes on");
+                    schedule.room_came(now());
+                    self.forget_error();
                 }
                 Wake::Poll => {
                     self.poll(&mut schedule, Vec::new(), shutdown).await?;
@@ -152,7 +161,8 @@ impl Account {
         if let Some(request) = self.desk.waiting.pop_front() {
             return Wake::Request(request);
         }
-        let paused = self.desk.is_paused;
+        let (paused, full) = (self.desk.is_paused, schedule.is_out_of_room());
+        let (source, octets) = (&self.source, self.needs_room);
         tokio::select! {
             biased;
             () = shutdown.cancelled() => Wake::Stop,
@@ -160,6 +170,7 @@ impl Account {
             () = self.nudge.notified() => Wake::Nudge,
             () = sleep_until(look.unwrap_or_else(Instant::now)), if look.is_some() && !paused => Wake::Look,
             () = sleep_until(Instant::from_std(schedule.due())), if !paused => Wake::Poll,
+            () = source.room_for(octets), if full && !paused => Wake::Room,
         }
     }
 
@@ -204,7 +215,7 @@ impl Account {
         }
         let mode = asked.first().map_or(Mode::Normal, |request| request.mode);
         asked.extend(self.desk.take_waiting(mode));
-        let planned = schedule.due();
+        let (planned, was_full) = (schedule.due(), schedule.is_out_of_room());
         let cheap = mark::is_cheap(&self.source.settings.login);
         let credentials = if cheap { Some(self.mark().await) } else { None };
         schedule.started(now());
@@ -227,7 +238,14 @@ impl Account {
         };
         let login_delay = report.login_delay.map(|seconds| Duration::from_secs(seconds.into()));
         schedule.finished(now(), report.result, login_delay, report.more, rand::random());
+        if let Some(octets) = report.needs_room {
+            self.needs_room = octets;
+            schedule.out_of_room(now());
+        }
         if mode == Mode::DryRun && report.result == PollResult::Ok {
+            if was_full {
+                schedule.out_of_room(now());
+            }
             schedule.resume_at(planned);
         }
         let refused = report.result == PollResult::Auth && !cheap;

@@ -22,6 +22,7 @@ mod plan;
 mod plan_tests;
 mod policy;
 mod probe;
+mod quota;
 mod resolve;
 #[cfg(test)]
 mod resolve_tests;

@@ -23,6 +23,8 @@ const MAX_LOCKED: Duration = Duration::from_secs(3600);
 const AUTH_TRIES: u32 = 2;
 const REFUSED: Duration = Duration::from_secs(3600);
 const MAX_REFUSED: Duration = Duration::from_secs(6 * 3600);
+/// Without room: what does not fit is fetched in vain each time.
+const FULL: Duration = Duration::from_secs(6 * 3600);
 /// Servers cut logins less than a minute apart. Nothing but a person's wish makes them more frequent, or the interval.
 const LOGIN_GAP: Duration = Duration::from_secs(60);
 /// The longest wait for the first poll after a restart where nothing speaks against a login: who restarts the service wants
@@ -41,6 +43,8 @@ enum Condition {
     Throttled,
     AuthFailed,
     Locked,
+    /// The user's quota has no room.
+    Full,
 }
 
 impl Condition {
@@ -60,7 +64,8 @@ impl Condition {
     const fn code(self) -> u8 {
         match self {
             Self::Ok => 1,
-            Self::Backoff => 2,
+            // After a restart the room is looked at anew.
+            Self::Backoff | Self::Full => 2,
             Self::Throttled => 3,
             Self::AuthFailed => 4,
             Self::Locked => 5,
@@ -77,6 +82,7 @@ impl Condition {
             Self::Backoff | Self::Throttled => AccountState::Backoff,
             Self::AuthFailed => AccountState::AuthFailed,
             Self::Locked => AccountState::Locked,
+            Self::Full => AccountState::Paused,
         }
     }
 }
@@ -216,6 +222,26 @@ impl Schedule {
         polled
     }
 
+    /// The poll that has ended found no room for the mail. [`Self::room_came`] brings the next one, or, as the message may
+    /// go from the maildrop, a long time.
+    pub(super) fn out_of_room(&mut self, now: Instant) {
+        self.condition = Condition::Full;
+        self.due = now + self.wait(false);
+        self.not_before_allowed();
+    }
+
+    /// There is room again. Who deletes one message after the other makes no more polls than the interval or a minute.
+    pub(super) fn room_came(&mut self, now: Instant) {
+        self.condition = Condition::Ok;
+        self.due = self.last_attempt.map_or(now, |at| now.max(at + self.gap()));
+        self.not_before_allowed();
+    }
+
+    /// Whether it waits for room.
+    pub(super) fn is_out_of_room(&self) -> bool {
+        self.condition == Condition::Full
+    }
+
     /// What is logged in with has changed: a refusal says nothing any more.
     pub(super) fn credentials_changed(&mut self, now: Instant) {
         (self.condition, self.failures, self.due) = (Condition::Backoff, 0, now);
@@ -232,7 +258,7 @@ impl Schedule {
     /// No login before it is due, also across a restart, unless the credentials change.
     pub(super) fn is_silent(&self) -> bool {
         match self.condition {
-            Condition::Ok | Condition::Backoff => false,
+            Condition::Ok | Condition::Backoff | Condition::Full => false,
             Condition::AuthFailed => self.failures >= AUTH_TRIES,
             Condition::Throttled | Condition::Locked => true,
         }
@@ -261,6 +287,7 @@ impl Schedule {
             Condition::AuthFailed => doubled(REFUSED, self.failures - AUTH_TRIES, MAX_REFUSED).max(interval),
             Condition::Locked => self.grown(LOCKED, MAX_LOCKED).max(interval),
             Condition::Throttled => self.grown(THROTTLED, MAX_THROTTLED).max(interval),
+            Condition::Full => FULL.max(interval),
             Condition::Backoff => self.grown(RETRY.min(interval), MAX_RETRY.max(interval)),
         }
     }
@@ -268,7 +295,7 @@ impl Schedule {
     /// The longest that may be left of a wait that was kept.
     fn longest(&self) -> Duration {
         let wait = match self.condition {
-            Condition::Ok | Condition::Backoff => return MAX_LOGIN_DELAY,
+            Condition::Ok | Condition::Backoff | Condition::Full => return MAX_LOGIN_DELAY,
             Condition::AuthFailed => MAX_REFUSED,
             Condition::Locked => MAX_LOCKED,
             Condition::Throttled => MAX_THROTTLED,

@@ -53,6 +53,37 @@ fn waits_grow_to_their_cap_and_success_ends_them() {
 }
 
 #[test]
+fn without_room_it_waits_long_or_until_there_is_some() {
+    let now = Instant::now();
+    for (interval, wait) in [(INTERVAL, 6 * 3600), (secs(24 * 3600), 24 * 3600)] {
+        let mut schedule = after(interval, now, &[PollResult::Store]);
+        schedule.out_of_room(now);
+        assert!(schedule.is_out_of_room() && !schedule.nudge(now + secs(7200)));
+        assert_eq!(
+            (schedule.state(), schedule.due(), schedule.failures()),
+            (AccountState::Paused, now + secs(wait), 1)
+        );
+        assert_eq!(schedule.refused_until(now), None, "who asks is answered");
+        // Who makes room again and again makes no storm of logins.
+        schedule.room_came(now + secs(5));
+        assert_eq!((schedule.state(), schedule.due()), (AccountState::Ok, now + secs(60)));
+        schedule.out_of_room(now);
+        schedule.room_came(now + secs(100));
+        assert_eq!(schedule.due(), now + secs(100));
+    }
+    let mut schedule = Schedule::new(INTERVAL, now);
+    polled(&mut schedule, now, PollResult::Store, Some(600));
+    schedule.out_of_room(now);
+    schedule.room_came(now + secs(5));
+    assert_eq!(schedule.due(), now + secs(600), "LOGIN-DELAY");
+    let mut kept = PollState::default();
+    schedule.out_of_room(now);
+    schedule.keep(&mut kept, now, UNIX);
+    let restored = Schedule::restored(INTERVAL, &kept, None, now, UNIX + 700);
+    assert!(!restored.is_out_of_room() && restored.due() <= now + RESTART_GAP, "the room is looked at anew");
+}
+
+#[test]
 fn the_interval_is_spread_but_never_below_the_servers_login_delay() {
     let now = Instant::now();
     for (chance, seconds, delayed) in [(0.0, 270, 600), (0.5, 300, 600), (1.0, 330, 600)] {

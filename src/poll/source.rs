@@ -12,11 +12,11 @@ use super::fault::Fault;
 use super::learnt::Learnt;
 use super::metrics::{AccountMetrics, Skipped};
 use super::settings::{AccountSettings, Bounds, FirstPoll, Login, Route, Tls};
-use super::{Error, PollResult, trust};
+use super::{Error, PollResult, quota, trust};
 use crate::ingest;
 use crate::mail::{AccountId, MailboxId, UserId};
 use crate::pop3::{self, Credentials, Limits, Options, Security, Timeouts};
-use crate::store::Store;
+use crate::store::{self, Store};
 
 /// A listing of so many messages may be a window on more.
 const WINDOW: u64 = 10;
@@ -82,6 +82,8 @@ pub struct Report {
     pub login_delay: Option<u32>,
     /// Part of the mail is still there and can be had soon.
     pub more: bool,
+    /// The user's quota left no room for a message of so many octets: nothing more is fetched until it does.
+    pub needs_room: Option<u64>,
 }
 
 impl Report {
@@ -106,6 +108,7 @@ impl Report {
             faults: Vec::new(),
             login_delay: None,
             more: false,
+            needs_room: None,
         }
     }
 
@@ -201,7 +204,10 @@ impl Source {
                         total.more = true;
                     } else {
                         total.result = result;
-                        total.error = Some(error.to_string());
+                        total.error = Some(self.describe(&error));
+                        if let Error::Store(store::Error::OverQuota { octets, .. }) = error {
+                            total.needs_room = Some(octets);
+                        }
                     }
                     break;
                 }
@@ -219,6 +225,15 @@ impl Source {
             }
         }
         Some(total)
+    }
+
+    fn describe(&self, error: &Error) -> String {
+        match error {
+            Error::Store(store::Error::OverQuota { quota, octets }) => {
+                quota::reason(&self.settings.user, *quota, *octets)
+            }
+            other => other.to_string(),
+        }
     }
 
     /// One session; tried again at once where the failure taught how to go about it.
@@ -268,6 +283,9 @@ impl Source {
         tally: &mut Tally,
         shutdown: &CancellationToken,
     ) -> Result<(), Error> {
+        if mode == Mode::Normal {
+            self.check_room().await?;
+        }
         let settings = &self.settings;
         let credentials = credentials(settings, renew).await;
         if let Login::Token(source) = &settings.login {
@@ -296,6 +314,23 @@ impl Source {
         let ended = drive.run(connection, tls, shutdown).await;
         *tally = drive.tally;
         ended
+    }
+
+    /// A full quota has no room for whatever there is: nobody is asked for it.
+    async fn check_room(&self) -> Result<(), store::Error> {
+        let user = self.store.ensure_user(&self.settings.user).await?;
+        match self.store.quota(user) {
+            Some(quota) if !quota.fits(1) => Err(store::Error::OverQuota { quota, octets: 1 }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Completes once the user's quota has room for so many octets. Cancel-safe.
+    pub(super) async fn room_for(&self, octets: u64) {
+        // A store that cannot tell is no reason to wait: the next poll says what is wrong with it.
+        if let Ok(user) = self.store.ensure_user(&self.settings.user).await {
+            self.store.room_for(user, octets).await;
+        }
     }
 
     /// What the store knows of the account.

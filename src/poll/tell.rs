@@ -58,6 +58,11 @@ impl Account {
         self.log(report, mode, duration);
     }
 
+    /// What went wrong last is over.
+    pub(super) fn forget_error(&self) {
+        self.publish(|status| status.last_error.take().is_some());
+    }
+
     fn log(&self, report: &Report, mode: Mode, duration: Duration) {
         let Report { listed, fetched, duplicates, skipped, deleted, bytes, .. } = *report;
         let (account, result) = (&self.source.settings.id, report.result.label());

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::mail::{BodyId, MailboxId};
+use crate::mail::{BodyId, MailboxId, UserId};
 
 /// Something that is not as it must be. Names ids, never message text or addresses (I10).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ impl From<String> for Problem {
 pub enum Fix {
     /// The counters of a mailbox, UIDNEXT and HIGHESTMODSEQ, from its message rows and expunge log.
     Counters(MailboxId),
+    /// What a user has stored, from the counters of the mailboxes: after these.
+    Usage(UserId),
     /// Names to mailboxes, from the mailboxes.
     Names,
     /// The next ids and UIDVALIDITY to give out, from those in use.

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use super::types::Quota;
+
 /// Why the store refused or could not do something.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -18,6 +20,14 @@ pub enum Error {
     /// A limit of the store: keywords, UIDs, mailboxes, message size.
     #[error("limit reached: {0}")]
     Limit(&'static str),
+    /// It would be more than the user may store.
+    #[error("{octets} octets do not fit into the quota: {} of {} octets are used", quota.used, quota.limit)]
+    OverQuota {
+        /// What is used, and the limit.
+        quota: Quota,
+        /// What was to be added.
+        octets: u64,
+    },
     /// The disk is full.
     #[error("no space left in the store")]
     NoSpace,
@@ -43,6 +53,7 @@ impl Error {
             Self::MailboxExists => "mailbox_exists",
             Self::Refused(_) => "refused",
             Self::Limit(_) => "limit",
+            Self::OverQuota { .. } => "over_quota",
             Self::NoSpace => "no_space",
             Self::Damaged(_) => "damaged",
             Self::Internal(_) => "internal",

@@ -6,8 +6,8 @@ use prometheus::{Histogram, HistogramOpts, IntCounterVec, Opts, Registry};
 
 use super::error::Error;
 
-const ERROR_KINDS: [&str; 8] =
-    ["no_mailbox", "mailbox_exists", "refused", "limit", "no_space", "damaged", "internal", "closed"];
+const ERROR_KINDS: [&str; 9] =
+    ["no_mailbox", "mailbox_exists", "refused", "limit", "over_quota", "no_space", "damaged", "internal", "closed"];
 
 /// Counters and histograms of one store.
 #[derive(Clone, Debug)]

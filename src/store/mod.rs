@@ -19,6 +19,7 @@ mod memory;
 mod metrics;
 mod notify;
 mod progress;
+mod quota;
 mod reader;
 mod record;
 mod redb;
@@ -48,7 +49,7 @@ pub use snapshot::{Block, Delta, Snapshot};
 pub use stats::{MailboxStats, Stats, TableStats, Usage, UserStats};
 pub use types::{
     Appended, Copied, Counts, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, LedgerRow, LedgerState,
-    Mailbox, NewMessage, PollState, Record, Settings, Sizes, Trouble,
+    Mailbox, NewMessage, PollState, Quota, Record, Settings, Sizes, Stored, Trouble,
 };
 
 use crate::mail::{AccountId, MailboxId, MailboxName, ModSeq, SpecialUse, UidSet, UserId};
@@ -62,6 +63,7 @@ struct Shared {
     recent: Mutex<HashMap<MailboxId, u32>>,
     /// Users already looked up: every login asks, and must not wait for a commit.
     users: Mutex<HashMap<String, UserId>>,
+    quotas: quota::Quotas,
     metrics: Metrics,
 }
 
@@ -72,6 +74,7 @@ impl Shared {
             bodies: Arc::new(body::Bodies::new(next_body)),
             recent: Mutex::default(),
             users: Mutex::default(),
+            quotas: quota::Quotas::default(),
             metrics: Metrics::new()?,
         })
     }

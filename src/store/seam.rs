@@ -18,7 +18,7 @@ use super::snapshot::{Delta, Snapshot};
 use super::stats::{Stats, TableStats};
 use super::types::{
     Appended, Copied, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, LedgerRow, Mailbox, NewMessage,
-    PollState, Record, Trouble,
+    PollState, Record, Stored, Trouble,
 };
 use crate::mail::{AccountId, BodyId, MailboxId, MailboxName, ModSeq, SpecialUse, UidSet, UserId};
 
@@ -179,6 +179,9 @@ pub trait MetaRead {
 
     /// Names subscribed to, ordered like [`Self::mailboxes`].
     fn subscriptions(&self, user: UserId) -> Result<Vec<MailboxName>>;
+
+    /// What the user has stored: a counter that commits with the messages (I2).
+    fn usage(&self, user: UserId) -> Result<Stored>;
 
     /// The mailbox as it is, or [`Error::NoMailbox`].
     fn snapshot(&self, mailbox: MailboxId) -> Result<Snapshot>;

@@ -54,6 +54,53 @@ pub struct Counts {
     pub recent_from: u32,
 }
 
+impl Counts {
+    /// What the mailbox adds to its user's usage.
+    pub(super) fn usage(&self) -> Stored {
+        Stored { octets: self.size, messages: self.exists.into() }
+    }
+}
+
+/// What a user has stored, in all mailboxes: every message counts, each copy for itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// Sum of their sizes.
+    pub octets: u64,
+    /// Messages.
+    pub messages: u64,
+}
+
+impl Stored {
+    pub(super) const fn add(&mut self, more: Self) {
+        self.octets = self.octets.saturating_add(more.octets);
+        self.messages = self.messages.saturating_add(more.messages);
+    }
+
+    pub(super) const fn take(&mut self, less: Self) {
+        self.octets = self.octets.saturating_sub(less.octets);
+        self.messages = self.messages.saturating_sub(less.messages);
+    }
+}
+
+/// What a user may store, and what of it is used, in octets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// Stored; may be more than the limit, which can be lowered.
+    pub used: u64,
+    /// The most that may be stored.
+    pub limit: u64,
+}
+
+impl Quota {
+    /// Whether so many octets more may be stored.
+    pub const fn fits(self, octets: u64) -> bool {
+        match self.used.checked_add(octets) {
+            Some(sum) => sum <= self.limit,
+            None => false,
+        }
+    }
+}
+
 /// A message to be put into a mailbox.
 #[derive(Debug)]
 pub struct NewMessage {

@@ -25,6 +25,7 @@ pub struct TestServer {
     pub address: std::net::SocketAddr,
     registry: Registry,
     running: Arc<Running>,
+    pub store: Store,
 }
 
 /// The server stops when neither it nor a client is used any more.
@@ -47,7 +48,7 @@ impl TestServer {
         let tls = tls::load(&tls::Settings::SelfSigned { directory: dir.path().join("tls") }).expect("tls");
         let deps = Deps {
             settings,
-            store,
+            store: store.clone(),
             users: Arc::new(Users::new(users, &registry).expect("users")),
             tls: tls.config,
             metrics: Metrics::register(&registry).expect("metrics"),
@@ -57,7 +58,7 @@ impl TestServer {
         let address = listener.local_addr().expect("address");
         let shutdown = CancellationToken::new();
         tokio::spawn(Server::new(deps).run(listener, false, shutdown.clone()));
-        Self { address, registry, running: Arc::new(Running { shutdown, _dir: dir }) }
+        Self { address, registry, store, running: Arc::new(Running { shutdown, _dir: dir }) }
     }
 
     /// The value of the sample whose line in /metrics begins with `name` and a space.

@@ -14,4 +14,5 @@ mod mailboxes;
 mod messages;
 mod protocol;
 mod qresync;
+mod quota;
 mod search;

@@ -23,14 +23,14 @@ use super::support::*;
 const HOUR: u64 = 3600;
 
 /// Polled every five minutes, as is usual.
-fn often(account: AccountSettings) -> AccountSettings {
+pub(crate) fn often(account: AccountSettings) -> AccountSettings {
     AccountSettings { poll_interval: Duration::from_secs(300), ..account }
 }
 
 impl House {
     /// From now on the clock jumps, but not while a poll is running: the store works on threads of its own, of which the
     /// clock knows nothing, and the session would time out.
-    fn hurry(&self) {
+    pub(crate) fn hurry(&self) {
         tokio::time::pause();
         let mut status = self.status.clone();
         tokio::spawn(async move {
@@ -50,7 +50,7 @@ impl House {
     }
 
     /// Lets so much time pass, while a user looks at the mailbox again and again.
-    async fn pass(&mut self, seconds: u64) {
+    pub(crate) async fn pass(&mut self, seconds: u64) {
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_secs(seconds) {
             self.status.changed().await.unwrap();
@@ -58,7 +58,7 @@ impl House {
         }
     }
 
-    async fn until(&mut self, account: &str, wanted: impl Fn(&AccountStatus) -> bool) -> AccountStatus {
+    pub(crate) async fn until(&mut self, account: &str, wanted: impl Fn(&AccountStatus) -> bool) -> AccountStatus {
         self.status.wait_for(|accounts| wanted(&accounts[account])).await.unwrap()[account].clone()
     }
 }

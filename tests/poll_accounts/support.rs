@@ -37,8 +37,23 @@ impl House {
         Self::on(tempfile::tempdir().unwrap(), settings)
     }
 
+    /// As [`Self::of`], with a quota for the user `u`.
+    pub(crate) async fn limited(accounts: Vec<AccountSettings>, quota: u64) -> Self {
+        Self::limited_on(tempfile::tempdir().unwrap(), accounts, quota).await
+    }
+
+    pub(crate) async fn limited_on(dir: TempDir, accounts: Vec<AccountSettings>, quota: u64) -> Self {
+        let store = open(&dir);
+        limit(&store, quota).await;
+        Self::over(dir, store, Settings { accounts, ..Settings::default() })
+    }
+
     pub(crate) fn on(dir: TempDir, settings: Settings) -> Self {
         let store = open(&dir);
+        Self::over(dir, store, settings)
+    }
+
+    fn over(dir: TempDir, store: Store, settings: Settings) -> Self {
         let registry = prometheus::Registry::new();
         let metrics = Metrics::register(&registry).unwrap();
         let (sender, status) = watch::channel(Accounts::default());
@@ -142,6 +157,12 @@ impl House {
         let metric = family.get_metric().iter().find(matches).unwrap_or_else(|| panic!("no {name} {labels:?}"));
         metric.get_counter().get_value() + metric.get_gauge().get_value()
     }
+}
+
+/// Sets the quota of the user `u`.
+pub(crate) async fn limit(store: &Store, quota: u64) {
+    let user = store.ensure_user("u").await.unwrap();
+    store.set_quota(user, Some(quota)).await.unwrap();
 }
 
 /// The messages of a mailbox with their UIDs, in order.

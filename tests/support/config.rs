@@ -82,6 +82,12 @@ pub fn yaml(dir: &Path, accounts: &[Account]) -> String {
     text
 }
 
+/// The YAML of a service without accounts whose user may store so many octets, and whose metrics name users.
+pub fn yaml_with_quota(dir: &Path, quota: u64) -> String {
+    let text = yaml(dir, &[]).replace("    accounts:", &format!("    quota: {quota}\n    accounts:"));
+    text.replace("http:\n", "http:\n  user_labels: true\n")
+}
+
 /// The YAML of a service with one account: the inside of its mapping beside the name, and of its `pop3` section.
 pub fn yaml_of(dir: &Path, name: &str, account: &str, pop3: &str) -> String {
     let list = format!("accounts: [{{ name: {name}, {account}, pop3: {{ {pop3} }} }}]");

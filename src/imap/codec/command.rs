@@ -69,6 +69,12 @@ pub enum Command {
     Namespace,
     /// `STATUS`
     Status(Name, Vec<StatusItem>),
+    /// `GETQUOTA` (RFC 9208) of a quota root.
+    GetQuota(Vec<u8>),
+    /// `GETQUOTAROOT` (RFC 9208)
+    GetQuotaRoot(Name),
+    /// `SETQUOTA` (RFC 9208) of a quota root; to what limits is not kept, as nobody may set them.
+    SetQuota(Vec<u8>),
     /// `APPEND`
     Append(AppendArgs),
     /// `IDLE` (RFC 2177); the session handles `DONE`.
@@ -176,6 +182,8 @@ pub enum StatusItem {
     Size,
     /// `HIGHESTMODSEQ` (RFC 7162)
     HighestModSeq,
+    /// `DELETED-STORAGE` (RFC 9208)
+    DeletedStorage,
 }
 
 /// Arguments of APPEND.

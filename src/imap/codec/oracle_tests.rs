@@ -71,7 +71,7 @@ const RULES: [(&str, &str); 14] = [
 ];
 
 /// Commands of the base grammar.
-const TEMPLATES: [&str; 23] = [
+const TEMPLATES: [&str; 25] = [
     "(CAPABILITY|noop|LOGOUT|CHECK|CLOSE|Expunge|UNSELECT|STARTTLS|IDLE|NAMESPACE)",
     "LOGIN %astring %astring",
     "AUTHENTICATE (PLAIN|login|X-%atom)( =| ([A-Za-z0-9+/]{4}){1,3})?",
@@ -80,7 +80,9 @@ const TEMPLATES: [&str; 23] = [
     "(CREATE|DELETE|SUBSCRIBE|UNSUBSCRIBE) %astring",
     "RENAME %astring %astring",
     "(LIST|LSUB) %astring ([!#$&'*%+,./0-9:;<-\\[^-z|}~\\]-]{1,6}|%astring)",
-    "STATUS %astring \\((MESSAGES|RECENT|uidnext)( (UIDVALIDITY|UNSEEN|DELETED|SIZE|HIGHESTMODSEQ|MESSAGES)){0,3}\\)",
+    "STATUS %astring \\((MESSAGES|RECENT|uidnext)( (UIDVALIDITY|UNSEEN|DELETED|deleted-storage|SIZE|HIGHESTMODSEQ|MESSAGES)){0,3}\\)",
+    "(GETQUOTA|getquotaroot) %astring",
+    "SETQUOTA %astring \\((STORAGE %number( (message|MAILBOX|%atom) %number)?)?\\)",
     "APPEND %astring( \\((%flag( %flag){0,2})?\\))? \\{3\\+?\\}\r\n[a-z\r\n]{3}",
     "APPEND %astring \"( [1-9]|[012][0-9]|3[01])-%month-[12][0-9]{3} ([01][0-9]|2[0-4]):[0-6][0-9]:[0-5][0-9] [-+](0[0-9]|1[0-4])[0-5][0-9]\" \\{0\\+\\}\r\n",
     "(UID )?FETCH %set (ALL|fast|FULL|ENVELOPE|BODY|BODYSTRUCTURE)",

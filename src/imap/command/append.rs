@@ -10,7 +10,7 @@ use crate::imap::error::{CommandError, CommandResult, Done};
 use crate::imap::session::{Session, Upload};
 use crate::imap::spec::spec;
 use crate::ingest::{self, Intake};
-use crate::store::NewMessage;
+use crate::store::{self, NewMessage};
 
 /// The message literal is announced: takes or refuses it.
 pub(in crate::imap) async fn begin(
@@ -56,6 +56,9 @@ async fn accept(session: &mut Session, command: &Command, size: u64) -> Result<I
     }
     if size > cx.deps.settings.append {
         return Err(CommandError::No(Some("TOOBIG"), "The message is too large"));
+    }
+    if let Some(quota) = cx.store.quota(cx.login.id).filter(|quota| !quota.fits(size)) {
+        return Err(store::Error::OverQuota { quota, octets: size }.into());
     }
     Ok(Intake::begin(cx.store).await?)
 }

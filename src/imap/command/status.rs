@@ -1,11 +1,11 @@
-//! STATUS (RFC 9051 section 6.3.11, RFC 3501 for RECENT, RFC 7162, RFC 8438).
+//! STATUS (RFC 9051 section 6.3.11, RFC 3501 for RECENT, RFC 7162, RFC 8438, RFC 9208).
 
 use crate::imap::codec::command::{Name, StatusItem};
 use crate::imap::codec::write;
 use crate::imap::conn::Output;
 use crate::imap::error::{CommandError, CommandResult, Done};
 use crate::imap::session::Authenticated;
-use crate::mail::Uid;
+use crate::mail::{Flags, Uid};
 use crate::store::Mailbox;
 
 pub(in crate::imap) async fn status(
@@ -39,6 +39,7 @@ pub(in crate::imap) async fn line(
             StatusItem::Unseen => ("UNSEEN", u64::from(counts.unseen)),
             StatusItem::Deleted => ("DELETED", u64::from(counts.deleted)),
             StatusItem::Size => ("SIZE", counts.size),
+            StatusItem::DeletedStorage => ("DELETED-STORAGE", deleted_storage(cx, mailbox).await?),
             StatusItem::HighestModSeq => {
                 cx.features.condstore = true;
                 ("HIGHESTMODSEQ", cx.told(mailbox).0)
@@ -57,4 +58,13 @@ async fn recent(cx: &Authenticated<'_>, mailbox: &Mailbox) -> Result<u64, Comman
     let Some(snapshot) = cx.store.watch(mailbox.id).await?.current() else { return Ok(0) };
     let first = snapshot.position(from).unwrap_or_else(|at| at);
     Ok((snapshot.len() - first) as u64)
+}
+
+/// What EXPUNGE would give back, in octets (RFC 9208 section 4.1.4).
+async fn deleted_storage(cx: &Authenticated<'_>, mailbox: &Mailbox) -> Result<u64, CommandError> {
+    if mailbox.counts.deleted == 0 {
+        return Ok(0);
+    }
+    let Some(snapshot) = cx.store.watch(mailbox.id).await?.current() else { return Ok(0) };
+    Ok(snapshot.iter().filter(|m| m.flags.contains(Flags::DELETED)).map(|m| u64::from(m.size)).sum())
 }

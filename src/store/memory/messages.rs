@@ -20,6 +20,8 @@ impl Txn<'_> {
         for account in messages.iter().filter_map(|m| m.account) {
             self.state.check_account(user, account)?;
         }
+        let octets = messages.iter().map(|m| m.body.size()).sum();
+        self.shared.quotas.check(user, self.state.usage(user).octets, octets)?;
         let keywords = self.state.user(user)?.with(messages.iter().flat_map(|m| &m.flags.keywords))?;
         if messages.is_empty() {
             return Ok(Appended { uid_validity, uids: Vec::new() });
@@ -111,6 +113,10 @@ impl Txn<'_> {
         let missing = missing(uids, &found, source.counts.uid_next);
         if messages.is_empty() {
             return Ok(Copied { uid_validity, pairs: Vec::new(), missing });
+        }
+        if !is_move {
+            let octets = messages.iter().map(|m| u64::from(m.size)).sum();
+            self.shared.quotas.check(user, self.state.usage(user).octets, octets)?;
         }
         let sources: Vec<Uid> = messages.iter().map(|m| m.uid).collect();
         for (body, copies) in counted(messages.iter().map(|m| m.body)) {

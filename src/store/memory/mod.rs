@@ -73,6 +73,9 @@ impl Memory {
         *lock(&self.newest) = Some(Arc::clone(&state));
         self.shared.metrics.committed(started.elapsed(), 1);
         self.shared.bodies.placed(&changes.placed);
+        for user in state.users.keys() {
+            self.shared.quotas.publish(*user, state.usage(*user));
+        }
         for id in changes.touched {
             let mailbox = state.mailboxes.get(&id);
             if mailbox.is_none() {

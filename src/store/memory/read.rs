@@ -12,7 +12,7 @@ use crate::store::progress::Tell;
 use crate::store::seam::{BodyRead, MetaRead, Octets};
 use crate::store::snapshot::{Delta, Snapshot};
 use crate::store::stats::Stats;
-use crate::store::types::{LedgerRow, Mailbox, PollState, Trouble};
+use crate::store::types::{LedgerRow, Mailbox, PollState, Stored, Trouble};
 
 fn describe(id: MailboxId, row: &Row) -> Mailbox {
     let Row { name, uid_validity, special_use, counts, .. } = row;
@@ -63,6 +63,10 @@ impl MetaRead for Version {
             changed: row.messages.values().filter(|m| m.mod_seq > since).map(|m| m.uid).collect(),
             appended: Vec::new(),
         })
+    }
+
+    fn usage(&self, user: UserId) -> Result<Stored> {
+        Ok(self.0.usage(user))
     }
 
     fn record(&self, body: BodyId) -> Result<Option<Octets<'_>>> {

@@ -10,7 +10,7 @@ use crate::mail::{
 use crate::store::body::BodyRow;
 use crate::store::error::{Error, Result};
 use crate::store::snapshot::{BLOCK_SHIFT, Block, Snapshot};
-use crate::store::types::{Counts, LedgerRow, PollState, Trouble};
+use crate::store::types::{Counts, LedgerRow, PollState, Stored, Trouble};
 
 /// A version. Two versions share what did not change between them.
 #[derive(Clone, Debug, Default)]
@@ -101,6 +101,14 @@ impl Mailbox {
 }
 
 impl State {
+    /// What the user has in all mailboxes.
+    pub(super) fn usage(&self, user: UserId) -> Stored {
+        let mut usage = Stored::default();
+        let own = self.mailboxes.values().filter(|mailbox| mailbox.user == user);
+        own.for_each(|mailbox| usage.add(mailbox.counts.usage()));
+        usage
+    }
+
     pub(super) fn mailbox(&self, mailbox: MailboxId) -> Result<&Mailbox> {
         self.mailboxes.get(&mailbox).map(|found| &**found).ok_or(Error::NoMailbox)
     }

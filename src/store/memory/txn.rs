@@ -18,7 +18,7 @@ use crate::store::types::{
 /// See the module.
 pub(super) struct Txn<'s> {
     pub(super) state: State,
-    shared: &'s Shared,
+    pub(super) shared: &'s Shared,
     /// Seconds since 1970.
     pub(super) now: i64,
     pub(super) changes: Changes,

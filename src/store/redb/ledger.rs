@@ -30,8 +30,8 @@ impl Txn<'_> {
             Some(row) if delivery.reused && !self.is_same(&row, delivery)? => {}
             Some(_) => return Ok(Delivered::Duplicate),
         }
-        self.set_trouble(account, &key, None)?;
         let appended = self.append(delivery.mailbox, std::slice::from_ref(message))?;
+        self.set_trouble(account, &key, None)?;
         let state = if delivery.delete_upstream { LedgerState::DeleteWanted } else { LedgerState::Stored };
         let by_hash = self.tables.hash.get(&message.body.row.hash)?.map(|id| BodyId(id.value()));
         let body = by_hash.ok_or_else(|| Error::Internal("a body just placed has no hash".to_owned()))?;

@@ -128,11 +128,13 @@ impl Txn<'_> {
             return Err(Error::Refused("INBOX cannot be deleted"));
         }
         let mailbox = self.mailbox_id(user, name)?.ok_or(Error::NoMailbox)?;
+        let counts = self.mailbox(mailbox)?.counts;
         let mut bodies = Vec::new();
         for number in self.block_numbers(mailbox, &all_uids())? {
             bodies.extend(self.block(mailbox, number)?.messages.iter().map(|m| m.body));
         }
         self.drop_references(bodies.into_iter())?;
+        self.user_mut(user)?.usage.take(counts.usage());
         self.tables.mailbox_name.remove((user.0, name.as_str()))?;
         self.remove_mailbox(mailbox)
     }

@@ -6,11 +6,11 @@ use redb::ReadableTable;
 use super::BLOCK_SHIFT;
 use super::row::{DeadRow, encode_ranges};
 use super::txn::Txn;
-use crate::mail::{BodyId, Flags, MailboxId, Message, ModSeq, ThreadId, Uid, UidSet};
+use crate::mail::{BodyId, Flags, MailboxId, Message, ModSeq, ThreadId, Uid, UidSet, UserId};
 use crate::store::body::{BodyRow, PreparedBody};
 use crate::store::common::{all_uids, check_uids, count, counted, missing};
 use crate::store::error::{Error, Result};
-use crate::store::types::{Appended, Copied, NewMessage};
+use crate::store::types::{Appended, Copied, NewMessage, Stored};
 
 impl Txn<'_> {
     /// Appends all of the messages or none.
@@ -52,7 +52,13 @@ impl Txn<'_> {
         for account in messages.iter().filter_map(|m| m.account) {
             self.check_account(user, account)?;
         }
+        self.check_quota(user, messages.iter().map(|m| m.body.size()).sum())?;
         self.check_keywords(user, messages.iter().flat_map(|m| &m.flags.keywords))
+    }
+
+    fn check_quota(&mut self, user: UserId, octets: u64) -> Result<()> {
+        let used = self.user(user)?.usage.octets;
+        self.shared.quotas.check(user, used, octets)
     }
 
     pub(super) fn copy(&mut self, from: MailboxId, uids: &UidSet, to: MailboxId) -> Result<Copied> {
@@ -60,8 +66,9 @@ impl Txn<'_> {
         if messages.is_empty() {
             return Ok(copied);
         }
-        self.add_references(messages.iter().map(|m| m.body))?;
         let user = self.mailbox(to)?.user;
+        self.check_quota(user, usage(&messages).octets)?;
+        self.add_references(messages.iter().map(|m| m.body))?;
         let mod_seq = self.next_mod_seq(user)?;
         copied.pairs = self.insert_copies(to, mod_seq, messages)?;
         Ok(copied)
@@ -148,7 +155,9 @@ impl Txn<'_> {
             count(&mut row.counts, m, true);
         }
         row.counts.uid_next += messages.len() as u32;
+        let user = row.user;
         row.counts.highest_mod_seq = row.counts.highest_mod_seq.max(mod_seq);
+        self.user_mut(user)?.usage.add(usage(&messages));
         let mut uids = Vec::with_capacity(messages.len());
         let mut rest = messages.into_iter().zip(first..).peekable();
         while let Some((_, value)) = rest.peek() {
@@ -186,6 +195,8 @@ impl Txn<'_> {
             count(&mut row.counts, m, false);
         }
         row.counts.highest_mod_seq = row.counts.highest_mod_seq.max(mod_seq);
+        let user = row.user;
+        self.user_mut(user)?.usage.take(usage(&removed));
         Ok(removed)
     }
 
@@ -241,4 +252,9 @@ impl Txn<'_> {
         let bytes = found.ok_or_else(|| Error::Damaged(format!("body {} is missing", body.0)))?;
         BodyRow::decode(bytes.value())
     }
+}
+
+/// What these messages add to a user's usage.
+fn usage(messages: &[Message]) -> Stored {
+    Stored { octets: messages.iter().map(|m| u64::from(m.size)).sum(), messages: messages.len() as u64 }
 }

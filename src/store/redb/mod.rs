@@ -20,6 +20,7 @@ mod stats;
 #[cfg(test)]
 mod tests;
 mod txn;
+mod usage;
 mod writer;
 
 use std::path::Path;

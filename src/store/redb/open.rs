@@ -131,7 +131,7 @@ pub(super) fn global_number(table: &impl ReadableTable<&'static str, &'static [u
 /// Drops the pieces of bodies that no committed transaction knows, and makes sure that all tables are there.
 fn recover(meta: &Database, blobs: &Database) -> Result<u64> {
     let made = meta.begin_write()?;
-    drop(Tables::open(&made)?);
+    super::usage::complete(&mut Tables::open(&made)?)?;
     made.commit()?;
     let read = meta.begin_read()?;
     let table = read.open_table(GLOBAL)?;

@@ -19,7 +19,7 @@ use crate::store::progress::Tell;
 use crate::store::seam::{BodyRead, MetaRead, Octets};
 use crate::store::snapshot::{Block, Delta, Snapshot};
 use crate::store::stats::Stats;
-use crate::store::types::{LedgerRow, Mailbox, PollState, Trouble};
+use crate::store::types::{LedgerRow, Mailbox, PollState, Stored, Trouble};
 
 /// One read transaction of meta.redb.
 pub(super) struct MetaReader {
@@ -98,9 +98,13 @@ impl MetaReader {
         Ok(names)
     }
 
-    pub(super) fn keywords(&self, user: UserId) -> Result<Vec<Keyword>> {
+    fn user(&self, user: UserId) -> Result<UserState> {
         let found = self.meta.open_table(USER_STATE)?.get(user.0)?;
-        found.map_or_else(|| Ok(Vec::new()), |row| Ok(UserState::decode(row.value())?.keywords))
+        found.map_or_else(|| Ok(UserState::default()), |row| UserState::decode(row.value()))
+    }
+
+    pub(super) fn keywords(&self, user: UserId) -> Result<Vec<Keyword>> {
+        Ok(self.user(user)?.keywords)
     }
 
     pub(super) fn snapshot(&self, mailbox: MailboxId) -> Result<Snapshot> {
@@ -203,6 +207,10 @@ impl MetaRead for MetaReader {
 
     fn subscriptions(&self, user: UserId) -> Result<Vec<MailboxName>> {
         self.subscriptions(user)
+    }
+
+    fn usage(&self, user: UserId) -> Result<Stored> {
+        Ok(self.user(user)?.usage)
     }
 
     fn snapshot(&self, mailbox: MailboxId) -> Result<Snapshot> {

@@ -9,13 +9,13 @@ use super::open::global_number;
 use super::row::{DeadRow, MailboxRow, decode_ranges};
 use super::schema::global;
 use super::txn::Txn;
-use crate::mail::{BodyId, MailboxId, ModSeq};
+use crate::mail::{BodyId, MailboxId, ModSeq, UserId};
 use crate::store::body::BodyRow;
 use crate::store::check::Fix;
 use crate::store::common::{all_uids, count};
 use crate::store::error::{Error, Result};
 use crate::store::snapshot::Block;
-use crate::store::types::{Counts, Record};
+use crate::store::types::{Counts, Record, Stored};
 
 impl Txn<'_> {
     pub(super) fn repair(&mut self, fixes: &[Fix]) -> Result<()> {
@@ -24,6 +24,7 @@ impl Txn<'_> {
         for fix in fixes {
             match fix {
                 Fix::Counters(mailbox) => self.recount(mailbox)?,
+                Fix::Usage(user) => self.recount_user(user)?,
                 Fix::Names => self.rebuild_names()?,
                 Fix::Ids => self.raise_ids()?,
                 Fix::References => self.rebuild_references()?,
@@ -62,6 +63,21 @@ impl Txn<'_> {
             self.user_mut(user)?.mod_seq = counts.highest_mod_seq;
         }
         self.mailbox_mut(mailbox)?.counts = counts;
+        Ok(())
+    }
+
+    /// What the counters of the user's mailboxes say together; of one that cannot be read nothing is known.
+    fn recount_user(&mut self, user: UserId) -> Result<()> {
+        let ids: Vec<u32> = self.tables.mailbox.iter()?.map(|entry| Ok(entry?.0.value())).collect::<Result<_>>()?;
+        let mut usage = Stored::default();
+        for id in ids {
+            match self.mailbox(MailboxId(id)) {
+                Ok(row) if row.user == user => usage.add(row.counts.usage()),
+                Ok(_) | Err(Error::Damaged(_)) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        self.user_mut(user)?.usage = usage;
         Ok(())
     }
 

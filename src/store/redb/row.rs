@@ -10,16 +10,18 @@ use crate::store::body::BodyRow;
 use crate::store::decode::{Input, VERSION};
 use crate::store::error::Result;
 use crate::store::snapshot::Block;
-use crate::store::types::{Counts, LedgerState, PollState, Trouble};
+use crate::store::types::{Counts, LedgerState, PollState, Stored, Trouble};
 
 const BLOCK_HEADER: usize = 16;
 const MESSAGE_ROW: usize = 72;
 
-/// A user's mod-sequence counter and keyword table.
+/// A user's mod-sequence counter, keyword table and usage.
 #[derive(Clone, Debug, Default)]
 pub(super) struct UserState {
     pub(super) mod_seq: ModSeq,
     pub(super) keywords: Vec<Keyword>,
+    /// What the user's mailboxes say together.
+    pub(super) usage: Stored,
 }
 
 impl UserState {
@@ -31,10 +33,17 @@ impl UserState {
             out.push(u8::try_from(keyword.as_str().len()).unwrap_or(u8::MAX));
             out.extend(keyword.as_str().as_bytes());
         }
+        out.extend(self.usage.octets.to_le_bytes());
+        out.extend(self.usage.messages.to_le_bytes());
         out
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
+        Ok(Self::decode_counted(bytes)?.0)
+    }
+
+    /// Says as well whether the row has the usage: older ones end before it.
+    pub(super) fn decode_counted(bytes: &[u8]) -> Result<(Self, bool)> {
         let mut input = Input::new("user", bytes)?;
         let mod_seq = ModSeq(input.u64()?);
         let count = input.u8()?;
@@ -44,7 +53,10 @@ impl UserState {
             let text = std::str::from_utf8(input.bytes(len.into())?).ok();
             keywords.push(text.and_then(Keyword::new).ok_or_else(|| input.damaged())?);
         }
-        Ok(Self { mod_seq, keywords })
+        let is_counted = !input.rest.is_empty();
+        let usage =
+            if is_counted { Stored { octets: input.u64()?, messages: input.u64()? } } else { Stored::default() };
+        Ok((Self { mod_seq, keywords, usage }, is_counted))
     }
 
     /// The bit of a keyword.

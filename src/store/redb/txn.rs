@@ -18,7 +18,7 @@ use crate::store::clock::unix_now;
 use crate::store::common::uid_validity_after;
 use crate::store::error::{Error, Result};
 use crate::store::snapshot::Block;
-use crate::store::types::Counts;
+use crate::store::types::{Counts, Stored};
 
 /// A cached row, and whether it must be written back.
 struct Cached<T> {
@@ -65,6 +65,8 @@ pub(super) struct Touched {
 pub(super) struct Outcome {
     pub(super) touched: Vec<Touched>,
     pub(super) keywords: HashMap<UserId, Vec<Keyword>>,
+    /// Of the users whose rows changed.
+    pub(super) usage: Vec<(UserId, Stored)>,
     pub(super) placed: Vec<BodyId>,
 }
 
@@ -324,7 +326,9 @@ impl<'t> Txn<'t> {
             let (user, counts) = (cached.row.as_ref().map(|row| row.user), cached.row.map(|row| row.counts));
             Touched { mailbox, user, counts, blocks }
         });
+        let changed = self.users.iter().filter(|(_, cached)| cached.is_dirty);
         Outcome {
+            usage: changed.map(|(user, cached)| (*user, cached.row.usage)).collect(),
             touched: touched.collect(),
             keywords: self.users.into_iter().map(|(user, cached)| (user, cached.row.keywords)).collect(),
             placed: self.placed,

@@ -16,7 +16,7 @@ use super::schema::Tables;
 use super::txn::{Outcome, Touched, Txn};
 use crate::store::Shared;
 use crate::store::error::{Error, Result};
-use crate::store::seam::Operation;
+use crate::store::seam::{MetaRead, Operation};
 use crate::store::snapshot::Snapshot;
 
 /// Requests that may wait before callers are held back.
@@ -96,6 +96,7 @@ fn commit_batch(shared: &Shared, file: &File, mut batch: Vec<Box<dyn Operation>>
 fn recover(shared: &Shared, file: &File) -> Result<()> {
     file.reopen()?;
     shared.live.reload(|mailbox| MetaReader::begin(file)?.snapshot(mailbox));
+    shared.quotas.reload(|user| MetaReader::begin(file)?.usage(user));
     shared.bodies.resume();
     Ok(())
 }
@@ -165,6 +166,7 @@ fn run_all(txn: &mut Txn<'_>, batch: &mut [Box<dyn Operation>]) -> Result<Vec<Re
 }
 
 fn publish(shared: &Shared, changes: Outcome) {
+    changes.usage.into_iter().for_each(|(user, usage)| shared.quotas.publish(user, usage));
     for Touched { mailbox, user, counts, blocks } in changes.touched {
         if counts.is_none() {
             shared.forget_recent_mark(mailbox);

@@ -57,6 +57,9 @@ pub(super) fn command(body: &CommandBody<'_>) -> Option<Command> {
         CommandBody::List { reference, mailbox_wildcard } => Command::List(list(reference, mailbox_wildcard)),
         CommandBody::Lsub { reference, mailbox_wildcard } => Command::Lsub(list(reference, mailbox_wildcard)),
         CommandBody::Status { mailbox, item_names } => Command::Status(name(mailbox), unique(item_names, status_item)?),
+        CommandBody::GetQuota { root } => Command::GetQuota(root.as_ref().to_vec()),
+        CommandBody::GetQuotaRoot { mailbox } => Command::GetQuotaRoot(name(mailbox)),
+        CommandBody::SetQuota { root, .. } => Command::SetQuota(root.as_ref().to_vec()),
         _ => return message_command(body),
     })
 }
@@ -198,7 +201,7 @@ fn status_item(item: &StatusDataItemName) -> Option<StatusItem> {
         StatusDataItemName::Deleted => StatusItem::Deleted,
         StatusDataItemName::Size => StatusItem::Size,
         StatusDataItemName::HighestModSeq => StatusItem::HighestModSeq,
-        StatusDataItemName::DeletedStorage => return None,
+        StatusDataItemName::DeletedStorage => StatusItem::DeletedStorage,
     })
 }
 

@@ -10,6 +10,7 @@ mod flags;
 mod input;
 mod list;
 mod mailbox;
+mod quota;
 mod search;
 mod section;
 mod set;
@@ -93,6 +94,9 @@ fn command(input: &mut Input<'_>) -> Parsed<Command> {
         b"STATUS" => mailbox::status(input)?,
         b"LIST" => Command::List(list::list(input)?),
         b"LSUB" => Command::Lsub(list::lsub(input)?),
+        b"GETQUOTA" => quota::get_quota(input)?,
+        b"GETQUOTAROOT" => quota::get_quota_root(input)?,
+        b"SETQUOTA" => quota::set_quota(input)?,
         b"APPEND" => return append::append(input).map(Command::Append),
         b"SEARCH" => Command::Search(search::search(input, false)?),
         b"FETCH" => Command::Fetch(fetch::fetch(input, false)?),

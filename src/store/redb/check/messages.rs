@@ -7,12 +7,12 @@ use redb::ReadableTable;
 use super::super::row::decode_ranges;
 use super::super::schema::{EXPUNGE, MSGBLK};
 use super::Check;
-use crate::mail::{MailboxId, ModSeq, UidSet};
+use crate::mail::{MailboxId, ModSeq, UidSet, UserId};
 use crate::store::check::Fix;
 use crate::store::common::count;
 use crate::store::error::{Error, Result};
 use crate::store::snapshot::Block;
-use crate::store::types::Counts;
+use crate::store::types::{Counts, Stored};
 
 impl Check<'_> {
     pub(super) fn messages(&mut self) -> Result<()> {
@@ -32,9 +32,15 @@ impl Check<'_> {
             let total = totals.entry(mailbox).or_default();
             block.messages.iter().for_each(|m| count(total, m, true));
         }
-        let counts: Vec<(u32, Counts)> = self.mailboxes.iter().map(|(id, row)| (*id, row.counts)).collect();
-        for (id, stored) in counts {
+        let counts: Vec<_> = self.mailboxes.iter().map(|(id, row)| (*id, row.user, row.counts)).collect();
+        let mut usage: HashMap<UserId, Stored> = HashMap::new();
+        let mut unsure = HashSet::new();
+        for (id, user, stored) in counts {
             let total = totals.remove(&id).unwrap_or_default();
+            usage.entry(user).or_default().add(total.usage());
+            if unread.contains(&id) {
+                unsure.insert(user);
+            }
             let expected = Counts {
                 uid_next: stored.uid_next,
                 highest_mod_seq: stored.highest_mod_seq,
@@ -46,10 +52,21 @@ impl Check<'_> {
                 format!("mailbox {id}: counters {stored:?}, rows say {expected:?}")
             });
         }
+        self.usage(usage, &unsure);
         for id in totals.keys() {
             self.problem(true, None, || format!("mailbox {id} is not there, but messages of it are"));
         }
         Ok(())
+    }
+
+    /// `unsure`: users of whom not every row could be read.
+    fn usage(&mut self, mut counted: HashMap<UserId, Stored>, unsure: &HashSet<UserId>) {
+        let users: Vec<(UserId, Stored)> = self.users.iter().map(|(id, user)| (UserId(*id), user.usage)).collect();
+        for (user, stored) in users {
+            let counted = counted.remove(&user).unwrap_or_default();
+            let fix = (!unsure.contains(&user)).then_some(Fix::Usage(user));
+            self.problem(stored != counted, fix, || format!("user {}: {stored:?}, rows say {counted:?}", user.0));
+        }
     }
 
     fn block(&mut self, mailbox: u32, number: u32, block: &Block) {

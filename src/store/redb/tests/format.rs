@@ -62,10 +62,13 @@ fn a_block_keeps_every_field() {
 #[test]
 fn other_rows_keep_every_field() {
     let keywords = ["a", "$Junk"].map(|k| Keyword::new(k).expect("a keyword")).to_vec();
-    let user = UserState { mod_seq: ModSeq(1 << 62), keywords };
-    is_robust(&user.encode(), |bytes| {
-        UserState::decode(bytes).is_ok_and(|u| u.keywords == user.keywords && u.mod_seq == user.mod_seq)
-    });
+    let usage = Stored { octets: 1 << 41, messages: 1 << 33 };
+    let user = UserState { mod_seq: ModSeq(1 << 62), keywords, usage };
+    let is_same = |u: &UserState, usage| (&u.keywords, u.mod_seq, u.usage) == (&user.keywords, user.mod_seq, usage);
+    let bytes = user.encode();
+    is_robust(&bytes, |bytes| UserState::decode_counted(bytes).is_ok_and(|(u, counted)| counted && is_same(&u, usage)));
+    let older = UserState::decode_counted(&bytes[..bytes.len() - 16]).expect("a row without its end");
+    assert!(!older.1 && is_same(&older.0, Stored::default()));
     let counts = Counts {
         uid_next: 1,
         highest_mod_seq: ModSeq(2),

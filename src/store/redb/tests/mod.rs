@@ -5,6 +5,7 @@ pub(super) mod fault;
 mod format;
 mod ledger;
 mod limits;
+mod quota;
 mod repair;
 mod upkeep;
 
@@ -18,7 +19,7 @@ use crate::mail::{
 };
 use crate::store::{
     Block, BodyCursor, BodyRow, Counts, Delivered, Delivery, Delta, FlagChange, LedgerChange, LedgerRow, LedgerState,
-    NewMessage, PollState, PreparedBody, Record, Snapshot, Store, Trouble,
+    NewMessage, PollState, PreparedBody, Quota, Record, Snapshot, Store, Stored, Trouble,
 };
 
 struct Fixture {

@@ -51,12 +51,21 @@ async fn filled() -> Fixture {
 async fn what_other_rows_tell_is_rebuilt() {
     type Corrupt = fn(&mut Txn<'_>) -> Result<()>;
     const INBOX: MailboxId = MailboxId(1);
-    let cases: [(&str, Corrupt); 12] = [
+    let cases: [(&str, Corrupt); 14] = [
         ("counters", |txn| {
             txn.mailbox_mut(INBOX)?.counts.unseen += 5;
             Ok(())
         }),
         ("size", |txn| {
+            txn.mailbox_mut(INBOX)?.counts.size = 0;
+            Ok(())
+        }),
+        ("what a user has stored", |txn| {
+            txn.user_mut(UserId(1))?.usage.octets += 5;
+            Ok(())
+        }),
+        ("what a user and a mailbox have stored", |txn| {
+            txn.user_mut(UserId(1))?.usage.messages = 0;
             txn.mailbox_mut(INBOX)?.counts.size = 0;
             Ok(())
         }),

@@ -94,9 +94,22 @@ fn quick_resynchronization() {
 #[test]
 fn status() {
     use StatusItem::*;
-    let all = "STATUS b (messages RECENT UIDNEXT UIDVALIDITY UNSEEN DELETED SIZE HIGHESTMODSEQ MESSAGES)";
-    let items = vec![Messages, Recent, UidNext, UidValidity, Unseen, Deleted, Size, HighestModSeq];
+    let all =
+        "STATUS b (messages RECENT UIDNEXT UIDVALIDITY UNSEEN DELETED SIZE HIGHESTMODSEQ MESSAGES deleted-storage)";
+    let items = vec![Messages, Recent, UidNext, UidValidity, Unseen, Deleted, Size, HighestModSeq, DeletedStorage];
     assert_eq!(command(all), Command::Status(name("b"), items));
+}
+
+#[test]
+fn quotas() {
+    assert_eq!(command("GETQUOTA \"\""), Command::GetQuota(Vec::new()));
+    assert_eq!(command("getquota \"User quota\" "), Command::GetQuota(b"User quota".to_vec()));
+    assert_eq!(command("GETQUOTA {3+}\r\na\r\n"), Command::GetQuota(b"a\r\n".to_vec()));
+    assert_eq!(command("GETQUOTAROOT inBox"), Command::GetQuotaRoot(name("INBOX")));
+    assert_eq!(command("GETQUOTAROOT a&b"), Command::GetQuotaRoot(Name::Impossible));
+    let set = |root: &str| Command::SetQuota(root.into());
+    assert_eq!(command("SETQUOTA \"\" ()"), set(""));
+    assert_eq!(command("setquota root (storage 512 X-NEW 9223372036854775807)"), set("root"));
 }
 
 #[test]
