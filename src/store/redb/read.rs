@@ -23,6 +23,8 @@ pub(super) struct MetaReader {
     pub(super) meta: ReadTransaction,
     /// Opened once for a whole FETCH.
     env: OnceCell<ReadTable<u64, &'static [u8]>>,
+    /// See [`Handle::is_shadow`](super::file::Handle).
+    is_shadow: bool,
     _file: Arc<Database>,
 }
 
@@ -47,7 +49,16 @@ pub(super) fn get_or_open<T>(cell: &OnceCell<T>, open: impl FnOnce() -> Result<T
 impl MetaReader {
     pub(super) fn begin(file: &File) -> Result<Self> {
         let file = file.get()?;
-        Ok(Self { meta: file.begin_read()?, env: OnceCell::new(), _file: file })
+        let meta = file.database.begin_read()?;
+        Ok(Self { meta, env: OnceCell::new(), is_shadow: file.is_shadow, _file: file.database })
+    }
+
+    /// For what is acted upon where it cannot be undone: octets that are removed, messages deleted upstream.
+    fn is_durable(&self) -> Result<()> {
+        match self.is_shadow {
+            true => Err(Error::Internal("the file cannot be written, and what it shows may not last".to_owned())),
+            false => Ok(()),
+        }
     }
 
     pub(super) fn mailbox_row(&self, mailbox: MailboxId) -> Result<MailboxRow> {
@@ -136,6 +147,7 @@ impl MetaReader {
 
     /// The ledger of an account, with where each message is now.
     pub(super) fn ledger(&self, account: AccountId) -> Result<HashMap<Vec<u8>, LedgerRow>> {
+        self.is_durable()?;
         let mut rows = Vec::new();
         for entry in self.meta.open_table(UIDL)?.range((account.0, &[][..])..(account.0 + 1, &[][..]))? {
             let (key, row) = entry?;
@@ -226,6 +238,7 @@ impl MetaRead for MetaReader {
     }
 
     fn dead(&self, before: i64, max_bodies: usize, max_pieces: u64) -> Result<Vec<BodyId>> {
+        self.is_durable()?;
         let (mut bodies, mut pieces) = (Vec::new(), 0);
         for entry in self.meta.open_table(DEAD)?.iter()? {
             let (id, row) = entry?;
