@@ -22,8 +22,9 @@ const STEP: Duration = Duration::from_millis(5);
 pub(super) struct Handle {
     pub(super) database: Arc<Database>,
     pub(super) health: Health,
-    /// What is shown may be more than what is durable: the end of a commit that failed.
-    pub(super) is_shadow: bool,
+    /// Why the file cannot be written (see `shadow`). What is shown then may be more than what is durable: the end of a
+    /// commit that failed.
+    pub(super) refusal: Option<Error>,
 }
 
 enum State {
@@ -63,8 +64,8 @@ impl File {
     /// The handle for writing. To be let go of before [`Self::reopen`].
     pub(super) fn writable(&self) -> Result<Handle> {
         match &*lock(&self.state) {
-            State::Open(handle) if !handle.is_shadow => Ok(handle.clone()),
-            State::Open(_) | State::Failed => Err(Error::Internal("the file cannot be written".to_owned())),
+            State::Open(handle) => handle.refusal.clone().map_or_else(|| Ok(handle.clone()), Err),
+            State::Failed => Err(Error::Internal("an earlier access failed and the file is not open yet".to_owned())),
             State::Closed => Err(Error::Closed),
         }
     }
@@ -72,7 +73,7 @@ impl File {
     /// Whether it need not be opened again (nor can be, once closed).
     pub(super) fn is_open(&self) -> bool {
         match &*lock(&self.state) {
-            State::Open(handle) => !handle.is_shadow && !handle.health.has_failed(),
+            State::Open(handle) => handle.refusal.is_none() && !handle.health.has_failed(),
             State::Failed => false,
             State::Closed => true,
         }
@@ -87,7 +88,7 @@ impl File {
     fn open_again(&self, state: &mut State) -> Result<()> {
         match std::mem::replace(state, State::Failed) {
             // A reader was first.
-            State::Open(handle) if !handle.is_shadow && !handle.health.has_failed() => {
+            State::Open(handle) if handle.refusal.is_none() && !handle.health.has_failed() => {
                 *state = State::Open(handle);
                 return Ok(());
             }
@@ -112,7 +113,7 @@ impl File {
         let opened = open_file(&*self.disk, &self.path, self.cache_bytes);
         let (handle, outcome) = match opened {
             Ok(handle) => (handle, Ok(())),
-            Err(e) => (open_shadow(&*self.disk, &self.path, self.cache_bytes)?, Err(e)),
+            Err(e) => (open_shadow(&*self.disk, &self.path, self.cache_bytes, e.clone())?, Err(e)),
         };
         *state = State::Open(handle);
         outcome

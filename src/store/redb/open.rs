@@ -88,18 +88,23 @@ fn at(path: &Path, error: &io::Error) -> Error {
 pub(super) fn open_file(disk: &dyn Disk, path: &Path, cache_bytes: usize) -> Result<Handle> {
     let file = disk.open(path, true).map_err(|e| at(path, &e))?;
     let file = file.ok_or_else(|| at(path, &io::ErrorKind::NotFound.into()))?;
-    open_handle(path, cache_bytes, file, false)
+    open_handle(path, cache_bytes, file, None)
 }
 
 /// Opens one file that cannot be written, for reading.
-pub(super) fn open_shadow(disk: &dyn Disk, path: &Path, cache_bytes: usize) -> Result<Handle> {
+pub(super) fn open_shadow(disk: &dyn Disk, path: &Path, cache_bytes: usize, refusal: Error) -> Result<Handle> {
     let file = disk.open(path, false).map_err(|e| at(path, &e))?;
     let file = file.ok_or_else(|| at(path, &io::ErrorKind::NotFound.into()))?;
     let shadow = Shadow::new(file).map_err(|e| at(path, &e))?;
-    open_handle(path, cache_bytes, Box::new(shadow), true)
+    open_handle(path, cache_bytes, Box::new(shadow), Some(refusal))
 }
 
-fn open_handle(path: &Path, cache_bytes: usize, file: Box<dyn StorageBackend>, is_shadow: bool) -> Result<Handle> {
+fn open_handle(
+    path: &Path,
+    cache_bytes: usize,
+    file: Box<dyn StorageBackend>,
+    refusal: Option<Error>,
+) -> Result<Handle> {
     let health = Health::default();
     let opened = Builder::new()
         .set_cache_size(cache_bytes)
@@ -112,7 +117,7 @@ fn open_handle(path: &Path, cache_bytes: usize, file: Box<dyn StorageBackend>, i
             DatabaseError::Storage(redb::StorageError::Io(e)) => at(path, &e),
             other => Error::Internal(format!("{} cannot be opened: {other}", path.display())),
         })?;
-    Ok(Handle { database: Arc::new(opened), health, is_shadow })
+    Ok(Handle { database: Arc::new(opened), health, refusal })
 }
 
 fn has_chunks(blobs: &Database) -> Result<bool> {

@@ -23,8 +23,8 @@ pub(super) struct MetaReader {
     pub(super) meta: ReadTransaction,
     /// Opened once for a whole FETCH.
     env: OnceCell<ReadTable<u64, &'static [u8]>>,
-    /// See [`Handle::is_shadow`](super::file::Handle).
-    is_shadow: bool,
+    /// See [`Handle::refusal`](super::file::Handle).
+    refusal: Option<Error>,
     _file: Arc<Database>,
 }
 
@@ -50,15 +50,12 @@ impl MetaReader {
     pub(super) fn begin(file: &File) -> Result<Self> {
         let file = file.get()?;
         let meta = file.database.begin_read()?;
-        Ok(Self { meta, env: OnceCell::new(), is_shadow: file.is_shadow, _file: file.database })
+        Ok(Self { meta, env: OnceCell::new(), refusal: file.refusal, _file: file.database })
     }
 
     /// For what is acted upon where it cannot be undone: octets that are removed, messages deleted upstream.
     fn is_durable(&self) -> Result<()> {
-        match self.is_shadow {
-            true => Err(Error::Internal("the file cannot be written, and what it shows may not last".to_owned())),
-            false => Ok(()),
-        }
+        self.refusal.clone().map_or(Ok(()), Err)
     }
 
     pub(super) fn mailbox_row(&self, mailbox: MailboxId) -> Result<MailboxRow> {

@@ -6,11 +6,18 @@ use super::*;
 /// Steps that fail before a lasting fault is put right.
 const PATIENCE: usize = 2;
 
+/// With a cache all of the work would be done without a read.
+fn open_cold(sim: &Sim) -> Result<Store> {
+    let settings = Settings { cache_bytes: 0, ..settings(Path::new("/simulated")) };
+    Store::open_on(&settings, Arc::new(sim.clone()))
+}
+
 /// Does the work with a fault. Whether there was one.
 async fn survive(plan: Plan, at: &str) -> bool {
     let sim = Sim::default();
     sim.plan(plan);
     let mut was_refused = false;
+    let open_on = if plan.read_fails_at.is_some() { open_cold } else { open_on };
     let store = match open_on(&sim) {
         Ok(store) => store,
         Err(_) => {
@@ -116,4 +123,9 @@ async fn a_full_disk_refuses_what_is_new_until_there_is_room() {
 async fn a_sync_that_gives_up_what_was_written_loses_nothing_acknowledged() {
     let plan = |at| Plan { fails_at: Some(at), errno: EIO, gives_up: true, ..Plan::default() };
     fail_everywhere("EIO of a sync that gives up", STRIDE, plan).await;
+}
+
+#[tokio::test]
+async fn a_read_that_fails_costs_one_request_at_most() {
+    fail_everywhere("EIO of a read", 397, |at| Plan { read_fails_at: Some(at), ..Plan::default() }).await;
 }

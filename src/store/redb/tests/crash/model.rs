@@ -1,6 +1,7 @@
 //! What the store must hold, as plain data; read from the store, or made by the work as it should be.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::LazyLock;
 
 use super::super::*;
 use super::work::{CONTENTS, Op, octets};
@@ -215,9 +216,11 @@ impl User {
     }
 }
 
+static BY_HASH: LazyLock<HashMap<[u8; 32], u8>> =
+    LazyLock::new(|| (0..CONTENTS).map(|n| (*blake3::hash(&octets(n)).as_bytes(), n)).collect());
+
 /// Reads all of it from the store.
 pub(super) async fn read(store: &Store) -> Result<World> {
-    let contents: HashMap<[u8; 32], u8> = (0..CONTENTS).map(|n| (*blake3::hash(&octets(n)).as_bytes(), n)).collect();
     store
         .read(move |reader| {
             let mut world = World::default();
@@ -237,7 +240,7 @@ pub(super) async fn read(store: &Store) -> Result<World> {
                         let letter = Letter {
                             flags: m.flags.bits(),
                             keywords: keywords.collect(),
-                            content: contents.get(&row.hash).copied(),
+                            content: BY_HASH.get(&row.hash).copied(),
                             is_delivered: m.account == Some(account),
                         };
                         folder.messages.insert(m.uid.value(), letter);

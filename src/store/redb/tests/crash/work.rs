@@ -4,19 +4,19 @@ use super::super::*;
 use super::model::USERS;
 
 /// Octets there are to choose from, by number.
-pub(super) const CONTENTS: u8 = 12;
+pub(super) const CONTENTS: u8 = 100;
 
-/// The octets of a number: small, empty, and two that take many pieces.
+/// The octets of a number: small, empty, two that take many pieces, and from 12 on some that nothing makes smaller.
 pub(super) fn octets(content: u8) -> Vec<u8> {
     match content {
         0 => Vec::new(),
-        10 | 11 => {
+        10.. => {
             let mut noise = u64::from(content);
             let mut next = || {
                 noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 (noise >> 32) as u32
             };
-            (0..30_000).flat_map(|_| next().to_le_bytes()).collect()
+            (0..if content < 12 { 30_000 } else { 6_000 }).flat_map(|_| next().to_le_bytes()).collect()
         }
         _ => format!("Subject: {content}\r\n\r\n").into_bytes().repeat(usize::from(content) * 40),
     }
