@@ -6,12 +6,6 @@ use super::*;
 /// Steps that fail before a lasting fault is put right.
 const PATIENCE: usize = 2;
 
-/// With a cache all of the work would be done without a read.
-fn open_cold(sim: &Sim) -> Result<Store> {
-    let settings = Settings { cache_bytes: 0, ..settings(Path::new("/simulated")) };
-    Store::open_on(&settings, Arc::new(sim.clone()))
-}
-
 /// Does the work with a fault. Whether there was one.
 async fn survive(plan: Plan, at: &str) -> bool {
     let sim = Sim::default();
@@ -122,7 +116,7 @@ async fn a_full_disk_refuses_what_is_new_until_there_is_room() {
 #[tokio::test]
 async fn a_sync_that_gives_up_what_was_written_loses_nothing_acknowledged() {
     let plan = |at| Plan { fails_at: Some(at), errno: EIO, gives_up: true, ..Plan::default() };
-    fail_everywhere("EIO of a sync that gives up", STRIDE, plan).await;
+    fail_everywhere("EIO of a sync that gives up", 17, plan).await;
 }
 
 #[tokio::test]

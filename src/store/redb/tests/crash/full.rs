@@ -111,6 +111,27 @@ async fn a_file_that_is_cut_off_is_refused_or_whole() {
     }
 }
 
+/// A sector that cannot be read costs those who read it, and nobody after them, though nothing is written.
+#[tokio::test]
+async fn a_read_that_fails_fails_no_other() {
+    let (sim, store, world) = after_work().await;
+    store.close().await.expect("close");
+    drop(store);
+    let store = open_cold(&sim).expect("opened again");
+    let mut failed = 0;
+    for read in (0..).step_by(7) {
+        let at = format!("read {read}");
+        sim.plan(Plan { read_fails_at: Some(read), ..Plan::default() });
+        let first = model::read(&store).await.and_then(|_| store.check_octets());
+        if sim.state().failed == 0 {
+            break;
+        }
+        failed += usize::from(!matches!(first, Ok(problems) if problems.is_empty()));
+        verify(&store, std::slice::from_ref(&world), &at).await;
+    }
+    assert!(failed > 10, "{failed}");
+}
+
 #[test]
 fn a_shadow_is_the_file_with_what_was_written() {
     let mut rng = chance(1);

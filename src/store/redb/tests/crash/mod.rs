@@ -24,6 +24,12 @@ fn open_on(sim: &Sim) -> Result<Store> {
     Store::open_on(&settings(Path::new("/simulated")), Arc::new(sim.clone()))
 }
 
+/// With a cache all of the work is done without a read.
+fn open_cold(sim: &Sim) -> Result<Store> {
+    let settings = Settings { cache_bytes: 0, ..settings(Path::new("/simulated")) };
+    Store::open_on(&settings, Arc::new(sim.clone()))
+}
+
 fn env(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }

@@ -178,7 +178,7 @@ impl User {
             Op::Rename { from, to, .. } => self.rename(from, to),
             Op::Subscribe { name, .. } => drop(self.subscribed.insert((*name).to_owned())),
             Op::Skip { id, .. } => {
-                ledger.entry(vec![*id]).or_insert((format!("{:?}", LedgerState::Skipped), 5));
+                ledger.entry(vec![*id]).or_insert_with(|| (format!("{:?}", LedgerState::Skipped), 5));
             }
             Op::Gone { id, .. } => {
                 if let Some(row) = ledger.get_mut(&[*id][..]) {

@@ -90,7 +90,8 @@ async fn cut_everywhere(stride: u64, of: usize, parts: usize) {
         if point > 0 {
             cut.advance(&recording.log[point - 1]);
         }
-        if point % parts != of || !is_chosen((point / parts) as u64, stride) {
+        let is_creation = point < CREATION && super::env("TRIBUTARY_CRASH").is_none();
+        if point % parts != of || !(is_creation || is_chosen((point / parts) as u64, stride)) {
             continue;
         }
         let allowed = recording.allowed(point);
@@ -115,3 +116,6 @@ async fn a_power_cut_loses_nothing_acknowledged_between() {
 }
 
 const STRIDE: u64 = 15;
+
+/// The first start is tried at every point.
+const CREATION: usize = 24;

@@ -58,7 +58,7 @@ pub(super) struct Plan {
     pub(super) errno: i32,
     /// Those after it fail as well.
     pub(super) is_lasting: bool,
-    /// A failed sync gives up some of the pages written.
+    /// Only syncs are counted and fail, and one that fails gives up some of the pages written.
     pub(super) gives_up: bool,
     /// Pages that may still be taken.
     pub(super) room: Option<u64>,
@@ -94,7 +94,10 @@ impl State {
         self.files[which].as_mut().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    fn call(&mut self) -> io::Result<()> {
+    fn call(&mut self, is_sync: bool) -> io::Result<()> {
+        if self.plan.gives_up && !is_sync {
+            return Ok(());
+        }
         let call = self.calls;
         self.calls += 1;
         let fails = self.plan.fails_at.is_some_and(|at| call == at || (self.plan.is_lasting && call > at));
@@ -106,7 +109,7 @@ impl State {
     }
 
     fn write(&mut self, which: Which, offset: u64, data: &[u8]) -> io::Result<()> {
-        let outcome = self.call();
+        let outcome = self.call(false);
         // What fails may have been written in part.
         let data = if outcome.is_ok() { data } else { &data[..data.len() / 2 / SECTOR * SECTOR] };
         let pages = offset / PAGE..(offset + data.len() as u64).div_ceil(PAGE);
@@ -133,7 +136,7 @@ impl State {
     }
 
     fn set_len(&mut self, which: Which, len: u64) -> io::Result<()> {
-        self.call()?;
+        self.call(false)?;
         let is_fixed = self.plan.is_fixed;
         let node = self.node(which)?;
         if is_fixed && len > node.data.len() as u64 {
@@ -149,7 +152,7 @@ impl State {
     }
 
     fn sync(&mut self, which: Which) -> io::Result<()> {
-        let outcome = self.call();
+        let outcome = self.call(true);
         let gives_up = self.plan.gives_up;
         let node = self.node(which)?;
         if outcome.is_ok() {
@@ -257,7 +260,7 @@ impl Disk for Sim {
 
     fn sync_dir(&self, _: &Path) -> io::Result<()> {
         let mut state = self.state();
-        state.call()?;
+        state.call(true)?;
         state.record(|| Event::SyncDir);
         Ok(())
     }
