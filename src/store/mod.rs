@@ -111,7 +111,16 @@ impl Store {
     /// Opens or creates both files and starts the threads. Blocking. The error says what to do when a file is locked
     /// by another process, of a newer schema, or missing.
     pub fn open(settings: &Settings) -> Result<Self> {
-        let files = self::redb::Files::open(settings)?;
+        Self::run(self::redb::Files::open(settings)?, settings)
+    }
+
+    /// The same on a disk of the test's.
+    #[cfg(test)]
+    fn open_on(settings: &Settings, disk: Arc<dyn self::redb::Disk>) -> Result<Self> {
+        Self::run(self::redb::Files::open_on(settings, disk)?, settings)
+    }
+
+    fn run(files: self::redb::Files, settings: &Settings) -> Result<Self> {
         let shared = Arc::new(Shared::new(files.next_body)?);
         let (meta, bodies) = files.start(&shared)?;
         Self::start(shared, Arc::new(meta), Arc::new(bodies), settings.gc_grace)

@@ -68,6 +68,8 @@ fn run(shared: &Shared, file: &File, mut requests: mpsc::Receiver<Request>) {
         let outcome = commit(file, &batch);
         if let Err(e) = &outcome {
             shared.metrics.error(e);
+        }
+        if !file.is_open() {
             // Tried again before the next batch if it does not succeed now. Pieces of a failed commit may be there all
             // the same: they are removed with the body, whose `done` reports the failure.
             drop(file.reopen());
@@ -113,8 +115,8 @@ fn commit(file: &File, batch: &[Request]) -> Result<()> {
     if !file.is_open() {
         file.reopen()?;
     }
-    let database = file.get()?;
-    let mut transaction = database.begin_write()?;
+    let handle = file.writable()?;
+    let mut transaction = handle.database.begin_write()?;
     transaction.set_quick_repair(true);
     {
         let mut tables = BlobTables::open(&transaction)?;
@@ -178,7 +180,7 @@ pub(super) struct BlobReader {
 
 impl BlobReader {
     pub(super) fn begin(file: &File) -> Result<Self> {
-        let file = file.get()?;
+        let file = file.get()?.database;
         Ok(Self { read: file.begin_read()?, chunk: OnceCell::new(), tail: OnceCell::new(), _file: file })
     }
 

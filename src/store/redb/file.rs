@@ -1,14 +1,15 @@
-//! One redb file while the store runs. After a write has failed (a full disk, say), redb refuses every further use
-//! of the handle: the writer thread then opens the file anew, so that the store goes on once there is room again.
+//! One redb file while the store runs. After an access has failed (a full disk, say), redb refuses every further use of
+//! the handle: the file is then opened anew, so that the store goes on. Where that is refused as well, what is there can
+//! still be read (see `shadow`) until a write finds that the file can be opened again.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use redb::Database;
 
-use super::open::open_file;
+use super::disk::{Disk, Health};
+use super::open::{open_file, open_shadow};
 use crate::store::error::{Error, Result};
 use crate::store::notify::lock;
 
@@ -16,52 +17,89 @@ use crate::store::notify::lock;
 const PATIENCE: Duration = Duration::from_secs(5);
 const STEP: Duration = Duration::from_millis(5);
 
+/// An opened file.
+#[derive(Clone)]
+pub(super) struct Handle {
+    pub(super) database: Arc<Database>,
+    pub(super) health: Health,
+    /// Why the file cannot be written (see `shadow`). What is shown then may be more than what is durable: the end of a
+    /// commit that failed.
+    pub(super) refusal: Option<Error>,
+}
+
 enum State {
-    Open(Arc<Database>),
-    /// Could not be opened again yet.
+    Open(Handle),
+    /// Could not be opened again yet, not even for reading.
     Failed,
     Closed,
 }
 
 /// A file that readers and its writer thread share.
 pub(super) struct File {
+    disk: Arc<dyn Disk>,
     path: PathBuf,
     cache_bytes: usize,
     state: Mutex<State>,
 }
 
 impl File {
-    pub(super) fn new(path: PathBuf, cache_bytes: usize, database: Database) -> Self {
-        Self { path, cache_bytes, state: Mutex::new(State::Open(Arc::new(database))) }
+    pub(super) fn new(disk: Arc<dyn Disk>, path: PathBuf, cache_bytes: usize, handle: Handle) -> Self {
+        Self { disk, path, cache_bytes, state: Mutex::new(State::Open(handle)) }
     }
 
-    /// The handle. To be let go of soon.
-    pub(super) fn get(&self) -> Result<Arc<Database>> {
+    /// The handle for reading, opened anew if it has failed. To be let go of soon.
+    pub(super) fn get(&self) -> Result<Handle> {
+        let mut state = lock(&self.state);
+        let opened = match &*state {
+            State::Open(handle) if !handle.health.has_failed() => return Ok(handle.clone()),
+            State::Open(_) | State::Failed => self.open_again(&mut state),
+            State::Closed => return Err(Error::Closed),
+        };
+        match &*state {
+            State::Open(handle) if !handle.health.has_failed() => Ok(handle.clone()),
+            _ => Err(opened.err().unwrap_or(Error::Closed)),
+        }
+    }
+
+    /// The handle for writing. To be let go of before [`Self::reopen`].
+    pub(super) fn writable(&self) -> Result<Handle> {
         match &*lock(&self.state) {
-            State::Open(database) => Ok(Arc::clone(database)),
-            State::Failed => Err(Error::Internal("an earlier write failed and the file is not open yet".to_owned())),
+            State::Open(handle) => handle.refusal.clone().map_or_else(|| Ok(handle.clone()), Err),
+            State::Failed => Err(Error::Internal("an earlier access failed and the file is not open yet".to_owned())),
             State::Closed => Err(Error::Closed),
         }
     }
 
     /// Whether it need not be opened again (nor can be, once closed).
     pub(super) fn is_open(&self) -> bool {
-        !matches!(*lock(&self.state), State::Failed)
+        match &*lock(&self.state) {
+            State::Open(handle) => handle.refusal.is_none() && !handle.health.has_failed(),
+            State::Failed => false,
+            State::Closed => true,
+        }
     }
 
     /// Opens the file anew after a failure; readers wait meanwhile. The caller holds no handle. What was committed is
-    /// there afterwards, and perhaps what failed to commit.
+    /// there afterwards, and perhaps what failed to commit; all of it is durable.
     pub(super) fn reopen(&self) -> Result<()> {
-        let mut state = lock(&self.state);
-        match std::mem::replace(&mut *state, State::Failed) {
-            State::Open(database) => {
+        self.open_again(&mut lock(&self.state))
+    }
+
+    fn open_again(&self, state: &mut State) -> Result<()> {
+        match std::mem::replace(state, State::Failed) {
+            // A reader was first.
+            State::Open(handle) if handle.refusal.is_none() && !handle.health.has_failed() => {
+                *state = State::Open(handle);
+                return Ok(());
+            }
+            State::Open(handle) => {
                 let mut waited = Duration::ZERO;
-                while Arc::strong_count(&database) > 1 && waited < PATIENCE {
+                while Arc::strong_count(&handle.database) > 1 && waited < PATIENCE {
                     std::thread::sleep(STEP);
                     waited += STEP;
                 }
-                if Arc::strong_count(&database) > 1 {
-                    *state = State::Open(database);
+                if Arc::strong_count(&handle.database) > 1 {
+                    *state = State::Open(handle);
                     return Err(Error::Internal("the file cannot be opened again while it is read".to_owned()));
                 }
             }
@@ -71,8 +109,14 @@ impl File {
                 return Err(Error::Closed);
             }
         }
-        *state = State::Open(Arc::new(open_file(&self.path, self.cache_bytes)?));
-        Ok(())
+        self.disk.uncache(&self.path);
+        let opened = open_file(&*self.disk, &self.path, self.cache_bytes);
+        let (handle, outcome) = match opened {
+            Ok(handle) => (handle, Ok(())),
+            Err(e) => (open_shadow(&*self.disk, &self.path, self.cache_bytes, e.clone())?, Err(e)),
+        };
+        *state = State::Open(handle);
+        outcome
     }
 
     /// The last reader closes the file.
@@ -82,6 +126,6 @@ impl File {
 
     /// Bytes it takes on disk. redb doubles a file that is full, and what it has not written yet is not there.
     pub(super) fn len(&self) -> Result<u64> {
-        Ok(std::fs::metadata(&self.path)?.blocks() * 512)
+        Ok(self.disk.len(&self.path)?)
     }
 }

@@ -4,6 +4,7 @@
 mod blobs;
 mod change;
 mod check;
+mod disk;
 mod error;
 mod file;
 mod flags;
@@ -16,6 +17,7 @@ mod read;
 mod repair;
 mod row;
 mod schema;
+mod shadow;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -37,6 +39,8 @@ use super::snapshot::BLOCK_SHIFT;
 use super::stats::TableStats;
 use super::types::Settings;
 use crate::mail::BodyId;
+#[cfg(test)]
+pub(super) use disk::Disk;
 use file::File;
 
 /// Writes rows of meta.redb.
@@ -55,8 +59,14 @@ impl Files {
     /// Opens or creates both files. Blocking. The error says what to do when a file is locked by another process, of a
     /// newer schema, or missing.
     pub(super) fn open(settings: &Settings) -> Result<Self> {
-        let opened = open::open(settings)?;
-        let file = |name, cache, database| Arc::new(File::new(settings.data_dir.join(name), cache, database));
+        Self::open_on(settings, Arc::new(disk::FileSystem))
+    }
+
+    /// The same on another disk.
+    pub(super) fn open_on(settings: &Settings, disk: Arc<dyn disk::Disk>) -> Result<Self> {
+        let opened = open::open(settings, &*disk)?;
+        let file =
+            |name, cache, handle| Arc::new(File::new(Arc::clone(&disk), settings.data_dir.join(name), cache, handle));
         Ok(Self {
             meta: file(open::META, open::Opened::meta_cache(settings), opened.meta),
             blobs: file(open::BLOBS, open::Opened::blobs_cache(settings), opened.blobs),

@@ -1,13 +1,15 @@
 //! Opening and creating both files, and clearing away what a crash left half written.
 
-use std::fs::{self, DirBuilder, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::Arc;
 
-use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, ReadableTableMetadata};
+use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageBackend};
 
+use super::disk::{Disk, Health, Watched, is_new};
+use super::file::Handle;
 use super::schema::{BODY, BlobTables, CHUNK, DEAD, GLOBAL, TAIL, Tables, global};
+use super::shadow::Shadow;
 use crate::store::error::{Error, Result};
 use crate::store::types::Settings;
 
@@ -18,8 +20,8 @@ pub(super) const BLOBS: &str = "blobs.redb";
 
 /// Both files, opened.
 pub(super) struct Opened {
-    pub(super) meta: Database,
-    pub(super) blobs: Database,
+    pub(super) meta: Handle,
+    pub(super) blobs: Handle,
     pub(super) next_body: u64,
 }
 
@@ -34,27 +36,32 @@ impl Opened {
     }
 }
 
-pub(super) fn open(settings: &Settings) -> Result<Opened> {
+pub(super) fn open(settings: &Settings, disk: &dyn Disk) -> Result<Opened> {
     let dir = &settings.data_dir;
-    make_dir(dir)?;
-    let is_new_meta = is_absent(&dir.join(META))?;
-    let is_new_blobs = is_absent(&dir.join(BLOBS))?;
-    let meta = open_file(&dir.join(META), Opened::meta_cache(settings))?;
-    let is_fresh = super::migrate::is_fresh(&meta)?;
+    disk.make_dir(dir).map_err(|e| at(dir, &e))?;
+    let (meta_path, blobs_path) = (dir.join(META), dir.join(BLOBS));
+    let is_new_meta = is_new(disk, &meta_path).map_err(|e| at(&meta_path, &e))?;
+    let is_new_blobs = is_new(disk, &blobs_path).map_err(|e| at(&blobs_path, &e))?;
+    let meta = open_file(disk, &meta_path, Opened::meta_cache(settings))?;
+    let is_fresh = super::migrate::is_fresh(&meta.database)?;
     if !is_fresh && is_new_blobs {
         return Err(missing(BLOBS, META, dir));
     }
-    let blobs = open_file(&dir.join(BLOBS), Opened::blobs_cache(settings))?;
-    if is_fresh && !is_new_blobs && has_pieces(&blobs)? {
+    let blobs = open_file(disk, &blobs_path, Opened::blobs_cache(settings))?;
+    if is_fresh && !is_new_blobs && has_pieces(&blobs.database)? {
         if is_new_meta {
             // Left empty, it would be taken for a new store at the next start.
             drop(meta);
-            fs::remove_file(dir.join(META))?;
+            disk.remove(&meta_path)?;
         }
         return Err(missing(META, BLOBS, dir));
     }
-    super::migrate::migrate(&meta, &blobs, dir)?;
-    let next_body = recover(&meta, &blobs)?;
+    if is_fresh {
+        // From here on a store without one of its files is refused: their entries must not be lost.
+        disk.sync_dir(dir).map_err(|e| at(dir, &e))?;
+    }
+    super::migrate::migrate(&meta.database, &blobs.database, dir)?;
+    let next_body = recover(&meta.database, &blobs.database)?;
     Ok(Opened { meta, blobs, next_body })
 }
 
@@ -66,46 +73,51 @@ fn missing(absent: &str, present: &str, dir: &Path) -> Error {
     ))
 }
 
-fn is_absent(path: &Path) -> Result<bool> {
-    match fs::metadata(path) {
-        Ok(metadata) => Ok(metadata.len() == 0),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(true),
-        Err(e) => Err(at(path, &e)),
-    }
-}
-
 fn at(path: &Path, error: &io::Error) -> Error {
+    let path = path.display();
     match error.kind() {
-        io::ErrorKind::StorageFull => Error::NoSpace,
-        _ => Error::Internal(format!("{}: {error}", path.display())),
-    }
-}
-
-fn make_dir(dir: &Path) -> Result<()> {
-    if dir.is_dir() {
-        return Ok(());
-    }
-    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| at(dir, &e))
-}
-
-pub(super) fn open_file(path: &Path, cache_bytes: usize) -> Result<Database> {
-    // Made here, because redb would give it the mode of the umask.
-    let made = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
-    let made = made.map_err(|e| at(path, &e))?;
-    let mut builder = Builder::new();
-    builder.set_cache_size(cache_bytes);
-    #[cfg(not(test))]
-    let opened = builder.create_with_backend(redb::backends::FileBackend::new(made)?);
-    #[cfg(test)]
-    let opened = builder.create_with_backend(super::tests::fault::FaultyFile::new(path, made)?);
-    opened.map_err(|e| match e {
-        DatabaseError::DatabaseAlreadyOpen => Error::Internal(format!(
-            "{} is in use by another process: stop the other tributary, or give this one a data_dir of its own",
-            path.display()
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::NoSpace,
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Error::Internal(format!(
+            "{path} cannot be written ({error}): let the user that runs tributary read and write it"
         )),
-        DatabaseError::Storage(redb::StorageError::Io(e)) => at(path, &e),
-        other => Error::Internal(format!("{} cannot be opened: {other}", path.display())),
-    })
+        _ => Error::Internal(format!("{path}: {error}")),
+    }
+}
+
+/// Opens one file for reading and writing; made when it is not there.
+pub(super) fn open_file(disk: &dyn Disk, path: &Path, cache_bytes: usize) -> Result<Handle> {
+    let file = disk.open(path, true).map_err(|e| at(path, &e))?;
+    let file = file.ok_or_else(|| at(path, &io::ErrorKind::NotFound.into()))?;
+    open_handle(path, cache_bytes, file, None)
+}
+
+/// Opens one file that cannot be written, for reading.
+pub(super) fn open_shadow(disk: &dyn Disk, path: &Path, cache_bytes: usize, refusal: Error) -> Result<Handle> {
+    let file = disk.open(path, false).map_err(|e| at(path, &e))?;
+    let file = file.ok_or_else(|| at(path, &io::ErrorKind::NotFound.into()))?;
+    let shadow = Shadow::new(file).map_err(|e| at(path, &e))?;
+    open_handle(path, cache_bytes, Box::new(shadow), Some(refusal))
+}
+
+fn open_handle(
+    path: &Path,
+    cache_bytes: usize,
+    file: Box<dyn StorageBackend>,
+    refusal: Option<Error>,
+) -> Result<Handle> {
+    let health = Health::default();
+    let opened = Builder::new()
+        .set_cache_size(cache_bytes)
+        .create_with_backend(Watched { file, health: health.clone() })
+        .map_err(|e| match e {
+            DatabaseError::DatabaseAlreadyOpen => Error::Internal(format!(
+                "{} is in use by another process: stop the other tributary, or give this one a data_dir of its own",
+                path.display()
+            )),
+            DatabaseError::Storage(redb::StorageError::Io(e)) => at(path, &e),
+            other => Error::Internal(format!("{} cannot be opened: {other}", path.display())),
+        })?;
+    Ok(Handle { database: Arc::new(opened), health, refusal })
 }
 
 fn has_pieces(blobs: &Database) -> Result<bool> {

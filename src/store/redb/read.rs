@@ -26,6 +26,8 @@ pub(super) struct MetaReader {
     pub(super) meta: ReadTransaction,
     /// Opened once for a whole FETCH.
     env: OnceCell<ReadTable<u64, &'static [u8]>>,
+    /// See [`Handle::refusal`](super::file::Handle).
+    refusal: Option<Error>,
     _file: Arc<Database>,
 }
 
@@ -50,7 +52,13 @@ pub(super) fn get_or_open<T>(cell: &OnceCell<T>, open: impl FnOnce() -> Result<T
 impl MetaReader {
     pub(super) fn begin(file: &File) -> Result<Self> {
         let file = file.get()?;
-        Ok(Self { meta: file.begin_read()?, env: OnceCell::new(), _file: file })
+        let meta = file.database.begin_read()?;
+        Ok(Self { meta, env: OnceCell::new(), refusal: file.refusal, _file: file.database })
+    }
+
+    /// For what is acted upon where it cannot be undone: octets that are removed, messages deleted upstream.
+    fn is_durable(&self) -> Result<()> {
+        self.refusal.clone().map_or(Ok(()), Err)
     }
 
     pub(super) fn mailbox_row(&self, mailbox: MailboxId) -> Result<MailboxRow> {
@@ -143,6 +151,7 @@ impl MetaReader {
 
     /// The ledger of an account, with where each message is now.
     pub(super) fn ledger(&self, account: AccountId) -> Result<HashMap<Vec<u8>, LedgerRow>> {
+        self.is_durable()?;
         let mut rows = Vec::new();
         for entry in self.meta.open_table(UIDL)?.range((account.0, &[][..])..(account.0 + 1, &[][..]))? {
             let (key, row) = entry?;
@@ -243,6 +252,7 @@ impl MetaRead for MetaReader {
     }
 
     fn dead(&self, before: i64, max_bodies: usize, max_pieces: u64) -> Result<Vec<BodyId>> {
+        self.is_durable()?;
         let (mut bodies, mut pieces) = (Vec::new(), 0);
         for entry in self.meta.open_table(DEAD)?.iter()? {
             let (id, row) = entry?;

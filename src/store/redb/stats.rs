@@ -122,7 +122,7 @@ impl MetaReader {
 
 /// The tables of a file.
 pub(super) fn tables(file: &super::File, out: &mut Vec<TableStats>) -> Result<()> {
-    let database = file.get()?;
+    let database = file.get()?.database;
     let read = database.begin_read()?;
     let mut handles: Vec<UntypedTableHandle> = read.list_tables()?.collect();
     handles.sort_by(|one, other| one.name().cmp(other.name()));

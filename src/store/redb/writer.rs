@@ -66,7 +66,14 @@ fn commit_batch(shared: &Shared, file: &File, mut batch: Vec<Box<dyn Operation>>
     {
         return answer_all(shared, batch, &e);
     }
-    match commit(shared, file, &mut batch) {
+    let committed = commit(shared, file, &mut batch);
+    if !file.is_open() {
+        // Whether or not this batch is what failed, the next must not fail for it.
+        shared.bodies.suspend();
+        // Tried again before the next batch if it does not succeed now.
+        drop(recover(shared, file));
+    }
+    match committed {
         Ok(outcomes) => {
             for (operation, outcome) in batch.into_iter().zip(outcomes) {
                 if let Err(e) = &outcome {
@@ -81,17 +88,11 @@ fn commit_batch(shared: &Shared, file: &File, mut batch: Vec<Box<dyn Operation>>
             }
         }
         Err(Failure::Operation) => answer_all(shared, batch, &Error::Internal("an operation failed".to_owned())),
-        Err(Failure::One(e)) => answer_all(shared, batch, &e),
-        Err(Failure::Commit(e)) => {
-            shared.bodies.suspend();
-            // Tried again before the next batch if it does not succeed now.
-            drop(recover(shared, file));
-            answer_all(shared, batch, &e);
-        }
+        Err(Failure::All(e)) => answer_all(shared, batch, &e),
     }
 }
 
-/// Opens the file anew after a failed commit. What failed may have become durable all the same, so everything that
+/// Opens the file anew after a failure. What failed may have become durable all the same, so everything that
 /// memory holds of the file is read again.
 fn recover(shared: &Shared, file: &File) -> Result<()> {
     file.reopen()?;
@@ -112,23 +113,21 @@ fn answer_all(shared: &Shared, batch: Vec<Box<dyn Operation>>, error: &Error) {
 enum Failure {
     /// One operation of several failed after it had written.
     Operation,
-    /// The only operation of the batch failed.
-    One(Error),
-    /// The transaction could not be begun, written or committed.
-    Commit(Error),
+    /// The only operation of the batch failed, or the transaction could not be begun, written or committed.
+    All(Error),
 }
 
 impl<E: Into<Error>> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self::Commit(error.into())
+        Self::All(error.into())
     }
 }
 
 /// Commits a batch; the answer has one outcome for each operation.
 fn commit(shared: &Shared, file: &File, batch: &mut [Box<dyn Operation>]) -> Result<Vec<Result<()>>, Failure> {
     let started = Instant::now();
-    let database = file.get()?;
-    let mut transaction = database.begin_write()?;
+    let handle = file.writable()?;
+    let mut transaction = handle.database.begin_write()?;
     transaction.set_quick_repair(is_large(file));
     let (outcomes, changes) = {
         let mut txn = Txn::new(Tables::open(&transaction)?, shared);
@@ -155,10 +154,10 @@ fn run_all(txn: &mut Txn<'_>, batch: &mut [Box<dyn Operation>]) -> Result<Vec<Re
         let outcome = catch_unwind(AssertUnwindSafe(|| operation.run(txn)));
         match outcome {
             Ok(Err(e)) if txn.has_written() => {
-                return Err(if is_single { Failure::One(e) } else { Failure::Operation });
+                return Err(if is_single { Failure::All(e) } else { Failure::Operation });
             }
             Ok(outcome) => outcomes.push(outcome),
-            Err(_) if is_single => return Err(Failure::One(Error::Internal("an operation panicked".to_owned()))),
+            Err(_) if is_single => return Err(Failure::All(Error::Internal("an operation panicked".to_owned()))),
             Err(_) => return Err(Failure::Operation),
         }
     }

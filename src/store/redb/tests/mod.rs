@@ -1,7 +1,7 @@
 //! The store through its facade.
 
 mod concurrency;
-pub(super) mod fault;
+mod crash;
 mod format;
 mod ledger;
 mod limits;
