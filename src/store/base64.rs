@@ -88,7 +88,7 @@ impl Shortener {
     fn line(&mut self, line: &[u8], out: &mut Vec<u8>) {
         let digits = line.strip_suffix(b"\r\n").unwrap_or_default();
         let groups = digits.len() / 4;
-        if !(MIN_GROUPS..=MAX_GROUPS).contains(&groups) || digits.len() % 4 != 0 {
+        if !(MIN_GROUPS..=MAX_GROUPS).contains(&groups) || !digits.len().is_multiple_of(4) {
             return self.keep(line, out);
         }
         let before = self.run.len();

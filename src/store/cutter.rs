@@ -82,7 +82,7 @@ impl Cutter {
     /// How long the next of the last pieces is.
     fn last_len(&self) -> Option<usize> {
         let left = self.current.len();
-        PIECE_LENS.into_iter().find(|len| *len <= left).or((left > 0).then_some(left))
+        PIECE_LENS.into_iter().find(|len| *len <= left).or_else(|| (left > 0).then_some(left))
     }
 
     fn compress_held(&mut self) -> Result<()> {

@@ -7,7 +7,7 @@ use tributary::mime::{PartTable, Want};
 use tributary::store::{BodyCursor, Reader, Result, Store};
 
 /// Lists users `names`, each with an account `isp`, and what is known of `dead`, a body that no message has any more.
-pub async fn list(store: &Store, names: &[&str], dead: BodyId) -> String {
+pub(crate) async fn list(store: &Store, names: &[&str], dead: BodyId) -> String {
     let mut out = String::new();
     for name in names {
         let user = store.ensure_user(name).await.expect("a user");
