@@ -7,6 +7,7 @@
 
 use std::sync::LazyLock;
 
+use encoding_rs::Encoding;
 use unicode_normalization::char::decompose_compatible;
 
 /// The case folding of SEARCH: what both the search text and the search string go through.
@@ -20,7 +21,7 @@ pub fn fold(text: &str) -> String {
 pub(super) fn fold_into(text: &str, out: &mut String) {
     let mut rest = text;
     while !rest.is_empty() {
-        let ascii = rest.bytes().position(|b| !b.is_ascii()).unwrap_or(rest.len());
+        let ascii = Encoding::ascii_valid_up_to(rest.as_bytes());
         let (plain, after) = rest.split_at(ascii);
         let start = out.len();
         out.push_str(plain);

@@ -111,7 +111,8 @@ pub fn header_text(header: &[u8]) -> String {
             out.push_str(&fold(&encoded_word::decode(field.name)));
             out.push_str(": ");
         }
-        out.extend(fold(&encoded_word::decode(&unfold(field.value))).chars().filter(|&c| c != '\0'));
+        let value = fold(&encoded_word::decode(&unfold(field.value)));
+        value.split('\0').for_each(|run| out.push_str(run));
         out.push('\n');
     }
     out

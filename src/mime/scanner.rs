@@ -37,6 +37,7 @@ pub struct Scanner {
     inner_headers: String,
     sink: Option<TextSink>,
     wants_text: bool,
+    wants_envelopes: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,12 +90,18 @@ impl Scanner {
             inner_headers: String::new(),
             sink: None,
             wants_text: true,
+            wants_envelopes: true,
         }
     }
 
     /// The same for one that wants no search text.
     pub fn without_text(limits: Limits) -> Self {
         Self { wants_text: false, ..Self::new(limits) }
+    }
+
+    /// The same for one that wants the search text alone.
+    pub fn for_text(limits: Limits) -> Self {
+        Self { nodes: vec![Node::default()], wants_envelopes: false, ..Self::new(limits) }
     }
 
     /// Reads a piece. `text` receives decoded, case-folded UTF-8 for SEARCH: of the parts that are text (text/*, and
@@ -113,19 +120,15 @@ impl Scanner {
         }
     }
 
+    /// The end of the message, of which only the search text is wanted; its header block.
+    pub fn finish_text(mut self, text: &mut Vec<u8>) -> Vec<u8> {
+        self.end(text);
+        self.top_header
+    }
+
     /// The end of the message.
     pub fn finish(mut self, text: &mut Vec<u8>) -> Structure {
-        if self.line.start < self.position {
-            self.last_line(text);
-        }
-        while self.state == State::Header {
-            self.end_header(self.position, self.lines, false);
-        }
-        self.close_to(None, Close { end: self.position, lines: self.lines, in_header: false }, text);
-        if !self.inner_headers.is_empty() {
-            text.push(INNER_HEADERS_FOLLOW);
-            text.extend_from_slice(self.inner_headers.as_bytes());
-        }
+        self.end(text);
         let (envelope, root) = tree::build(self.nodes);
         let envelope = *envelope.unwrap_or_default();
         let date = envelope.date.as_deref().and_then(Date::parse);
@@ -138,6 +141,20 @@ impl Scanner {
             received: received.or(date).map(|date| (date.unix(), date.zone)),
             envelope,
             root,
+        }
+    }
+
+    fn end(&mut self, text: &mut Vec<u8>) {
+        if self.line.start < self.position {
+            self.last_line(text);
+        }
+        while self.state == State::Header {
+            self.end_header(self.position, self.lines, false);
+        }
+        self.close_to(None, Close { end: self.position, lines: self.lines, in_header: false }, text);
+        if !self.inner_headers.is_empty() {
+            text.push(INNER_HEADERS_FOLLOW);
+            text.extend_from_slice(self.inner_headers.as_bytes());
         }
     }
 
@@ -323,7 +340,7 @@ impl Scanner {
             Kind::Message => {
                 node.content.media_type.make_ascii_lowercase();
                 node.content.subtype.make_ascii_lowercase();
-                self.open(index, Some(Box::default()));
+                self.open(index, self.wants_envelopes.then(Box::default));
                 if let Some(child) = self.nodes.last_mut() {
                     child.header_start = at;
                 }

@@ -1,5 +1,7 @@
 //! The search text of one part: its transfer encoding undone, its charset made UTF-8, its case folded; in pieces.
 
+use memchr::memchr;
+
 use super::INNER_HEADERS_FOLLOW;
 use super::casefold::fold_into;
 use super::charset::Charset;
@@ -65,9 +67,12 @@ impl TextSink {
         self.charset.decode(&self.octets, last, &mut self.decoded);
         fold_into(&self.decoded, &mut self.folded);
         // NUL has its own meaning in the search text.
-        for run in self.folded.as_bytes().split(|&b| b == INNER_HEADERS_FOLLOW) {
-            out.extend_from_slice(run);
+        let mut rest = self.folded.as_bytes();
+        while let Some(at) = memchr(INNER_HEADERS_FOLLOW, rest) {
+            out.extend_from_slice(rest.get(..at).unwrap_or_default());
+            rest = rest.get(at + 1..).unwrap_or_default();
         }
+        out.extend_from_slice(rest);
         self.octets.clear();
         self.decoded.clear();
         self.folded.clear();

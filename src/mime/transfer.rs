@@ -35,8 +35,17 @@ impl Transfer {
         match self {
             Self::Identity => out.extend_from_slice(data),
             Self::Base64 { bits, count } => {
-                for &byte in data {
-                    base64_octet(byte, bits, count, out);
+                let mut rest = data;
+                while !rest.is_empty() {
+                    if *count == 0 {
+                        rest = rest.get(base64_groups(rest, out)..).unwrap_or_default();
+                    }
+                    // What is no whole group, up to where the next may begin.
+                    let (by_octet, after) = rest.split_at(rest.len().min(4 - usize::from(*count)));
+                    for &byte in by_octet {
+                        base64_octet(byte, bits, count, out);
+                    }
+                    rest = after;
                 }
             }
             Self::QuotedPrintable { held } => {
@@ -94,15 +103,52 @@ pub(super) fn decode_q(text: &[u8]) -> Vec<u8> {
     out
 }
 
-fn base64_octet(byte: u8, bits: &mut u32, count: &mut u8, out: &mut Vec<u8>) {
-    let sextet = match byte {
+const fn sextet_of(byte: u8) -> Option<u8> {
+    Some(match byte {
         b'A'..=b'Z' => byte - b'A',
         b'a'..=b'z' => byte - b'a' + 26,
         b'0'..=b'9' => byte - b'0' + 52,
         b'+' => 62,
         b'/' => 63,
+        _ => return None,
+    })
+}
+
+/// No digit.
+const NONE: u8 = 0xff;
+
+static SEXTETS: [u8; 256] = {
+    let mut sextets = [NONE; 256];
+    let mut byte = 0;
+    while byte < sextets.len() {
+        if let Some(sextet) = sextet_of(byte as u8) {
+            sextets[byte] = sextet;
+        }
+        byte += 1;
+    }
+    sextets
+};
+
+/// Decodes the groups of four digits that `data` begins with; how many octets they take.
+fn base64_groups(data: &[u8], out: &mut Vec<u8>) -> usize {
+    let mut taken = 0;
+    for group in data.as_chunks::<4>().0 {
+        let [a, b, c, d] = group.map(|byte| SEXTETS[usize::from(byte)]);
+        if a | b | c | d == NONE {
+            break;
+        }
+        let bits = u32::from(a) << 18 | u32::from(b) << 12 | u32::from(c) << 6 | u32::from(d);
+        out.extend_from_slice(&[(bits >> 16) as u8, (bits >> 8) as u8, bits as u8]);
+        taken += 4;
+    }
+    taken
+}
+
+fn base64_octet(byte: u8, bits: &mut u32, count: &mut u8, out: &mut Vec<u8>) {
+    let sextet = match SEXTETS[usize::from(byte)] {
+        sextet @ 0..64 => sextet,
         // Padding in the middle: encodings were joined; each is decoded by itself.
-        b'=' => return base64_end(bits, count, out),
+        _ if byte == b'=' => return base64_end(bits, count, out),
         _ => return,
     };
     *bits = *bits << 6 | u32::from(sextet);

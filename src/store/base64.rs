@@ -142,24 +142,41 @@ impl Shortener {
 /// Appends what the digits stand for; `false`: there is something else among them.
 fn decode(digits: &[u8], out: &mut Vec<u8>) -> bool {
     let mut all = 0;
-    for group in digits.chunks_exact(4) {
-        let [a, b, c, d] = [group[0], group[1], group[2], group[3]].map(|digit| VALUES[usize::from(digit)]);
+    let start = out.len();
+    out.resize(start + digits.len() / 4 * 3, 0);
+    let room = out.get_mut(start..).unwrap_or_default();
+    for (group, octets) in digits.as_chunks::<4>().0.iter().zip(room.as_chunks_mut::<3>().0) {
+        let [a, b, c, d] = group.map(|digit| VALUES[usize::from(digit)]);
         all |= a | b | c | d;
         let bits = u32::from(a) << 18 | u32::from(b) << 12 | u32::from(c) << 6 | u32::from(d);
-        out.extend_from_slice(&[(bits >> 16) as u8, (bits >> 8) as u8, bits as u8]);
+        *octets = [(bits >> 16) as u8, (bits >> 8) as u8, bits as u8];
     }
     all < 64
 }
 
 /// Appends a line and its end.
 fn encode(octets: &[u8], out: &mut Vec<u8>) {
-    let digit = |bits: u32| ALPHABET[(bits & 63) as usize];
-    for group in octets.chunks_exact(3) {
+    let start = out.len();
+    out.resize(start + octets.len() / 3 * 4, 0);
+    let room = out.get_mut(start..).unwrap_or_default();
+    for (group, digits) in octets.as_chunks::<3>().0.iter().zip(room.as_chunks_mut::<4>().0) {
         let bits = u32::from(group[0]) << 16 | u32::from(group[1]) << 8 | u32::from(group[2]);
-        out.extend_from_slice(&[digit(bits >> 18), digit(bits >> 12), digit(bits >> 6), digit(bits)]);
+        let ([a, b], [c, d]) = (PAIRS[(bits >> 12) as usize & 4095], PAIRS[bits as usize & 4095]);
+        *digits = [a, b, c, d];
     }
     out.extend_from_slice(b"\r\n");
 }
+
+/// The two digits of 12 bits.
+static PAIRS: [[u8; 2]; 4096] = {
+    let mut pairs = [[0; 2]; 4096];
+    let mut i = 0;
+    while i < pairs.len() {
+        pairs[i] = [ALPHABET[i >> 6], ALPHABET[i & 63]];
+        i += 1;
+    }
+    pairs
+};
 
 fn put_number(out: &mut Vec<u8>, mut number: usize) {
     while number >= 0x80 {
@@ -243,18 +260,25 @@ impl Restorer {
                 Ok(after)
             }
             Block::Lines { left, octets } => {
+                // A line that is there whole, and for which there is room, needs no detour.
+                let is_direct = self.line.is_empty() && data.len() >= *octets && room >= *octets / 3 * 4 + 2;
                 let take = data.len().min(octets.saturating_sub(self.line.len()));
                 let (taken, after) = data.split_at(take);
-                self.line.extend_from_slice(taken);
-                if self.line.len() == *octets {
-                    self.ready.clear();
-                    self.given = 0;
-                    encode(&self.line, &mut self.ready);
-                    self.line.clear();
+                if is_direct {
+                    encode(taken, out);
                     *left -= 1;
-                    if *left == 0 {
-                        self.block = Block::default();
+                } else {
+                    self.line.extend_from_slice(taken);
+                    if self.line.len() == *octets {
+                        self.ready.clear();
+                        self.given = 0;
+                        encode(&self.line, &mut self.ready);
+                        self.line.clear();
+                        *left -= 1;
                     }
+                }
+                if *left == 0 {
+                    self.block = Block::default();
                 }
                 Ok(after)
             }

@@ -14,6 +14,10 @@ fn scan_with(limits: Limits, message: &[u8], piece: usize) -> (Structure, String
         scanner.feed(piece, &mut text);
     }
     let structure = scanner.finish(&mut text);
+    let (mut scanner, mut alone) = (Scanner::for_text(limits), Vec::new());
+    scanner.feed(message, &mut alone);
+    assert_eq!(scanner.finish_text(&mut alone), structure.header);
+    assert_eq!(alone, text, "the text is the same where it alone is wanted");
     (structure, String::from_utf8(text).expect("search text is UTF-8"))
 }
 
