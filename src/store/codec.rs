@@ -1,13 +1,14 @@
 //! How bodies and records are compressed: zstd, with a dictionary of what most mail has in it, so that a short message need
 //! not spell out the names of its header fields. Written by hand from the RFCs and common usage, of no particular mail.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex};
 
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::dict::{DecoderDictionary, EncoderDictionary};
-use zstd::stream::raw::{CParameter, Decoder, Encoder};
+use zstd::stream::raw::{CParameter, Decoder, Encoder, InBuffer, Operation, OutBuffer};
 
 use super::error::{Error, Result};
+use super::notify::lock;
 
 /// Level for what is compressed as a whole, and for a longer stream. Higher ones take much more time for a fraction of
 /// a percent.
@@ -39,9 +40,65 @@ pub(super) fn stream_encoder() -> Result<Encoder<'static>> {
     Ok(encoder)
 }
 
-/// A decoder of what either made.
-pub(super) fn decoder() -> Result<Decoder<'static>> {
-    Ok(Decoder::with_prepared_dictionary(&DECODER)?)
+/// Decoders not in use: to make one takes about as long as to decompress a short message, and its first frame takes longer.
+/// At most 700 KiB each.
+static SPARE: Mutex<Vec<Decoder<'static>>> = Mutex::new(Vec::new());
+static SPARE_UNPACKERS: Mutex<Vec<Decompressor<'static>>> = Mutex::new(Vec::new());
+const MAX_SPARE: usize = 4;
+
+/// Keeps what is not in use, up to so many.
+fn keep<T>(spare: &Mutex<Vec<T>>, unused: Option<T>) {
+    let mut spare = lock(spare);
+    if spare.len() < MAX_SPARE {
+        spare.extend(unused);
+    }
+}
+
+/// A decoder of what either made, on loan.
+pub(super) struct PooledDecoder(Option<Decoder<'static>>);
+
+/// A decoder at the start of a stream.
+pub(super) fn decoder() -> Result<PooledDecoder> {
+    let spare = lock(&SPARE).pop();
+    let decoder = match spare {
+        Some(mut spare) => {
+            spare.reinit()?;
+            spare
+        }
+        None => Decoder::with_prepared_dictionary(&DECODER)?,
+    };
+    Ok(PooledDecoder(Some(decoder)))
+}
+
+impl Drop for PooledDecoder {
+    fn drop(&mut self) {
+        keep(&SPARE, self.0.take());
+    }
+}
+
+/// What decompresses a stream.
+pub(super) enum Inflate {
+    /// Of version 1: no dictionary.
+    Plain(Decoder<'static>),
+    Pooled(PooledDecoder),
+}
+
+impl Inflate {
+    /// Fills the spare room of `out` once from `piece`, of which `taken` octets are done; `true`: that was all of the stream.
+    pub(super) fn run(&mut self, piece: &[u8], taken: &mut usize, out: &mut Vec<u8>) -> Result<bool> {
+        let decoder = match self {
+            Self::Plain(decoder) | Self::Pooled(PooledDecoder(Some(decoder))) => decoder,
+            Self::Pooled(PooledDecoder(None)) => return Err(Error::Internal("a decoder was given back".to_owned())),
+        };
+        let mut input = InBuffer::around(piece);
+        input.set_pos(*taken);
+        let filled = out.len();
+        let rest = decoder
+            .run(&mut input, &mut OutBuffer::around_pos(out, filled))
+            .map_err(|e| Error::Damaged(e.to_string()))?;
+        *taken = input.pos();
+        Ok(rest == 0)
+    }
 }
 
 /// Compresses a record.
@@ -50,11 +107,21 @@ pub(super) fn compress(data: &[u8]) -> Result<Vec<u8>> {
 }
 
 /// Decompresses records.
-pub(super) struct Unpacker(Decompressor<'static>);
+pub(super) struct Unpacker(Option<Decompressor<'static>>);
+
+impl Drop for Unpacker {
+    fn drop(&mut self) {
+        keep(&SPARE_UNPACKERS, self.0.take());
+    }
+}
 
 impl Unpacker {
     pub(super) fn new() -> Result<Self> {
-        Ok(Self(Decompressor::with_prepared_dictionary(&DECODER)?))
+        let spare = lock(&SPARE_UNPACKERS).pop();
+        Ok(Self(Some(match spare {
+            Some(spare) => spare,
+            None => Decompressor::with_prepared_dictionary(&DECODER)?,
+        })))
     }
 
     /// What [`compress`] was given, which was `len` octets.
@@ -63,7 +130,8 @@ impl Unpacker {
         if len > MAX_RECORD {
             return Err(damaged());
         }
-        let octets = self.0.decompress(data, len).map_err(|_| damaged())?;
+        let unpacker = self.0.as_mut().ok_or_else(damaged)?;
+        let octets = unpacker.decompress(data, len).map_err(|_| damaged())?;
         if octets.len() == len { Ok(octets) } else { Err(damaged()) }
     }
 }

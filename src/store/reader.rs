@@ -6,11 +6,11 @@ use std::cell::{OnceCell, RefCell};
 use std::ops::Range;
 use std::sync::Arc;
 
-use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
+use zstd::stream::raw::Decoder;
 
 use super::Inner;
 use super::base64::Restorer;
-use super::codec::{self, Unpacker};
+use super::codec::{self, Inflate, Unpacker};
 use super::cutter::{PLAIN_ZSTD, SHORTENED};
 use super::error::{Error, Result};
 use super::record::RecordLayout;
@@ -20,6 +20,9 @@ use crate::mail::BodyId;
 
 /// Decompressed octets made at a time.
 const STEP: usize = 64 * 1024;
+
+/// When fewer octets than this are wanted, no more are made: that is how headers are read.
+const MAX_EXACT: usize = 8 * 1024;
 
 /// One consistent read of the store, on a blocking thread. Never held across an await.
 pub struct Reader {
@@ -174,12 +177,12 @@ struct Pieces {
 /// How the octets are made of the stream.
 enum Format {
     /// As version 1 wrote it.
-    Plain(Decoder<'static>),
+    Plain(Inflate),
     Shortened(Box<Shortened>),
 }
 
 struct Shortened {
-    decoder: Decoder<'static>,
+    decoder: Inflate,
     restorer: Restorer,
     /// Decompressed octets, and how many of them the restorer has taken.
     plain: Vec<u8>,
@@ -199,10 +202,10 @@ impl Pieces {
         self.piece.extend_from_slice((*bytes).as_ref());
         self.next = 1;
         self.format = Some(match self.piece.first() {
-            Some(&PLAIN_ZSTD) => Format::Plain(Decoder::new()?),
+            Some(&PLAIN_ZSTD) => Format::Plain(Inflate::Plain(Decoder::new()?)),
             Some(&SHORTENED) => {
                 self.taken = 1;
-                let (decoder, restorer) = (codec::decoder()?, Restorer::default());
+                let (decoder, restorer) = (Inflate::Pooled(codec::decoder()?), Restorer::default());
                 let shortened = Shortened { decoder, restorer, plain: Vec::new(), taken: 0, is_ended: false };
                 Format::Shortened(Box::new(shortened))
             }
@@ -231,7 +234,7 @@ impl Pieces {
         }
         match &mut self.format {
             Some(Format::Plain(decoder)) => {
-                self.is_ended = decompress(decoder, &self.piece, &mut self.taken, out)?;
+                self.is_ended = decoder.run(&self.piece, &mut self.taken, out)?;
             }
             Some(Format::Shortened(shortened)) => {
                 shortened.step(&self.piece, &mut self.taken, out, limit)?;
@@ -250,10 +253,16 @@ impl Shortened {
 
     fn step(&mut self, piece: &[u8], taken: &mut usize, out: &mut Vec<u8>, limit: usize) -> Result<()> {
         if self.wants_input() {
-            self.plain.clear();
-            self.plain.reserve_exact(STEP);
+            // The cutter makes a header a block of its own: with no room for more, the rest is not decompressed.
+            let room = limit.saturating_sub(out.len());
+            let size = if room < MAX_EXACT { room.max(1) } else { STEP };
+            if self.plain.capacity() == size {
+                self.plain.clear();
+            } else {
+                self.plain = Vec::with_capacity(size);
+            }
             self.taken = 0;
-            self.is_ended = decompress(&mut self.decoder, piece, taken, &mut self.plain)?;
+            self.is_ended = self.decoder.run(piece, taken, &mut self.plain)?;
         }
         let rest = self.plain.get(self.taken..).unwrap_or_default();
         self.taken += self.restorer.read(rest, out, limit)?;
@@ -267,17 +276,6 @@ impl Shortened {
         let damaged = || Error::Damaged("a shortened body ends too early".to_owned());
         if self.restorer.is_complete() { Ok(true) } else { Err(damaged()) }
     }
-}
-
-/// Fills the spare room of `out` once from `piece`; `true`: that was all of the stream.
-fn decompress(decoder: &mut Decoder<'static>, piece: &[u8], taken: &mut usize, out: &mut Vec<u8>) -> Result<bool> {
-    let mut input = InBuffer::around(piece);
-    input.set_pos(*taken);
-    let filled = out.len();
-    let rest =
-        decoder.run(&mut input, &mut OutBuffer::around_pos(out, filled)).map_err(|e| Error::Damaged(e.to_string()))?;
-    *taken = input.pos();
-    Ok(rest == 0)
 }
 
 /// Where a partly read body stands, between two reads.
@@ -306,6 +304,11 @@ impl BodyCursor {
     pub fn new(body: BodyId, range: Range<u64>) -> Self {
         let hasher = (range.start == 0).then(Box::default);
         Self { stream: Pieces::new(body), range, position: 0, hasher, buffer: Vec::new() }
+    }
+
+    /// The same for octets that are looked through and not given out: what is damaged is found when it is.
+    pub fn unverified(body: BodyId, range: Range<u64>) -> Self {
+        Self { stream: Pieces::new(body), range, position: 0, hasher: None, buffer: Vec::new() }
     }
 
     /// Goes on to another range of the same body, if it does not lie before what has been read: a client that reads a

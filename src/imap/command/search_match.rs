@@ -163,7 +163,7 @@ fn header(reader: &Reader, candidate: &Candidate) -> store::Result<Vec<u8>> {
     let Some(record) = reader.record(body)? else { return Ok(Vec::new()) };
     let span = PartTable::from_bytes(record.parts()).section(&[], Want::Header).unwrap_or(0..0);
     let mut header = Vec::new();
-    let mut cursor = BodyCursor::new(body, span.start..span.end.min(MAX_HEADER));
+    let mut cursor = BodyCursor::unverified(body, span.start..span.end.min(MAX_HEADER));
     while !cursor.is_done() && reader.read_body(&mut cursor, &mut header, MAX_HEADER as usize)? {}
     Ok(header)
 }
@@ -174,8 +174,8 @@ fn in_text(reader: &Reader, candidate: &Candidate, finder: &Finder<'static>, hea
     let body = candidate.message.body;
     let Some(record) = reader.record(body)? else { return Ok(false) };
     let mut window = Window { finder, headers, text: Vec::new(), is_over: false };
-    let (mut scanner, mut octets) = (Scanner::new(Limits::default()), Vec::new());
-    let mut cursor = BodyCursor::new(body, 0..record.text_end());
+    let (mut scanner, mut octets) = (Scanner::for_text(Limits::default()), Vec::new());
+    let mut cursor = BodyCursor::unverified(body, 0..record.text_end());
     while !cursor.is_done() {
         octets.clear();
         if !reader.read_body(&mut cursor, &mut octets, STEP)? {
@@ -186,8 +186,8 @@ fn in_text(reader: &Reader, candidate: &Candidate, finder: &Finder<'static>, hea
             return Ok(true);
         }
     }
-    let structure = scanner.finish(&mut window.text);
-    Ok(window.has_needle() || (headers && finder.find(header_text(&structure.header).as_bytes()).is_some()))
+    let header = scanner.finish_text(&mut window.text);
+    Ok(window.has_needle() || (headers && finder.find(header_text(&header).as_bytes()).is_some()))
 }
 
 /// Octets looked through at once.
