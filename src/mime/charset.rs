@@ -23,6 +23,11 @@ impl Charset {
         }
     }
 
+    /// Whether ASCII octets that come next stand for themselves, whatever came before.
+    pub(super) const fn takes_ascii_as_is(&self) -> bool {
+        matches!(self, Self::Fallback(held) if held.is_empty())
+    }
+
     /// Decodes a piece; `last` gives out what was held back.
     pub(super) fn decode(&mut self, data: &[u8], last: bool, out: &mut String) {
         match self {

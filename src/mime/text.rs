@@ -64,6 +64,15 @@ impl TextSink {
     }
 
     fn give_out(&mut self, last: bool, out: &mut Vec<u8>) {
+        // Most text is ASCII and needs one pass.
+        if self.charset.takes_ascii_as_is()
+            && self.octets.is_ascii()
+            && memchr(INNER_HEADERS_FOLLOW, &self.octets).is_none()
+        {
+            self.octets.make_ascii_lowercase();
+            out.append(&mut self.octets);
+            return;
+        }
         self.charset.decode(&self.octets, last, &mut self.decoded);
         fold_into(&self.decoded, &mut self.folded);
         // NUL has its own meaning in the search text.
