@@ -16,7 +16,10 @@ mod reader;
 mod record;
 mod redb;
 mod seam;
+mod segment;
 mod snapshot;
+#[cfg(test)]
+mod snapshot_tests;
 mod types;
 
 use std::collections::HashMap;
@@ -318,6 +321,14 @@ impl Store {
 
     /// Expunges messages with \Deleted, of `only` if given. Returns their UIDs.
     pub async fn expunge(&self, mailbox: MailboxId, only: Option<UidSet>) -> Result<UidSet> {
+        // While somebody watches the mailbox it need not be read to find them. What was answered before is in the version.
+        let only = match self.0.shared.live.current(mailbox).map(|snapshot| snapshot.deleted()) {
+            Some(deleted) => Some(only.map_or_else(|| deleted.clone(), |only| only.intersection(&deleted))),
+            None => only,
+        };
+        if only.as_ref().is_some_and(UidSet::is_empty) {
+            return Ok(UidSet::default());
+        }
         self.write(move |txn| txn.expunge(mailbox, only.as_ref())).await
     }
 }

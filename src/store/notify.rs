@@ -39,6 +39,13 @@ struct Slot {
 }
 
 impl Slot {
+    fn current(&self) -> Option<Arc<Snapshot>> {
+        match &self.newest.borrow().1 {
+            Version::Current(snapshot) => Some(Arc::clone(snapshot)),
+            Version::Unloaded | Version::Gone => None,
+        }
+    }
+
     fn send(&self, version: Version) {
         self.newest.send_modify(|newest| *newest = (newest.0 + 1, version));
     }
@@ -77,6 +84,12 @@ impl Live {
             slots: Arc::clone(&self.slots),
             seen: AtomicU64::new(0),
         }
+    }
+
+    /// The newest version, if it is loaded.
+    pub(super) fn current(&self, mailbox: MailboxId) -> Option<Arc<Snapshot>> {
+        let slot = lock(&self.slots).get(&mailbox).cloned()?;
+        slot.current()
     }
 
     /// Whether somebody watches the mailbox.

@@ -19,7 +19,8 @@ pub(in crate::imap) async fn fetch(cx: &mut SelectedCx<'_>, args: FetchArgs, out
     cx.features.condstore |= args.changed_since.is_some() || args.items.contains(&FetchItem::ModSeq);
     // Only what the client knows: mail that arrives while \Seen is set would be shown without it.
     let known = std::iter::once((1, cx.mailbox.view.highest_uid())).collect();
-    let uids = cx.resolve(&args.set, args.uid)?.intersection(&known);
+    let named = cx.resolve(&args.set, args.uid)?.intersection(&known);
+    let uids = args.changed_since.map_or_else(|| named.clone(), |since| cx.mailbox.view.changed_since(&named, since));
     let seen = match args.items.iter().any(sets_seen) && !cx.mailbox.read_only {
         true => mark_seen(cx, &uids, args.uid, out).await?,
         false => UidSet::default(),
@@ -33,7 +34,7 @@ pub(in crate::imap) async fn fetch(cx: &mut SelectedCx<'_>, args: FetchArgs, out
     let mut rest = uids;
     let mut missed = Missed::default();
     while !rest.is_empty() {
-        let (jobs, later) = next_jobs(cx, &args, &rest, &seen);
+        let (jobs, later) = next_jobs(cx, &rest, &seen);
         rest = later;
         place = run(cx, &plan, jobs, place, out, &mut missed).await?;
     }
@@ -64,13 +65,10 @@ impl Missed {
 }
 
 /// The next messages to render, and the UIDs that remain after them.
-fn next_jobs(cx: &SelectedCx<'_>, args: &FetchArgs, uids: &UidSet, seen: &UidSet) -> (Vec<Job>, UidSet) {
+fn next_jobs(cx: &SelectedCx<'_>, uids: &UidSet, seen: &UidSet) -> (Vec<Job>, UidSet) {
     let mut entries = cx.mailbox.view.entries(uids);
     let mut jobs = Vec::with_capacity(BATCH.min(64));
     for entry in entries.by_ref() {
-        if args.changed_since.is_some_and(|since| entry.message.mod_seq <= since) {
-            continue;
-        }
         let uid = entry.message.uid;
         jobs.push(Job {
             seq: entry.seq,

@@ -146,6 +146,13 @@ impl MailboxView {
         uids.ranges().iter().flat_map(|(low, high)| self.range(*low, *high))
     }
 
+    /// Those of `uids` in the view that changed after `since`. What has no change is passed over.
+    pub(in crate::imap) fn changed_since(&self, uids: &UidSet, since: ModSeq) -> UidSet {
+        let living: UidSet = self.snapshot.changed_after(since).map(|m| m.uid).collect();
+        let ghosts = self.ghosts.iter().filter(|m| m.mod_seq > since).map(|m| (m.uid.value(), m.uid.value()));
+        living.ranges().iter().copied().chain(ghosts).collect::<UidSet>().intersection(uids)
+    }
+
     /// The messages of the view from UID `low` to `high`.
     fn range(&self, low: u32, high: u32) -> impl Iterator<Item = Entry<'_>> {
         let first = Uid::new(low.max(1)).unwrap_or(Uid::FIRST);
