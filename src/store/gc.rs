@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -69,6 +69,7 @@ impl Collector {
     }
 
     fn pass(&self) -> Result<usize> {
+        self.shared.live.forget(Instant::now());
         let discarded = self.shared.bodies.discarded();
         let mut removed = match self.discard(&discarded) {
             Ok(removed) => removed,
