@@ -37,7 +37,7 @@ pub use seam::{Answer, BodyRead, BodyStore, MetaRead, MetaStore, MetaTxn, Octets
 pub use snapshot::{Block, Delta, Snapshot};
 pub use types::{
     Appended, Copied, Counts, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, LedgerRow, LedgerState,
-    Mailbox, NewMessage, PollState, Record, Settings, Sizes, Trouble,
+    Mailbox, NewMessage, Place, PollState, Record, Settings, Sizes, Trouble,
 };
 
 use crate::mail::{AccountId, MailboxId, MailboxName, ModSeq, SpecialUse, UidSet, UserId};

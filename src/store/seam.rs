@@ -134,8 +134,8 @@ pub trait MetaRead {
     /// more once they have `max_pieces`.
     fn dead(&self, before: i64, max_bodies: usize, max_pieces: u64) -> Result<Vec<BodyId>>;
 
-    /// The ledger of an account, with where each message is now.
-    fn ledger(&self, account: AccountId) -> Result<HashMap<Vec<u8>, LedgerRow>>;
+    /// The ledger of an account; with where each message is now, if asked for.
+    fn ledger(&self, account: AccountId, with_places: bool) -> Result<HashMap<Vec<u8>, LedgerRow>>;
 
     /// Messages of the account that could not be fetched.
     fn troubles(&self, account: AccountId) -> Result<HashMap<Vec<u8>, Trouble>>;
