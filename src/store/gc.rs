@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -75,6 +75,7 @@ impl Collector {
     }
 
     fn pass(&self) -> Result<usize> {
+        self.shared.live.forget(Instant::now());
         self.merge_expunge_logs()?;
         self.collect_bodies()
     }

@@ -25,7 +25,10 @@ mod record;
 mod redb;
 mod repair;
 mod seam;
+mod segment;
 mod snapshot;
+#[cfg(test)]
+mod snapshot_tests;
 mod stats;
 mod types;
 
@@ -49,7 +52,7 @@ pub use snapshot::{Block, Delta, Snapshot};
 pub use stats::{MailboxStats, Stats, TableStats, Usage, UserStats};
 pub use types::{
     Appended, Copied, Counts, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, LedgerRow, LedgerState,
-    Mailbox, NewMessage, PollState, Quota, Record, Settings, Sizes, Stored, Trouble,
+    Mailbox, NewMessage, Place, PollState, Quota, Record, Settings, Sizes, Stored, Trouble,
 };
 
 use crate::mail::{AccountId, MailboxId, MailboxName, ModSeq, SpecialUse, UidSet, UserId};
@@ -356,6 +359,14 @@ impl Store {
 
     /// Expunges messages with \Deleted, of `only` if given. Returns their UIDs.
     pub async fn expunge(&self, mailbox: MailboxId, only: Option<UidSet>) -> Result<UidSet> {
+        // While somebody watches the mailbox it need not be read to find them. What was answered before is in the version.
+        let only = match self.0.shared.live.current(mailbox).map(|snapshot| snapshot.deleted()) {
+            Some(deleted) => Some(only.map_or_else(|| deleted.clone(), |only| only.intersection(&deleted))),
+            None => only,
+        };
+        if only.as_ref().is_some_and(UidSet::is_empty) {
+            return Ok(UidSet::default());
+        }
         self.write(move |txn| txn.expunge(mailbox, only.as_ref())).await
     }
 }

@@ -207,8 +207,8 @@ pub trait MetaRead {
         Ok(Vec::new())
     }
 
-    /// The ledger of an account, with where each message is now.
-    fn ledger(&self, account: AccountId) -> Result<HashMap<Vec<u8>, LedgerRow>>;
+    /// The ledger of an account; with where each message is now, if asked for.
+    fn ledger(&self, account: AccountId, with_places: bool) -> Result<HashMap<Vec<u8>, LedgerRow>>;
 
     /// Messages of the account that could not be fetched.
     fn troubles(&self, account: AccountId) -> Result<HashMap<Vec<u8>, Trouble>>;

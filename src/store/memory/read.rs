@@ -12,7 +12,7 @@ use crate::store::progress::Tell;
 use crate::store::seam::{BodyRead, MetaRead, Octets};
 use crate::store::snapshot::{Delta, Snapshot};
 use crate::store::stats::Stats;
-use crate::store::types::{LedgerRow, Mailbox, PollState, Stored, Trouble};
+use crate::store::types::{LedgerRow, Mailbox, Place, PollState, Stored, Trouble};
 
 fn describe(id: MailboxId, row: &Row) -> Mailbox {
     let Row { name, uid_validity, special_use, counts, .. } = row;
@@ -94,7 +94,7 @@ impl MetaRead for Version {
         Ok(some.map(|(id, _)| *id).collect())
     }
 
-    fn ledger(&self, account: AccountId) -> Result<HashMap<Vec<u8>, LedgerRow>> {
+    fn ledger(&self, account: AccountId, with_places: bool) -> Result<HashMap<Vec<u8>, LedgerRow>> {
         let Some(found) = self.0.accounts.get(&account) else { return Ok(HashMap::new()) };
         let mut places = HashMap::new();
         for (id, mailbox) in self.0.mailboxes.iter().filter(|(_, mailbox)| mailbox.user == found.user) {
@@ -102,8 +102,12 @@ impl MetaRead for Version {
             places.extend(own.map(|m| (m.body, (*id, m.uid))));
         }
         let rows = found.ledger.iter().map(|(unique_id, row)| {
-            let message = row.body.and_then(|body| places.get(&body).copied());
-            (unique_id.clone(), LedgerRow { message, ..row.clone() })
+            let at = row.body.and_then(|body| places.get(&body));
+            let place = match with_places {
+                true => at.map_or(Place::Nowhere, |(mailbox, uid)| Place::At(*mailbox, *uid)),
+                false => Place::NotAsked,
+            };
+            (unique_id.clone(), LedgerRow { place, ..row.clone() })
         });
         Ok(rows.collect())
     }
