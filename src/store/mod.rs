@@ -20,6 +20,7 @@ mod seam;
 mod snapshot;
 mod stats;
 mod types;
+mod upkeep;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -41,6 +42,7 @@ pub use types::{
     Appended, Copied, Counts, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, LedgerRow, LedgerState,
     Mailbox, NewMessage, PollState, Record, Settings, Sizes, Trouble,
 };
+pub use upkeep::{BackupReport, CompactReport, RestoreReport};
 
 use crate::mail::{AccountId, MailboxId, MailboxName, ModSeq, SpecialUse, UidSet, UserId};
 use notify::lock;
@@ -53,6 +55,7 @@ struct Shared {
     recent: Mutex<HashMap<MailboxId, u32>>,
     /// Users already looked up: every login asks, and must not wait for a commit.
     users: Mutex<HashMap<String, UserId>>,
+    upkeep: upkeep::Upkeep,
     metrics: Metrics,
 }
 
@@ -63,6 +66,7 @@ impl Shared {
             bodies: Arc::new(body::Bodies::new(next_body)),
             recent: Mutex::default(),
             users: Mutex::default(),
+            upkeep: upkeep::Upkeep::default(),
             metrics: Metrics::new()?,
         })
     }
@@ -80,6 +84,8 @@ struct Inner {
     shared: Arc<Shared>,
     meta: Arc<dyn MetaStore>,
     bodies: Arc<dyn BodyStore>,
+    /// Where both are files.
+    files: Option<self::redb::Handles>,
     /// Ended before the writers, to which it sends requests.
     collector: Mutex<Option<(std::sync::mpsc::Sender<gc::Wake>, JoinHandle<()>)>>,
 }
@@ -102,7 +108,9 @@ impl Store {
         let files = self::redb::Files::open(settings)?;
         let shared = Arc::new(Shared::new(files.next_body)?);
         let (meta, bodies) = files.start(&shared)?;
-        Self::start(shared, Arc::new(meta), Arc::new(bodies), settings.gc_grace)
+        let (meta, bodies) = (Arc::new(meta), Arc::new(bodies));
+        let handles = self::redb::Handles::new(Arc::clone(&meta), Arc::clone(&bodies), &settings.data_dir);
+        Self::start(shared, meta, bodies, Some(handles), settings.gc_grace)
     }
 
     /// Whether a store, or a part of one, is in the directory.
@@ -114,12 +122,13 @@ impl Store {
         shared: Arc<Shared>,
         meta: Arc<dyn MetaStore>,
         bodies: Arc<dyn BodyStore>,
+        files: Option<self::redb::Handles>,
         gc_grace: Duration,
     ) -> Result<Self> {
         let (wake, woken) = std::sync::mpsc::channel();
         let collector = gc::Collector::new(Arc::clone(&shared), Arc::clone(&meta), Arc::clone(&bodies), gc_grace);
         let collector = Mutex::new(Some((wake, collector.spawn(woken)?)));
-        Ok(Self(Arc::new(Inner { shared, meta, bodies, collector })))
+        Ok(Self(Arc::new(Inner { shared, meta, bodies, files, collector })))
     }
 
     /// Completes what is queued, ends the threads and closes the files. Everything after it is [`Error::Closed`].

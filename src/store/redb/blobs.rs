@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::file::File;
 use super::read::{Value, get_or_open};
 use super::schema::{BlobTables, CHUNK, PieceTable, ReadTable, TEXT};
+use super::writer::Alone;
 use crate::mail::BodyId;
 use crate::store::Shared;
 use crate::store::error::{Error, Result};
@@ -29,6 +30,8 @@ pub(super) enum Request {
     Put(Put),
     /// Remove these bodies, whatever of them is there.
     Remove(Vec<BodyId>, oneshot::Sender<Result<()>>),
+    /// Do this between two transactions.
+    Alone(Alone),
     /// Nothing sent after this is done.
     Stop,
 }
@@ -37,12 +40,20 @@ impl Request {
     fn len(&self) -> usize {
         match self {
             Self::Put(put) => put.message.iter().chain(&put.text).map(|piece| piece.bytes.len()).sum(),
-            Self::Remove(..) | Self::Stop => 0,
+            Self::Remove(..) | Self::Alone(_) | Self::Stop => 0,
+        }
+    }
+
+    fn bodies(&self) -> Vec<u64> {
+        match self {
+            Self::Put(put) => vec![put.body.0],
+            Self::Remove(bodies, _) => bodies.iter().map(|body| body.0).collect(),
+            Self::Alone(_) | Self::Stop => Vec::new(),
         }
     }
 
     const fn is_waited_for(&self) -> bool {
-        matches!(self, Self::Put(Put { done: Some(_), .. }) | Self::Remove(..) | Self::Stop)
+        matches!(self, Self::Put(Put { done: Some(_), .. }) | Self::Remove(..) | Self::Alone(_) | Self::Stop)
     }
 }
 
@@ -56,7 +67,7 @@ fn run(shared: &Shared, file: &File, mut requests: mpsc::Receiver<Request>) {
         while let Some(request) = next {
             len += request.len();
             is_waited_for |= request.is_waited_for();
-            let is_last = matches!(request, Request::Stop) || len >= MAX_BATCH_BYTES;
+            let is_last = matches!(request, Request::Alone(_) | Request::Stop) || len >= MAX_BATCH_BYTES;
             batch.push(request);
             next = match is_last {
                 true => None,
@@ -102,12 +113,13 @@ fn answer(request: Request, outcome: &Result<()>, broken: &mut HashSet<BodyId>) 
             }
             drop(done.send(outcome.clone()));
         }
+        Request::Alone(run) => run(),
         Request::Stop => {}
     }
 }
 
 fn commit(file: &File, batch: &[Request]) -> Result<()> {
-    if batch.iter().all(|request| matches!(request, Request::Stop)) {
+    if batch.iter().all(|request| matches!(request, Request::Alone(_) | Request::Stop)) {
         return Ok(());
     }
     if !file.is_open() {
@@ -133,10 +145,11 @@ fn commit(file: &File, batch: &[Request]) -> Result<()> {
                         tables.remove(body.0..=body.0)?;
                     }
                 }
-                Request::Stop => {}
+                Request::Alone(_) | Request::Stop => {}
             }
         }
     }
+    file.wrote(batch.iter().flat_map(Request::bodies));
     transaction.commit()?;
     Ok(())
 }

@@ -1,9 +1,13 @@
 //! The store in two redb files: `meta.redb` and `blobs.redb`, each with one writer thread. `redb` is named only in this
 //! folder. `docs/store-format.md` describes the bytes.
 
+mod backup;
 mod blobs;
 mod change;
 mod check;
+mod compact;
+mod copy;
+mod directory;
 mod error;
 mod file;
 mod flags;
@@ -13,9 +17,11 @@ mod messages;
 mod migrate;
 mod open;
 mod read;
+mod restore;
 mod row;
 mod schema;
 mod stats;
+mod target;
 #[cfg(test)]
 mod tests;
 mod txn;
@@ -36,6 +42,9 @@ use super::stats::TableStats;
 use super::types::Settings;
 use crate::mail::BodyId;
 use file::File;
+
+pub(super) use backup::Handles;
+pub(super) use restore::restore;
 
 /// Writes rows of meta.redb.
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! Opening and creating both files, and clearing away what a crash left half written.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
+use super::directory::{at, is_absent, make_dir, remove, unfinished};
 use super::schema::{BODY, BlobTables, CHUNK, DEAD, GLOBAL, Tables, global};
 use crate::store::error::{Error, Result};
 use crate::store::types::Settings;
@@ -37,6 +37,7 @@ impl Opened {
 pub(super) fn open(settings: &Settings) -> Result<Opened> {
     let dir = &settings.data_dir;
     make_dir(dir)?;
+    super::restore::refuse_unfinished(dir)?;
     let is_new_meta = is_absent(&dir.join(META))?;
     let is_new_blobs = is_absent(&dir.join(BLOBS))?;
     let meta = open_file(&dir.join(META), Opened::meta_cache(settings))?;
@@ -53,6 +54,9 @@ pub(super) fn open(settings: &Settings) -> Result<Opened> {
         }
         return Err(missing(META, BLOBS, dir));
     }
+    // Both files are locked now: nobody writes these any more.
+    remove(&unfinished(&dir.join(META)))?;
+    remove(&unfinished(&dir.join(BLOBS)))?;
     super::migrate::migrate(&meta)?;
     let next_body = recover(&meta, &blobs)?;
     Ok(Opened { meta, blobs, next_body })
@@ -64,28 +68,6 @@ fn missing(absent: &str, present: &str, dir: &Path) -> Error {
         "{dir} has {present} but no {absent}: put the missing file back or restore a backup; \
          to begin with an empty store, move {present} away"
     ))
-}
-
-fn is_absent(path: &Path) -> Result<bool> {
-    match fs::metadata(path) {
-        Ok(metadata) => Ok(metadata.len() == 0),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(true),
-        Err(e) => Err(at(path, &e)),
-    }
-}
-
-fn at(path: &Path, error: &io::Error) -> Error {
-    match error.kind() {
-        io::ErrorKind::StorageFull => Error::NoSpace,
-        _ => Error::Internal(format!("{}: {error}", path.display())),
-    }
-}
-
-fn make_dir(dir: &Path) -> Result<()> {
-    if dir.is_dir() {
-        return Ok(());
-    }
-    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| at(dir, &e))
 }
 
 pub(super) fn open_file(path: &Path, cache_bytes: usize) -> Result<Database> {
@@ -126,7 +108,12 @@ pub(super) fn global_number(table: &impl ReadableTable<&'static str, &'static [u
 /// Drops the pieces of bodies that no committed transaction knows, and makes sure that all tables are there.
 fn recover(meta: &Database, blobs: &Database) -> Result<u64> {
     let made = meta.begin_write()?;
-    drop(Tables::open(&made)?);
+    {
+        let mut tables = Tables::open(&made)?;
+        if tables.global.get(global::STORE_ID)?.is_none() {
+            tables.global.insert(global::STORE_ID, rand::random::<[u8; 16]>().as_slice())?;
+        }
+    }
     made.commit()?;
     let read = meta.begin_read()?;
     let table = read.open_table(GLOBAL)?;

@@ -1,6 +1,9 @@
 //! Every table of both files. `docs/store-format.md` describes keys and rows; keep the two the same.
 
-use redb::{ReadOnlyTable, Table, TableDefinition, WriteTransaction};
+use redb::{
+    Key, ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata, Table, TableDefinition, Value,
+    WriteTransaction,
+};
 
 use crate::store::error::Result;
 
@@ -16,6 +19,7 @@ pub(super) mod global {
     pub(crate) const NEXT_BODY: &str = "next_body";
     pub(crate) const LAST_UID_VALIDITY: &str = "last_uid_validity";
     pub(crate) const IN_FLIGHT: &str = "in_flight";
+    pub(crate) const STORE_ID: &str = "store_id";
 }
 
 /// Two tables of [`BLOBS`](BlobTables) have this shape: (body, n) -> piece of a zstd stream.
@@ -46,6 +50,25 @@ impl<'t> BlobTables<'t> {
     }
 }
 
+/// Copies the rows of a table whose keys `keep` wants.
+pub(super) fn copy_table<K: Key + 'static, V: Value + 'static>(
+    from: &ReadTransaction,
+    to: &WriteTransaction,
+    table: TableDefinition<'static, K, V>,
+    keep: &mut dyn FnMut(K::SelfType<'_>) -> Result<bool>,
+    tick: &mut dyn FnMut() -> Result<()>,
+) -> Result<()> {
+    let mut copy = to.open_table(table)?;
+    for entry in from.open_table(table)?.iter()? {
+        let (key, value) = entry?;
+        if keep(key.value())? {
+            copy.insert(key.value(), value.value())?;
+        }
+        tick()?;
+    }
+    Ok(())
+}
+
 /// A table open for reading.
 pub(super) type ReadTable<K, V> = ReadOnlyTable<K, V>;
 
@@ -65,6 +88,24 @@ macro_rules! meta_tables {
             pub(super) fn open(txn: &'t WriteTransaction) -> Result<Self> {
                 Ok(Self { $($field: txn.open_table($constant)?,)* })
             }
+        }
+
+        /// Copies every row of every table of meta.redb, but of those of `but`; `tick` is called for each.
+        pub(super) fn copy_tables(
+            from: &ReadTransaction,
+            to: &WriteTransaction,
+            but: &[&str],
+            tick: &mut dyn FnMut() -> Result<()>,
+        ) -> Result<()> {
+            $(if !but.contains(&stringify!($field)) {
+                copy_table(from, to, $constant, &mut |_| Ok(true), tick)?;
+            })*
+            Ok(())
+        }
+
+        /// Rows of each table of meta.redb.
+        pub(super) fn count_rows(from: &ReadTransaction) -> Result<Vec<(&'static str, u64)>> {
+            Ok(vec![$((stringify!($field), from.open_table($constant)?.len()?),)*])
         }
     };
 }

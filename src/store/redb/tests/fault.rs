@@ -15,7 +15,7 @@ use super::*;
 static FULL: LazyLock<Mutex<HashMap<PathBuf, Arc<AtomicBool>>>> = LazyLock::new(Mutex::default);
 
 /// The switch that makes writes to this file fail.
-fn switch(path: &Path) -> Arc<AtomicBool> {
+pub(super) fn switch(path: &Path) -> Arc<AtomicBool> {
     Arc::clone(lock(&FULL).entry(path.to_owned()).or_default())
 }
 

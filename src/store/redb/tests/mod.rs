@@ -1,5 +1,7 @@
 //! The store through its facade.
 
+mod backup;
+mod compact;
 mod concurrency;
 pub(super) mod fault;
 mod format;
