@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::bail;
 
 use super::control::printable;
-use super::upkeep;
+use super::upkeep::{self, bytes};
 use crate::app;
 use crate::app::control::protocol::Request;
 use crate::app::upkeep::Checked;
@@ -25,12 +25,17 @@ pub(super) fn run(file: &Path, flags: &Flags) -> anyhow::Result<()> {
     let checked: Checked =
         upkeep::run(file, &request, |store, tell| Ok(app::upkeep::check(store, flags.repair, tell)?))?;
     let mut out = std::io::stdout();
+    for repaired in &checked.repaired {
+        writeln!(out, "rebuilt: {}", printable(repaired))?;
+    }
     for problem in &checked.problems {
         writeln!(out, "{}", printable(problem))?;
     }
-    match checked.problems.len() {
+    writeln!(out, "Looked at {} messages with {}.", checked.messages, bytes(checked.octets))?;
+    match checked.problems.len() as u64 {
         0 => writeln!(out, "The store is sound.")?,
-        n => bail!("{n} problems"),
+        n if checked.repairable == n => bail!("{n} problems, which can be rebuilt: tributary check --repair"),
+        n => bail!("{n} problems, {} of which can be rebuilt; for the others restore a backup", checked.repairable),
     }
     Ok(())
 }

@@ -76,6 +76,31 @@ impl Intake {
     }
 }
 
+/// Record and text of a message that is stored, derived from its octets once more.
+pub struct Derivation(Scanner);
+
+impl Default for Derivation {
+    fn default() -> Self {
+        Self(Scanner::new(Limits::default()))
+    }
+}
+
+impl std::fmt::Debug for Derivation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Derivation").finish_non_exhaustive()
+    }
+}
+
+impl store::Derive for Derivation {
+    fn feed(&mut self, octets: &[u8], text: &mut Vec<u8>) {
+        self.0.feed(octets, text);
+    }
+
+    fn finish(self: Box<Self>, text: &mut Vec<u8>) -> store::Record {
+        record::of(self.0.finish(text))
+    }
+}
+
 /// Octets taken through all steps at once.
 const PIECE: usize = 64 * 1024;
 

@@ -103,6 +103,12 @@ impl Bodies {
         bodies.iter().for_each(|body| self.discard_unless_placed(*body));
     }
 
+    /// No id below this is given out any more.
+    pub(super) fn raise(&self, least: u64) {
+        let mut state = lock(&self.0);
+        state.next = state.next.max(least);
+    }
+
     /// Ids that no transaction has taken over yet.
     pub(super) fn unplaced(&self) -> Unplaced {
         let state = lock(&self.0);
@@ -143,7 +149,7 @@ impl Drop for Claim {
 }
 
 /// One zstd stream being cut into pieces.
-struct Cutter {
+pub(super) struct Cutter {
     encoder: Encoder<'static>,
     current: Vec<u8>,
     full: Vec<Piece>,
@@ -151,11 +157,11 @@ struct Cutter {
 }
 
 impl Cutter {
-    fn new() -> Result<Self> {
+    pub(super) fn new() -> Result<Self> {
         Ok(Self { encoder: Encoder::new(ZSTD_LEVEL)?, current: Vec::new(), full: Vec::new(), next: 0 })
     }
 
-    fn write(&mut self, data: &[u8]) -> Result<()> {
+    pub(super) fn write(&mut self, data: &[u8]) -> Result<()> {
         let mut input = InBuffer::around(data);
         while input.pos() < data.len() {
             self.step(|encoder, output| encoder.run(&mut input, output).map(drop))?;
@@ -175,6 +181,11 @@ impl Cutter {
             self.cut();
         }
         Ok(())
+    }
+
+    pub(super) fn into_pieces(mut self) -> Result<Vec<Piece>> {
+        self.finish()?;
+        Ok(self.full)
     }
 
     fn step(

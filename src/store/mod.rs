@@ -5,6 +5,7 @@
 //! kept is the back-end's affair (`seam`): two redb files (`redb`), or memory for tests (`memory`).
 
 mod body;
+mod check;
 mod clock;
 mod decode;
 mod error;
@@ -16,6 +17,7 @@ mod progress;
 mod reader;
 mod record;
 mod redb;
+mod repair;
 mod seam;
 mod snapshot;
 mod stats;
@@ -29,6 +31,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 pub use body::{BodyRow, BodyWriter, PIECE_LEN, PreparedBody, Unplaced};
+pub use check::{Derive, Deriving, Fix, Problem};
 pub use error::{Error, Result};
 pub use ledger::{content_key, half, header_key};
 pub use metrics::Metrics;
@@ -373,37 +376,14 @@ impl Store {
         Ok(stats)
     }
 
-    /// Checks every invariant that can be checked from the files without reading all octets; one line a violation.
-    /// Blocking.
+    /// What [`Self::examine`] finds, one line each. Blocking.
     pub fn check(&self) -> Result<Vec<String>> {
-        let unplaced = self.0.shared.bodies.unplaced();
-        let reader = Reader::begin(&self.0)?;
-        reader.meta.check(reader.bodies()?, &unplaced)
+        Ok(self.examine()?.iter().map(ToString::to_string).collect())
     }
 
-    /// Reads every body and compares its BLAKE3; one line a violation. Blocking, and as slow as the disk.
+    /// What [`Self::examine_octets`] finds, one line each. Blocking, and as slow as the disk.
     pub fn check_octets(&self) -> Result<Vec<String>> {
-        let reader = Reader::begin(&self.0)?;
-        let (mut problems, mut octets) = (Vec::new(), Vec::new());
-        reader.meta.bodies(&mut |body, _| {
-            let mut cursor = BodyCursor::new(body, 0..u64::MAX);
-            while !cursor.is_done() {
-                octets.clear();
-                match reader.read_body(&mut cursor, &mut octets, 1 << 20) {
-                    Ok(true) => {}
-                    Ok(false) => {
-                        problems.push(format!("body {} has no octets", body.0));
-                        break;
-                    }
-                    Err(e) => {
-                        problems.push(e.to_string());
-                        break;
-                    }
-                }
-            }
-            Ok(())
-        })?;
-        Ok(problems)
+        Ok(self.examine_octets(&|_| {})?.iter().map(ToString::to_string).collect())
     }
 }
 

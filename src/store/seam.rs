@@ -11,13 +11,14 @@ use std::pin::Pin;
 use tokio::sync::oneshot;
 
 use super::body::{BodyRow, Unplaced};
+use super::check::{Fix, Problem};
 use super::error::{Error, Result};
 use super::progress::Tell;
 use super::snapshot::{Delta, Snapshot};
 use super::stats::{Stats, TableStats};
 use super::types::{
     Appended, Copied, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, LedgerRow, Mailbox, NewMessage,
-    PollState, Trouble,
+    PollState, Record, Trouble,
 };
 use crate::mail::{AccountId, BodyId, MailboxId, MailboxName, ModSeq, SpecialUse, UidSet, UserId};
 
@@ -101,6 +102,12 @@ pub trait MetaTxn {
     /// Forgets dead bodies whose pieces are gone, with their records.
     fn forget_bodies(&mut self, bodies: &[BodyId]) -> Result<()>;
 
+    /// Rebuilds these, of which [`Fix::Record`], [`Fix::Text`] and [`Fix::Stray`] are none, from the rows as they are now.
+    fn repair(&mut self, fixes: &[Fix]) -> Result<()>;
+
+    /// Replaces what is derived from the octets of a body that is there; `text_pieces` are in the [`BodyStore`].
+    fn set_derived(&mut self, body: BodyId, record: &Record, text_pieces: u32) -> Result<()>;
+
     /// For tests that write rows as no operation would.
     #[cfg(test)]
     fn rows(&mut self, _: super::redb::WriteRows<'_>) -> Result<()> {
@@ -159,8 +166,8 @@ pub trait MetaRead {
     /// What takes how much room, but for the files as such.
     fn stats(&self, bodies: &dyn BodyRead, tell: Tell<'_>) -> Result<Stats>;
 
-    /// Every invariant that the rows and the numbers of the pieces can show; one line a violation.
-    fn check(&self, bodies: &dyn BodyRead, unplaced: &Unplaced) -> Result<Vec<String>>;
+    /// Every invariant that the rows and the numbers of the pieces can show.
+    fn check(&self, bodies: &dyn BodyRead, unplaced: &Unplaced) -> Result<Vec<Problem>>;
 }
 
 /// Message bytes, as pieces of zstd streams. Body ids are never reused.
@@ -171,6 +178,9 @@ pub trait BodyStore: Send + Sync {
 
     /// Removes whatever is there of these bodies, durably. Blocking.
     fn remove(&self, bodies: &[BodyId]) -> Result<()>;
+
+    /// Puts these pieces in place of the text of the body, durably. Blocking.
+    fn replace_text(&self, body: BodyId, text: Vec<Piece>) -> Result<()>;
 
     /// A consistent view of what is committed now. Blocking; to be let go of soon.
     fn read(&self) -> Result<Box<dyn BodyRead>>;

@@ -237,8 +237,8 @@ pub(super) fn check(meta: &File, blobs: &File, tell: Tell<'_>) -> Result<(u64, V
     let in_flight = global_row(&reader.meta, global::IN_FLIGHT)?.unwrap_or_default();
     let in_flight = in_flight.chunks_exact(8).map(|id| u64::from_le_bytes(id.try_into().unwrap_or_default()));
     let unplaced = Unplaced { next, in_flight: in_flight.collect() };
-    let problems = Check::new(&reader, &blobs::BlobReader::begin(blobs)?).run(&unplaced)?;
-    Ok((reader.messages()?, problems))
+    let problems = Check::new(&reader, &blobs::BlobReader::begin(blobs)?)?.run(&unplaced)?;
+    Ok((reader.messages()?, problems.iter().map(ToString::to_string).collect()))
 }
 
 fn global_row(read: &ReadTransaction, key: &str) -> Result<Option<Vec<u8>>> {

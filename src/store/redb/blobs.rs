@@ -17,7 +17,7 @@ use super::writer::Alone;
 use crate::mail::BodyId;
 use crate::store::Shared;
 use crate::store::error::{Error, Result};
-use crate::store::seam::{BodyRead, Octets, Put, Stream};
+use crate::store::seam::{BodyRead, Octets, Piece, Put, Stream};
 
 /// Requests that may wait before writers of bodies are held back; each has up to about 16 pieces.
 pub(super) const QUEUE: usize = 16;
@@ -30,6 +30,8 @@ pub(super) enum Request {
     Put(Put),
     /// Remove these bodies, whatever of them is there.
     Remove(Vec<BodyId>, oneshot::Sender<Result<()>>),
+    /// Put these pieces in place of the text of the body.
+    ReplaceText(BodyId, Vec<Piece>, oneshot::Sender<Result<()>>),
     /// Do this between two transactions.
     Alone(Alone),
     /// Nothing sent after this is done.
@@ -40,7 +42,7 @@ impl Request {
     fn len(&self) -> usize {
         match self {
             Self::Put(put) => put.message.iter().chain(&put.text).map(|piece| piece.bytes.len()).sum(),
-            Self::Remove(..) | Self::Alone(_) | Self::Stop => 0,
+            Self::Remove(..) | Self::ReplaceText(..) | Self::Alone(_) | Self::Stop => 0,
         }
     }
 
@@ -48,12 +50,16 @@ impl Request {
         match self {
             Self::Put(put) => vec![put.body.0],
             Self::Remove(bodies, _) => bodies.iter().map(|body| body.0).collect(),
+            Self::ReplaceText(body, ..) => vec![body.0],
             Self::Alone(_) | Self::Stop => Vec::new(),
         }
     }
 
     const fn is_waited_for(&self) -> bool {
-        matches!(self, Self::Put(Put { done: Some(_), .. }) | Self::Remove(..) | Self::Alone(_) | Self::Stop)
+        match self {
+            Self::Put(put) => put.done.is_some(),
+            Self::Remove(..) | Self::ReplaceText(..) | Self::Alone(_) | Self::Stop => true,
+        }
     }
 }
 
@@ -113,6 +119,7 @@ fn answer(request: Request, outcome: &Result<()>, broken: &mut HashSet<BodyId>) 
             }
             drop(done.send(outcome.clone()));
         }
+        Request::ReplaceText(_, _, done) => drop(done.send(outcome.clone())),
         Request::Alone(run) => run(),
         Request::Stop => {}
     }
@@ -143,6 +150,12 @@ fn commit(file: &File, batch: &[Request]) -> Result<()> {
                 Request::Remove(bodies, _) => {
                     for body in bodies {
                         tables.remove(body.0..=body.0)?;
+                    }
+                }
+                Request::ReplaceText(body, pieces, _) => {
+                    tables.text.retain_in((body.0, 0)..=(body.0, u32::MAX), |_, _| false)?;
+                    for piece in pieces {
+                        tables.text.insert((body.0, piece.n), piece.bytes.as_slice())?;
                     }
                 }
                 Request::Alone(_) | Request::Stop => {}

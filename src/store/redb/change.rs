@@ -2,10 +2,12 @@
 
 use super::txn::Txn;
 use crate::mail::{AccountId, BodyId, MailboxId, MailboxName, SpecialUse, UidSet, UserId};
+use crate::store::check::Fix;
 use crate::store::error::{Error, Result};
 use crate::store::seam::MetaTxn;
 use crate::store::types::{
-    Appended, Copied, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, NewMessage, PollState, Trouble,
+    Appended, Copied, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, NewMessage, PollState, Record,
+    Trouble,
 };
 
 impl MetaTxn for Txn<'_> {
@@ -100,6 +102,14 @@ impl MetaTxn for Txn<'_> {
             self.tables.dead.remove(body.0)?;
         }
         Ok(())
+    }
+
+    fn repair(&mut self, fixes: &[Fix]) -> Result<()> {
+        self.repair(fixes)
+    }
+
+    fn set_derived(&mut self, body: BodyId, record: &Record, text_pieces: u32) -> Result<()> {
+        self.set_derived(body, record, text_pieces)
     }
 
     #[cfg(test)]

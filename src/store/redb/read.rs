@@ -13,6 +13,7 @@ use super::schema::{
 };
 use crate::mail::{AccountId, BodyId, Keyword, MailboxId, MailboxName, ModSeq, Uid, UserId};
 use crate::store::body::{BodyRow, Unplaced};
+use crate::store::check::Problem;
 use crate::store::error::{Error, Result};
 use crate::store::progress::Tell;
 use crate::store::seam::{BodyRead, MetaRead, Octets};
@@ -274,7 +275,7 @@ impl MetaRead for MetaReader {
         self.count_room(bodies, tell)
     }
 
-    fn check(&self, bodies: &dyn BodyRead, unplaced: &Unplaced) -> Result<Vec<String>> {
-        super::check::Check::new(self, bodies).run(unplaced)
+    fn check(&self, bodies: &dyn BodyRead, unplaced: &Unplaced) -> Result<Vec<Problem>> {
+        super::check::Check::new(self, bodies)?.run(unplaced)
     }
 }

@@ -7,6 +7,7 @@ pub(super) mod fault;
 mod format;
 mod ledger;
 mod limits;
+mod repair;
 mod upkeep;
 
 use std::time::Duration;
