@@ -182,7 +182,8 @@ impl NewFile {
     fn begin(file: &Arc<File>) -> Result<Self> {
         let path = unfinished(file.path());
         directory::remove(&path)?;
-        let new = Self { file: Arc::clone(file), database: Some(open_file(&path, file.cache_bytes())?) };
+        let opened = open_file(&path, file.cache_bytes()).inspect_err(|_| drop(directory::remove(&path)));
+        let new = Self { file: Arc::clone(file), database: Some(opened?) };
         file.watch_writes();
         Ok(new)
     }
