@@ -18,7 +18,7 @@ use super::directory::{self, unfinished};
 use super::file::File;
 use super::open::open_file;
 use super::row::DeadRow;
-use super::schema::{BODY, BlobTables, CHUNK, DEAD, ENV, PieceTable, TEXT, copy_tables, count_rows};
+use super::schema::{BODY, BlobTables, CHUNK, DEAD, ENV, PieceTable, TEXT, copy_tables, count_rows, is_first_pass};
 use super::writer::Alone;
 use super::{blobs, writer};
 use crate::store::Shared;
@@ -94,6 +94,8 @@ impl Handles {
                 break;
             }
         }
+        // The most of it now, while nobody waits.
+        copy.trim()?;
         tell(Progress { phase: "taking its place", done: 0, total: 0 });
         let file = Arc::clone(file);
         ask(alone, move || {
@@ -117,6 +119,8 @@ impl Handles {
         let alone = |run| requests.blocking_send(writer::Request::Alone(run)).map_err(|_| Error::Closed);
         ask(alone, || Ok(()))?;
         copy_records(file, copy.database()?, tell)?;
+        // The most of it now, while nobody waits.
+        copy.trim()?;
         tell(Progress { phase: "taking its place", done: 0, total: 0 });
         let file = Arc::clone(file);
         ask(alone, move || {
@@ -192,7 +196,21 @@ impl NewFile {
         self.database.as_ref().ok_or(Error::Closed)
     }
 
+    /// Cuts off what redb has kept free for growth. Nobody may be reading.
+    fn trim(&mut self) -> Result<()> {
+        if let Some(database) = &mut self.database {
+            database.compact().map_err(|e| Error::Internal(e.to_string()))?;
+        }
+        Ok(())
+    }
+
+    /// Not when it would be no smaller.
     fn take_place(&mut self, file: &File) -> Result<()> {
+        self.trim()?;
+        let len = std::fs::metadata(unfinished(file.path())).map_or(u64::MAX, |found| found.len());
+        if len >= file.len()? {
+            return Ok(());
+        }
         let Some(database) = self.database.take() else { return Err(Error::Closed) };
         let placed = directory::put_in_place(file.path());
         if placed.is_err() && unfinished(file.path()).exists() {
@@ -226,14 +244,22 @@ fn copy_pieces(file: &File, new: &Database, table: PieceTable, copied: &mut dyn 
             let read = database.begin_read()?;
             let (old, mut new) = (read.open_table(table)?, write.open_table(table)?);
             let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-            for entry in old.range::<(u64, u32)>((from, Bound::Unbounded))? {
+            for (row, entry) in (0..).zip(old.range::<(u64, u32)>((from, Bound::Unbounded))?) {
                 let (key, piece) = entry?;
-                new.insert(key.value(), piece.value())?;
+                if is_first_pass(row) {
+                    new.insert(key.value(), piece.value())?;
+                }
                 after = Some(key.value());
                 pieces += 1;
                 bytes += piece.value().len();
                 if bytes >= MAX_BATCH_BYTES {
                     break;
+                }
+            }
+            for (row, entry) in (0..pieces).zip(old.range::<(u64, u32)>((from, Bound::Unbounded))?) {
+                let (key, piece) = entry?;
+                if !is_first_pass(row) {
+                    new.insert(key.value(), piece.value())?;
                 }
             }
         }
@@ -274,16 +300,26 @@ fn copy_records(file: &File, new: &Database, tell: Tell<'_>) -> Result<()> {
         let total = {
             let (old, mut new) = (read.open_table(ENV)?, write.open_table(ENV)?);
             let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-            for entry in old.range::<u64>((from, Bound::Unbounded))? {
+            let mut rows = 0;
+            for (row, entry) in (0..).zip(old.range::<u64>((from, Bound::Unbounded))?) {
                 let (key, record) = entry?;
-                new.insert(key.value(), record.value())?;
+                if is_first_pass(row) {
+                    new.insert(key.value(), record.value())?;
+                }
                 after = Some(key.value());
-                done += 1;
+                rows += 1;
                 bytes += record.value().len();
                 if bytes >= MAX_BATCH_BYTES {
                     break;
                 }
             }
+            for (row, entry) in (0..rows).zip(old.range::<u64>((from, Bound::Unbounded))?) {
+                let (key, record) = entry?;
+                if !is_first_pass(row) {
+                    new.insert(key.value(), record.value())?;
+                }
+            }
+            done += rows;
             old.len()?
         };
         write.commit()?;

@@ -6,7 +6,7 @@ use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, Table};
 use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
 
 use super::file::File;
-use super::schema::{BODY, BlobTables, CHUNK, ReadTable, TEXT};
+use super::schema::{BODY, BlobTables, CHUNK, ReadTable, TEXT, is_first_pass};
 use crate::store::body::{BodyRow, PIECE_LEN};
 use crate::store::error::{Error, Result};
 use crate::store::progress::{Progress, Tell};
@@ -74,16 +74,20 @@ pub(super) fn copy_bodies(
         transaction.set_quick_repair(true);
         {
             let mut tables = BlobTables::open(&transaction)?;
-            let (mut batch, mut pieces) = (0, 0);
-            while batch < MAX_BODIES && pieces < MAX_PIECES {
+            let (mut batch, mut pieces) = (Vec::new(), 0);
+            while batch.len() < MAX_BODIES && pieces < MAX_PIECES {
                 let Some(body) = rest.next() else { break };
+                done += 1;
                 let Some(row) = rows.get(body)? else { continue };
                 let row = BodyRow::decode(row.value())?;
-                batch += 1;
                 pieces += u64::from(row.chunks) + u64::from(row.text_chunks);
-                copy_body(&source, &mut tables, body, &row, &mut digest, &mut copied)?;
+                batch.push((body, row));
             }
-            done += batch as u64;
+            for is_first in [true, false] {
+                for (_, (body, row)) in (0..).zip(&batch).filter(|(n, _)| is_first_pass(*n) == is_first) {
+                    copy_body(&source, &mut tables, *body, row, &mut digest, &mut copied)?;
+                }
+            }
         }
         transaction.commit()?;
         tell(Progress { phase: "copying messages", done, total: bodies.len() as u64 });

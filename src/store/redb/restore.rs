@@ -65,7 +65,8 @@ pub(in crate::store) fn restore(
     }
     make_dir(dir)?;
     let is_begun = dir.join(MARK).exists();
-    if !is_begun && !(is_absent(&dir.join(META))? && is_absent(&dir.join(BLOBS))?) {
+    let is_empty = is_absent(&dir.join(META))? && is_absent(&dir.join(BLOBS))?;
+    if !is_begun && !is_empty {
         return refuse(format!(
             "{} holds a store already: move its {META} and {BLOBS} away, or restore into another data_dir",
             dir.display()

@@ -87,7 +87,7 @@ fn resolve(path: &Path) -> Result<PathBuf> {
     let whole = std::path::absolute(path).map_err(|e| at(path, &e))?;
     for there in whole.ancestors() {
         if let Ok(found) = fs::canonicalize(there) {
-            let rest = whole.strip_prefix(there).unwrap_or(Path::new(""));
+            let rest = whole.strip_prefix(there).unwrap_or_else(|_| Path::new(""));
             if rest.components().all(|part| matches!(part, Component::Normal(_))) {
                 return Ok(found.join(rest));
             }
