@@ -14,7 +14,7 @@ use crate::app::upkeep::Checked;
 /// What to do about what is found.
 #[derive(Debug, clap::Args)]
 pub(super) struct Flags {
-    /// Rebuild what can be rebuilt from the messages: records, text for SEARCH, counters, reference counts
+    /// Rebuild what can be rebuilt from the messages: records, counters, reference counts
     #[arg(long)]
     repair: bool,
 }
@@ -34,8 +34,12 @@ pub(super) fn run(file: &Path, flags: &Flags) -> anyhow::Result<()> {
     writeln!(out, "Looked at {} messages with {}.", checked.messages, bytes(checked.octets))?;
     match checked.problems.len() as u64 {
         0 => writeln!(out, "The store is sound.")?,
-        n if checked.repairable == n => bail!("{n} problems, which can be rebuilt: tributary check --repair"),
-        n => bail!("{n} problems, {} of which can be rebuilt; for the others restore a backup", checked.repairable),
+        n if checked.repairable == n => bail!("{}, which can be rebuilt: tributary check --repair", problems(n)),
+        n => bail!("{}, {} of which can be rebuilt; for the others restore a backup", problems(n), checked.repairable),
     }
     Ok(())
+}
+
+fn problems(n: u64) -> String {
+    if n == 1 { "1 problem".to_owned() } else { format!("{n} problems") }
 }

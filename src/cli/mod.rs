@@ -102,8 +102,8 @@ enum Command {
     Check(check::Flags),
     /// Show what takes how much room, by user and mailbox
     #[command(
-        after_help = "LOGICAL counts every copy, DEDUPLICATED identical messages once; STORED is what these take compressed, with \
-        their text for SEARCH; INDEX is everything else.\n\nExamples:\n  tributary stats\n  tributary stats --json"
+        after_help = "LOGICAL counts every copy, DEDUPLICATED identical messages once; STORED is what these take compressed; INDEX \
+        is everything else.\n\nExamples:\n  tributary stats\n  tributary stats --json"
     )]
     Stats(stats::Flags),
     /// Copy the store into a directory while the service goes on

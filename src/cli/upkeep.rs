@@ -1,6 +1,6 @@
 //! Commands that work on the whole store: by the running service, or, when none runs, on the files themselves.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -69,8 +69,8 @@ fn with_store<T>(config: &config::Config, f: impl FnOnce(&Store) -> anyhow::Resu
 /// Progress on standard error: a bar on a terminal, a line now and then elsewhere.
 struct Shown {
     bar: Option<ProgressBar>,
-    /// The phase shown last, and when.
-    last: RefCell<Option<(String, Instant)>>,
+    /// When a line was shown last, or the work began: what is done soon says nothing.
+    last: Cell<Instant>,
 }
 
 impl Shown {
@@ -79,7 +79,7 @@ impl Shown {
             let style = ProgressStyle::with_template("{msg:20} [{bar:40}] {percent:>3}% {eta}");
             ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "))
         });
-        Self { bar, last: RefCell::new(None) }
+        Self { bar, last: Cell::new(Instant::now()) }
     }
 
     fn show(&self, progress: &Progress) {
@@ -90,14 +90,13 @@ impl Shown {
             bar.set_position(progress.done);
             return;
         }
-        let mut last = self.last.borrow_mut();
-        if last.as_ref().is_some_and(|(before, when)| *before == phase && when.elapsed() < LINE_INTERVAL) {
+        if self.last.get().elapsed() < LINE_INTERVAL {
             return;
         }
         let of = if progress.total > 0 { format!(" {} of {}", progress.done, progress.total) } else { String::new() };
         // Progress that cannot be shown is no reason to stop the work.
         let _ = writeln!(std::io::stderr(), "{phase}{of}");
-        *last = Some((phase, Instant::now()));
+        self.last.set(Instant::now());
     }
 }
 

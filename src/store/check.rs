@@ -38,19 +38,17 @@ pub enum Fix {
     References,
     /// The record of a body, from its octets.
     Record(BodyId),
-    /// The text of a body for SEARCH, from its octets.
-    Text(BodyId),
     /// Pieces that belong to no body: they go.
     Stray(BodyId),
 }
 
-/// What is derived from the octets of a message: its record and its text for SEARCH.
+/// What is derived from the octets of a message: its record.
 pub trait Derive {
-    /// Takes more octets; appends to `text` what they give.
-    fn feed(&mut self, octets: &[u8], text: &mut Vec<u8>);
+    /// Takes more octets.
+    fn feed(&mut self, octets: &[u8]);
 
     /// The end of the message.
-    fn finish(self: Box<Self>, text: &mut Vec<u8>) -> super::Record;
+    fn finish(self: Box<Self>) -> super::Record;
 }
 
 /// Begins a derivation.

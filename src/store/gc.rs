@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::Shared;
 use super::clock::unix_now;
 use super::error::{Error, Result};
-use super::seam::{BodyStore, MetaStore, operation};
+use super::seam::{BodyStore, MetaStore, MetaTxn, operation};
 use crate::mail::BodyId;
 
 /// Longest time between two passes.
@@ -23,6 +23,12 @@ const MIN_INTERVAL: Duration = Duration::from_secs(1);
 /// What one transaction removes: little enough that no message waits long behind it.
 const MAX_BODIES: usize = 256;
 const MAX_PIECES: u64 = 2_000;
+
+/// Rows of a mailbox's expunge log: each is an EXPUNGE or MOVE, so that a client finds exactly what it missed of so many.
+const MAX_LOG_ROWS: usize = 10_000;
+
+/// How many of the oldest rows become one in a transaction.
+const MERGED_LOG_ROWS: usize = 1_000;
 
 /// What the thread is told.
 pub(super) enum Wake {
@@ -69,6 +75,24 @@ impl Collector {
     }
 
     fn pass(&self) -> Result<usize> {
+        self.merge_expunge_logs()?;
+        self.collect_bodies()
+    }
+
+    /// Keeps the expunge log of each mailbox at no more than [`MAX_LOG_ROWS`] rows.
+    fn merge_expunge_logs(&self) -> Result<()> {
+        loop {
+            let long = self.meta.read()?.long_expunge_logs(MAX_LOG_ROWS)?;
+            if long.is_empty() {
+                return Ok(());
+            }
+            for mailbox in long {
+                self.run_in_meta(move |txn| txn.merge_expunged(mailbox, MERGED_LOG_ROWS))?;
+            }
+        }
+    }
+
+    fn collect_bodies(&self) -> Result<usize> {
         // While a backup is made, what it has yet to copy must stay.
         let Some(turn) = self.shared.upkeep.turn() else { return Ok(0) };
         let discarded = self.shared.bodies.discarded();
@@ -117,7 +141,11 @@ impl Collector {
     }
 
     fn forget(&self, bodies: Vec<BodyId>) -> Result<()> {
-        let (operation, done) = operation(move |txn| txn.forget_bodies(&bodies));
+        self.run_in_meta(move |txn| txn.forget_bodies(&bodies))
+    }
+
+    fn run_in_meta(&self, run: impl FnMut(&mut dyn MetaTxn) -> Result<()> + Send + 'static) -> Result<()> {
+        let (operation, done) = operation(run);
         self.meta.queue_blocking(operation)?;
         done.blocking_recv().map_err(|_| Error::Closed)?
     }

@@ -4,9 +4,12 @@
 //! commits, publishes the new mailbox versions, and only then answers the callers (I1, I2, I6). Where rows and octets are
 //! kept is the back-end's affair (`seam`): two redb files (`redb`), or memory for tests (`memory`).
 
+mod base64;
 mod body;
 mod check;
 mod clock;
+mod codec;
+mod cutter;
 mod decode;
 mod error;
 mod gc;
@@ -30,15 +33,16 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-pub use body::{BodyRow, BodyWriter, PIECE_LEN, PreparedBody, Unplaced};
+pub use body::{BodyRow, BodyWriter, PreparedBody, Unplaced};
 pub use check::{Derive, Deriving, Fix, Problem};
+pub use cutter::PIECE_LENS;
 pub use error::{Error, Result};
 pub use ledger::{content_key, half, header_key};
 pub use metrics::Metrics;
 pub use notify::MailboxWatch;
 pub use progress::{Progress, Tell};
 pub use reader::{BodyCursor, Reader, RecordRef};
-pub use seam::{Answer, BodyRead, BodyStore, MetaRead, MetaStore, MetaTxn, Octets, Operation, Piece, Put, Stream};
+pub use seam::{Answer, BodyRead, BodyStore, MetaRead, MetaStore, MetaTxn, Octets, Operation, Piece, Put};
 pub use snapshot::{Block, Delta, Snapshot};
 pub use stats::{MailboxStats, Stats, TableStats, Usage, UserStats};
 pub use types::{

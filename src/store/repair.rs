@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::body::Cutter;
+use super::Store;
 use super::check::{Deriving, Fix, Problem};
 use super::error::{Error, Result};
 use super::progress::{Progress, Tell};
 use super::reader::{BodyCursor, Reader};
 use super::seam::operation;
 use super::types::Record;
-use super::{Piece, Store};
 use crate::mail::BodyId;
 
 /// Octets read at a time.
@@ -34,7 +33,7 @@ impl Store {
         reader.meta.check(reader.bodies()?, &unplaced)
     }
 
-    /// Reads every body, compares its BLAKE3, and reads its text. Blocking, and as slow as the disk.
+    /// Reads every body and compares its BLAKE3. Blocking, and as slow as the disk.
     pub fn examine_octets(&self, tell: Tell<'_>) -> Result<Vec<Problem>> {
         let reader = Reader::begin(&self.0)?;
         let mut bodies = Vec::new();
@@ -67,18 +66,11 @@ impl Store {
             Ok(true) => None,
             // Expunged and collected since it was listed.
             Ok(false) if reader.meta.body(body)?.is_none() => return Ok(()),
-            Ok(false) => Some((format!("body {} has no octets", body.0), None)),
-            Err(Error::Damaged(what)) => Some((what, None)),
+            Ok(false) => Some(format!("body {} has no octets", body.0)),
+            Err(Error::Damaged(what)) => Some(what),
             Err(e) => return Err(e),
         };
-        let text = match reader.text(body, &mut |_| true) {
-            Err(Error::Damaged(_)) => {
-                Some((format!("the text of body {} cannot be read", body.0), Some(Fix::Text(body))))
-            }
-            Err(e) => return Err(e),
-            Ok(_) => None,
-        };
-        problems.extend(found.into_iter().chain(text).map(|(what, fix)| Problem { what, fix }));
+        problems.extend(found.map(Problem::from));
         Ok(())
     }
 
@@ -88,7 +80,7 @@ impl Store {
         let mut found = self.examine()?;
         found.extend(self.examine_octets(tell)?);
         let fixes: BTreeSet<Fix> = found.iter().filter_map(|problem| problem.fix).collect();
-        let is_row = |fix: &Fix| !matches!(fix, Fix::Record(_) | Fix::Text(_) | Fix::Stray(_));
+        let is_row = |fix: &Fix| !matches!(fix, Fix::Record(_) | Fix::Stray(_));
         let rows: Vec<Fix> = fixes.iter().copied().filter(is_row).collect();
         if !rows.is_empty() {
             tell(Progress { phase: "rows", done: 0, total: rows.len() as u64 });
@@ -97,13 +89,13 @@ impl Store {
         let derived: BTreeSet<BodyId> = fixes
             .iter()
             .filter_map(|fix| match fix {
-                Fix::Record(body) | Fix::Text(body) => Some(*body),
+                Fix::Record(body) => Some(*body),
                 _ => None,
             })
             .collect();
         let total = derived.len() as u64;
         for (done, body) in derived.into_iter().enumerate() {
-            tell(Progress { phase: "records and text", done: done as u64, total });
+            tell(Progress { phase: "records", done: done as u64, total });
             match self.derive_again(body, deriving) {
                 // Found as damaged already, and nothing to derive from.
                 Ok(()) | Err(Error::Damaged(_)) => {}
@@ -118,34 +110,17 @@ impl Store {
         Ok(found)
     }
 
-    /// Rebuilds record and text of a body from its octets, which are compared with their BLAKE3.
+    /// Rebuilds the record of a body from its octets, which are compared with their BLAKE3.
     fn derive_again(&self, body: BodyId, deriving: Deriving<'_>) -> Result<()> {
         let reader = Reader::begin(&self.0)?;
-        let (mut derive, mut cutter) = (deriving(), Cutter::new()?);
-        let (mut octets, mut text, mut has_text, mut outcome) = (Vec::new(), Vec::new(), false, Ok(()));
-        let mut put = |text: &mut Vec<u8>, cutter: &mut Cutter| {
-            has_text |= !text.is_empty();
-            let written = if text.is_empty() { Ok(()) } else { cutter.write(text) };
-            text.clear();
-            written
-        };
-        let is_there = each_octets(&reader, body, &mut octets, &mut |octets| {
-            derive.feed(octets, &mut text);
-            if outcome.is_ok() {
-                outcome = put(&mut text, &mut cutter);
-            }
-        })?;
+        let mut derive = deriving();
+        let is_there = each_octets(&reader, body, &mut Vec::new(), &mut |octets| derive.feed(octets))?;
         drop(reader);
-        outcome?;
         if !is_there {
             return Ok(());
         }
-        let record: Record = derive.finish(&mut text);
-        put(&mut text, &mut cutter)?;
-        let pieces: Vec<Piece> = if has_text { cutter.into_pieces()? } else { Vec::new() };
-        let count = u32::try_from(pieces.len()).map_err(|_| Error::Limit("pieces of a text"))?;
-        self.0.bodies.replace_text(body, pieces)?;
-        self.write_blocking(move |txn| txn.set_derived(body, &record, count))
+        let record: Record = derive.finish();
+        self.write_blocking(move |txn| txn.set_record(body, &record))
     }
 
     /// Ids are never reused, so pieces that no row names now are named by none later, unless they are being written.

@@ -102,11 +102,18 @@ pub trait MetaTxn {
     /// Forgets dead bodies whose pieces are gone, with their records.
     fn forget_bodies(&mut self, bodies: &[BodyId]) -> Result<()>;
 
-    /// Rebuilds these, of which [`Fix::Record`], [`Fix::Text`] and [`Fix::Stray`] are none, from the rows as they are now.
+    /// Rebuilds these, of which [`Fix::Record`] and [`Fix::Stray`] are none, from the rows as they are now.
     fn repair(&mut self, fixes: &[Fix]) -> Result<()>;
 
-    /// Replaces what is derived from the octets of a body that is there; `text_pieces` are in the [`BodyStore`].
-    fn set_derived(&mut self, body: BodyId, record: &Record, text_pieces: u32) -> Result<()>;
+    /// Replaces the record of a body that is there.
+    fn set_record(&mut self, body: BodyId, record: &Record) -> Result<()>;
+
+    /// Merges the `rows` oldest rows of the mailbox's expunge log into one, under the highest mod-sequence of them. A client
+    /// that asks for what vanished in between is told of UIDs that it knows are gone (RFC 7162 section 3.2.5 allows that);
+    /// none is kept from it.
+    fn merge_expunged(&mut self, _mailbox: MailboxId, _rows: usize) -> Result<()> {
+        Ok(())
+    }
 
     /// For tests that write rows as no operation would.
     #[cfg(test)]
@@ -148,6 +155,11 @@ pub trait MetaRead {
     /// more once they have `max_pieces`.
     fn dead(&self, before: i64, max_bodies: usize, max_pieces: u64) -> Result<Vec<BodyId>>;
 
+    /// Mailboxes of which the expunge log has more than `max` rows.
+    fn long_expunge_logs(&self, _max: usize) -> Result<Vec<MailboxId>> {
+        Ok(Vec::new())
+    }
+
     /// The ledger of an account, with where each message is now.
     fn ledger(&self, account: AccountId) -> Result<HashMap<Vec<u8>, LedgerRow>>;
 
@@ -170,7 +182,7 @@ pub trait MetaRead {
     fn check(&self, bodies: &dyn BodyRead, unplaced: &Unplaced) -> Result<Vec<Problem>>;
 }
 
-/// Message bytes, as pieces of zstd streams. Body ids are never reused.
+/// Message bytes, as pieces of compressed streams. Body ids are never reused.
 pub trait BodyStore: Send + Sync {
     /// Stores pieces; completes once there is room for them. They may wait for others of the same body until
     /// [`Put::done`] is asked for.
@@ -178,9 +190,6 @@ pub trait BodyStore: Send + Sync {
 
     /// Removes whatever is there of these bodies, durably. Blocking.
     fn remove(&self, bodies: &[BodyId]) -> Result<()>;
-
-    /// Puts these pieces in place of the text of the body, durably. Blocking.
-    fn replace_text(&self, body: BodyId, text: Vec<Piece>) -> Result<()>;
 
     /// A consistent view of what is committed now. Blocking; to be let go of soon.
     fn read(&self) -> Result<Box<dyn BodyRead>>;
@@ -197,30 +206,21 @@ pub trait BodyStore: Send + Sync {
     fn stop(&self) -> Result<()>;
 }
 
-/// Which of a body's streams.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Stream {
-    /// The message.
-    Message,
-    /// The decoded, case-folded text that SEARCH scans.
-    Text,
-}
-
 /// A consistent view of a [`BodyStore`].
 pub trait BodyRead {
     /// Piece `n`, counted from 0.
-    fn piece(&self, body: BodyId, stream: Stream, n: u32) -> Result<Option<Octets<'_>>>;
+    fn piece(&self, body: BodyId, n: u32) -> Result<Option<Octets<'_>>>;
 
     /// Calls `f` with body, number and length of every piece, ascending.
-    fn pieces(&self, stream: Stream, f: &mut dyn FnMut(BodyId, u32, usize)) -> Result<()>;
+    fn pieces(&self, f: &mut dyn FnMut(BodyId, u32, usize)) -> Result<()>;
 }
 
-/// Piece `n` of a body's stream.
+/// Piece `n` of a body.
 #[derive(Debug)]
 pub struct Piece {
     /// Its number.
     pub n: u32,
-    /// At most [`super::PIECE_LEN`] bytes.
+    /// Of one of [`super::PIECE_LENS`]; the last one may be shorter.
     pub bytes: Vec<u8>,
 }
 
@@ -229,10 +229,8 @@ pub struct Piece {
 pub struct Put {
     /// Of this body.
     pub body: BodyId,
-    /// Of the message.
-    pub message: Vec<Piece>,
-    /// Of its text.
-    pub text: Vec<Piece>,
+    /// In the order of their numbers.
+    pub pieces: Vec<Piece>,
     /// With the last pieces of a body: told when all of them are durable.
     pub done: Option<oneshot::Sender<Result<()>>>,
 }

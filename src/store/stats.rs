@@ -11,7 +11,7 @@ pub struct Usage {
     pub logical: u64,
     /// Octets when identical messages of the scope are counted once.
     pub distinct: u64,
-    /// Bytes that these take compressed, with their text for SEARCH.
+    /// Bytes that these take compressed.
     pub stored: u64,
     /// Bytes of rows: message rows, expunge log, records, ledger.
     pub index: u64,

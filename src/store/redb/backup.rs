@@ -12,14 +12,12 @@ use std::sync::Arc;
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable};
 
 use super::check::Check;
-use super::copy::{self, Source};
+use super::copy;
 use super::directory::{self, unfinished};
 use super::file::File;
 use super::open::{BLOBS, META, global_number, open_file};
 use super::read::MetaReader;
-use super::schema::{
-    BODY, BlobTables, CHUNK, DEAD, ENV, GLOBAL, ReadTable, copy_table, copy_tables, count_rows, global,
-};
+use super::schema::{BODY, BlobTables, DEAD, ENV, GLOBAL, ReadTable, copy_table, copy_tables, count_rows, global};
 use super::target::Target;
 use super::{Blobs, Meta, blobs};
 use crate::store::Shared;
@@ -76,10 +74,13 @@ impl Handles {
 
     fn copy_store(&self, target: &Target, tell: Tell<'_>) -> Result<BackupReport> {
         let path = target.path().join(META);
-        let earlier = Earlier::open(&path)?;
-        let new = self.copy_meta(&unfinished(&path), tell)?;
-        let blobs = open_file(&target.path().join(BLOBS), CACHE_BYTES)?;
+        let blobs_path = target.path().join(BLOBS);
+        let had_blobs = !directory::is_absent(&blobs_path)?;
+        let blobs = open_file(&blobs_path, CACHE_BYTES)?;
         make_tables(&blobs)?;
+        // Rows without the bodies that they name are no backup.
+        let earlier = if had_blobs { Earlier::open(&path, &blobs)? } else { None };
+        let new = self.copy_meta(&unfinished(&path), tell)?;
         let mut report = BackupReport::default();
 
         let (read, mut wanted, mut room) = (new.begin_read()?, Vec::new(), 0);
@@ -99,12 +100,12 @@ impl Handles {
         directory::check_room(target.path(), room)?;
 
         let read = new.begin_read()?;
-        let begin = || Source::begin(&self.blobs.file);
+        let begin = || blobs::BlobReader::begin(&self.blobs.file);
         let copied = copy::copy_bodies(&begin, &read, &wanted, &blobs, tell)?;
         drop(read);
         report.copied = wanted.len() as u64;
         report.copied_bytes = copied.bytes;
-        let (new, blobs) = (file(unfinished(&path), new), file(target.path().join(BLOBS), blobs));
+        let (new, blobs) = (file(unfinished(&path), new), file(blobs_path, blobs));
         (report.messages, report.problems) = check(&new, &blobs, tell)?;
         report.problems.extend(copied.problems);
 
@@ -156,12 +157,12 @@ struct Earlier {
 }
 
 impl Earlier {
-    fn open(path: &Path) -> Result<Option<Self>> {
+    fn open(path: &Path, blobs: &Database) -> Result<Option<Self>> {
         if directory::is_absent(path)? {
             return Ok(None);
         }
         let meta = open_file(path, CACHE_BYTES)?;
-        super::migrate::migrate(&meta)?;
+        super::migrate::migrate(&meta, blobs, path)?;
         let read = meta.begin_read()?;
         Ok(Some(Self { body: read.open_table(BODY)?, read, _file: meta }))
     }
@@ -185,16 +186,22 @@ fn strays(earlier: Option<&Earlier>, new: &ReadTransaction, blobs: &Database) ->
         candidates.extend(in_flight.chunks_exact(8).map(|id| u64::from_le_bytes(id.try_into().unwrap_or_default())));
         next = global_number(&earlier.read.open_table(GLOBAL)?, global::NEXT_BODY)?;
     }
-    let chunk = blobs.begin_read()?.open_table(CHUNK)?;
-    while let Some(entry) = chunk.range((next, 0)..)?.next() {
-        let id = entry?.0.value().0;
-        candidates.push(id);
-        let Some(after) = id.checked_add(1) else { break };
-        next = after;
+    let tables = blobs::BlobReader::of(blobs.begin_read()?);
+    for table in [tables.chunk()?, tables.tail()?] {
+        let mut next = next;
+        while let Some(entry) = table.range((next, 0)..)?.next() {
+            let id = entry?.0.value().0;
+            candidates.push(id);
+            let Some(after) = id.checked_add(1) else { break };
+            next = after;
+        }
     }
     let mut strays = Vec::new();
     for id in candidates {
-        if body.get(id)?.is_none() && chunk.range((id, 0)..=(id, u32::MAX))?.next().is_some() {
+        let all = (id, 0)..=(id, u32::MAX);
+        let has_any =
+            tables.chunk()?.range(all.clone())?.next().is_some() || tables.tail()?.range(all)?.next().is_some();
+        if has_any && body.get(id)?.is_none() {
             strays.push(id);
         }
     }

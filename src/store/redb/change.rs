@@ -1,5 +1,8 @@
 //! What an operation can do, by the methods of [`Txn`].
 
+use redb::ReadableTable;
+
+use super::row::{decode_ranges, encode_ranges};
 use super::txn::Txn;
 use crate::mail::{AccountId, BodyId, MailboxId, MailboxName, SpecialUse, UidSet, UserId};
 use crate::store::check::Fix;
@@ -108,8 +111,25 @@ impl MetaTxn for Txn<'_> {
         self.repair(fixes)
     }
 
-    fn set_derived(&mut self, body: BodyId, record: &Record, text_pieces: u32) -> Result<()> {
-        self.set_derived(body, record, text_pieces)
+    fn set_record(&mut self, body: BodyId, record: &Record) -> Result<()> {
+        self.set_record(body, record)
+    }
+
+    fn merge_expunged(&mut self, mailbox: MailboxId, rows: usize) -> Result<()> {
+        self.mark_written();
+        let (mut ranges, mut mod_seqs) = (Vec::new(), Vec::new());
+        for entry in self.tables.expunge.range((mailbox.0, 0)..=(mailbox.0, u64::MAX))?.take(rows) {
+            let (key, row) = entry?;
+            decode_ranges(row.value(), &mut ranges)?;
+            mod_seqs.push(key.value().1);
+        }
+        let Some(highest) = mod_seqs.pop() else { return Ok(()) };
+        for mod_seq in mod_seqs {
+            self.tables.expunge.remove((mailbox.0, mod_seq))?;
+        }
+        let merged: UidSet = ranges.into_iter().collect();
+        self.tables.expunge.insert((mailbox.0, highest), encode_ranges(&merged).as_slice())?;
+        Ok(())
     }
 
     #[cfg(test)]

@@ -13,14 +13,15 @@ use std::time::{Duration, Instant};
 use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
 use super::backup::Handles;
-use super::copy::{self, Source};
+use super::blobs::{self, BlobReader};
+use super::copy;
 use super::directory::{self, unfinished};
 use super::file::File;
 use super::open::open_file;
 use super::row::DeadRow;
-use super::schema::{BODY, BlobTables, CHUNK, DEAD, ENV, PieceTable, TEXT, copy_tables, count_rows, is_first_pass};
+use super::schema::{BODY, BlobTables, CHUNK, DEAD, ENV, PieceTable, TAIL, copy_tables, count_rows, is_first_pass};
+use super::writer;
 use super::writer::Alone;
-use super::{blobs, writer};
 use crate::store::Shared;
 use crate::store::body::BodyRow;
 use crate::store::error::{Error, Result};
@@ -74,11 +75,11 @@ impl Handles {
         let alone = |run| requests.blocking_send(blobs::Request::Alone(run)).map_err(|_| Error::Closed);
         // Whatever was committed without being noted is there before the first read.
         ask(alone, || Ok(()))?;
-        let source = Source::begin(file)?;
-        let total = source.chunk.len()? + source.text.len()?;
+        let source = BlobReader::begin(file)?;
+        let total = source.chunk()?.len()? + source.tail()?.len()?;
         drop(source);
         let mut done = 0;
-        for table in [CHUNK, TEXT] {
+        for table in [CHUNK, TAIL] {
             copy_pieces(file, copy.database()?, table, &mut |pieces| {
                 done += pieces;
                 tell(Progress { phase: "copying messages", done, total: total.max(done) });
@@ -88,7 +89,7 @@ impl Handles {
             let written: Vec<u64> = file.watch_writes().into_iter().collect();
             ask(alone, || Ok(()))?;
             for bodies in written.chunks(FEW) {
-                copy_again(&Source::begin(file)?, copy.database()?, bodies)?;
+                copy_again(&BlobReader::begin(file)?, copy.database()?, bodies)?;
             }
             if written.len() <= FEW {
                 break;
@@ -101,14 +102,13 @@ impl Handles {
         ask(alone, move || {
             let begun = Instant::now();
             let written: Vec<u64> = file.end_watch().into_iter().collect();
-            let source = Source::begin(&file)?;
+            let source = BlobReader::begin(&file)?;
             copy_again(&source, copy.database()?, &written)?;
-            let read = copy.database()?.begin_read()?;
-            let new = Source::of(&read)?;
-            for (old, new) in [(&source.chunk, &new.chunk), (&source.text, &new.text)] {
+            let new = BlobReader::of(copy.database()?.begin_read()?);
+            for (old, new) in [(source.chunk()?, new.chunk()?), (source.tail()?, new.tail()?)] {
                 same("pieces", old.len()?, new.len()?)?;
             }
-            drop((source, new, read));
+            drop((source, new));
             copy.take_place(&file)?;
             Ok(begun.elapsed())
         })
@@ -272,14 +272,14 @@ fn copy_pieces(file: &File, new: &Database, table: PieceTable, copied: &mut dyn 
 }
 
 /// Copies all pieces of these bodies as they are now.
-fn copy_again(source: &Source, new: &Database, bodies: &[u64]) -> Result<()> {
+fn copy_again(source: &BlobReader, new: &Database, bodies: &[u64]) -> Result<()> {
     let mut write = new.begin_write()?;
     write.set_quick_repair(true);
     {
         let mut tables = BlobTables::open(&write)?;
         for body in bodies {
             tables.remove(*body..=*body)?;
-            for (old, new) in [(&source.chunk, &mut tables.chunk), (&source.text, &mut tables.text)] {
+            for (old, new) in [(source.chunk()?, &mut tables.chunk), (source.tail()?, &mut tables.tail)] {
                 for entry in old.range((*body, 0)..=(*body, u32::MAX))? {
                     let (key, piece) = entry?;
                     new.insert(key.value(), piece.value())?;

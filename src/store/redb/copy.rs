@@ -1,49 +1,26 @@
 //! Copies of bodies from one blobs.redb to another, in batches: no transaction is open for long, on either side.
 
-use std::sync::Arc;
+use redb::{Database, ReadTransaction, ReadableTable, Table};
 
-use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, Table};
-use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
-
-use super::file::File;
-use super::schema::{BODY, BlobTables, CHUNK, ReadTable, TEXT, is_first_pass};
-use crate::store::body::{BodyRow, PIECE_LEN};
+use super::blobs::BlobReader;
+use super::schema::{BODY, BlobTables, ReadTable, is_first_pass};
+use crate::mail::BodyId;
+use crate::store::body::BodyRow;
 use crate::store::error::{Error, Result};
 use crate::store::progress::{Progress, Tell};
+use crate::store::reader::digest;
 
 /// What one transaction copies.
 const MAX_BODIES: usize = 1024;
 const MAX_PIECES: u64 = 512;
 
-/// Octets decompressed at a time.
-const STEP: usize = 64 * 1024;
-
-type Pieces = ReadTable<(u64, u32), &'static [u8]>;
-
-/// One read transaction of a blobs.redb.
-pub(super) struct Source {
-    pub(super) chunk: Pieces,
-    pub(super) text: Pieces,
-    _file: Option<Arc<Database>>,
-}
-
-impl Source {
-    pub(super) fn begin(file: &File) -> Result<Self> {
-        let database = file.get()?;
-        let read = database.begin_read()?;
-        Ok(Self { _file: Some(database), ..Self::of(&read)? })
-    }
-
-    pub(super) fn of(read: &ReadTransaction) -> Result<Self> {
-        Ok(Self { chunk: read.open_table(CHUNK)?, text: read.open_table(TEXT)?, _file: None })
-    }
-}
+/// Bytes of the longest piece.
+const PIECE_LEN: u64 = 16 * 1024;
 
 /// Bytes that the pieces of a body take at most.
 pub(super) fn stored_len(row: &BodyRow) -> u64 {
     // zstd adds little to what it cannot compress.
-    let stream = |pieces: u32| (u64::from(pieces) * PIECE_LEN as u64).min(row.size + row.size / 256 + 1024);
-    stream(row.chunks) + if row.text_chunks == 0 { 0 } else { stream(row.text_chunks) }
+    (u64::from(row.chunks) * PIECE_LEN).min(row.size + row.size / 256 + 1024)
 }
 
 /// What was copied.
@@ -58,14 +35,14 @@ pub(super) struct Copied {
 /// Copies these bodies, which `rows` describes. Pieces that stand in the target already are left alone. Each body is
 /// compared with its BLAKE3; one that differs is copied all the same, and told.
 pub(super) fn copy_bodies(
-    begin: &dyn Fn() -> Result<Source>,
+    begin: &dyn Fn() -> Result<BlobReader>,
     rows: &ReadTransaction,
     bodies: &[u64],
     target: &Database,
     tell: Tell<'_>,
 ) -> Result<Copied> {
     let rows = rows.open_table(BODY)?;
-    let (mut copied, mut digest) = (Copied::default(), Digest::new()?);
+    let mut copied = Copied::default();
     let mut rest = bodies.iter().copied().peekable();
     let mut done = 0;
     while rest.peek().is_some() {
@@ -80,12 +57,12 @@ pub(super) fn copy_bodies(
                 done += 1;
                 let Some(row) = rows.get(body)? else { continue };
                 let row = BodyRow::decode(row.value())?;
-                pieces += u64::from(row.chunks) + u64::from(row.text_chunks);
+                pieces += u64::from(row.chunks);
                 batch.push((body, row));
             }
             for is_first in [true, false] {
                 for (_, (body, row)) in (0..).zip(&batch).filter(|(n, _)| is_first_pass(*n) == is_first) {
-                    copy_body(&source, &mut tables, *body, row, &mut digest, &mut copied)?;
+                    copy_body(&source, &mut tables, *body, row, &mut copied)?;
                 }
             }
         }
@@ -96,95 +73,41 @@ pub(super) fn copy_bodies(
 }
 
 fn copy_body(
-    source: &Source,
+    source: &BlobReader,
     target: &mut BlobTables<'_>,
     body: u64,
     row: &BodyRow,
-    digest: &mut Digest,
     copied: &mut Copied,
 ) -> Result<()> {
-    digest.begin()?;
-    for n in 0..row.chunks {
-        let Some(piece) = source.chunk.get((body, n))? else { continue };
-        digest.add(piece.value());
-        copied.bytes += put(&mut target.chunk, (body, n), piece.value())?;
-    }
-    for n in 0..row.text_chunks {
-        let Some(piece) = source.text.get((body, n))? else { continue };
-        copied.bytes += put(&mut target.text, (body, n), piece.value())?;
-    }
-    // What another store of the same origin has put there under this number.
-    cut(&mut target.chunk, (body, row.chunks))?;
-    cut(&mut target.text, (body, row.text_chunks))?;
-    if !digest.is(row) {
-        copied.problems.push(format!("the octets of body {body} are not what was stored"));
+    copied.bytes += copy_rows(source.chunk()?, &mut target.chunk, body)?;
+    copied.bytes += copy_rows(source.tail()?, &mut target.tail, body)?;
+    match digest(source, BodyId(body)) {
+        Ok(Some(found)) if found == (row.size, row.hash) => {}
+        Ok(_) | Err(Error::Damaged(_)) => {
+            copied.problems.push(format!("the octets of body {body} are not what was stored"));
+        }
+        Err(e) => return Err(e),
     }
     Ok(())
 }
 
-fn put(table: &mut Table<'_, (u64, u32), &'static [u8]>, key: (u64, u32), piece: &[u8]) -> Result<u64> {
-    if table.get(key)?.is_some_and(|found| found.value() == piece) {
-        return Ok(0);
-    }
-    table.insert(key, piece)?;
-    Ok(piece.len() as u64)
-}
+type Rows = ReadTable<(u64, u32), &'static [u8]>;
 
-fn cut(table: &mut Table<'_, (u64, u32), &'static [u8]>, from: (u64, u32)) -> Result<()> {
-    if table.get(from)?.is_some() {
-        table.retain_in(from..=(from.0, u32::MAX), |_, _| false)?;
-    }
-    Ok(())
-}
-
-/// Octets and BLAKE3 of a message, from its pieces.
-struct Digest {
-    decoder: Decoder<'static>,
-    hasher: blake3::Hasher,
-    out: Vec<u8>,
-    octets: u64,
-    is_ended: bool,
-    is_damaged: bool,
-}
-
-impl Digest {
-    fn new() -> Result<Self> {
-        Ok(Self {
-            decoder: Decoder::new()?,
-            hasher: blake3::Hasher::new(),
-            out: Vec::with_capacity(STEP),
-            octets: 0,
-            is_ended: false,
-            is_damaged: false,
-        })
-    }
-
-    fn begin(&mut self) -> Result<()> {
-        self.decoder.reinit().map_err(|e| Error::Internal(e.to_string()))?;
-        self.hasher.reset();
-        (self.octets, self.is_ended, self.is_damaged) = (0, false, false);
-        Ok(())
-    }
-
-    fn add(&mut self, piece: &[u8]) {
-        let mut input = InBuffer::around(piece);
-        // Nothing may follow the end of the stream.
-        self.is_damaged |= self.is_ended && !piece.is_empty();
-        while !self.is_ended && !self.is_damaged {
-            self.out.clear();
-            match self.decoder.run(&mut input, &mut OutBuffer::around(&mut self.out)) {
-                Ok(rest) => self.is_ended = rest == 0,
-                Err(_) => self.is_damaged = true,
-            }
-            self.hasher.update(&self.out);
-            self.octets += self.out.len() as u64;
-            if input.pos() == piece.len() && self.out.len() < self.out.capacity() {
-                break;
-            }
+/// Makes the rows of a body what they are in the source.
+fn copy_rows(source: &Rows, target: &mut Table<'_, (u64, u32), &'static [u8]>, body: u64) -> Result<u64> {
+    let all = (body, 0)..=(body, u32::MAX);
+    let (mut rows, mut bytes) = (0, 0);
+    for entry in source.range(all.clone())? {
+        let (key, value) = entry?;
+        rows += 1;
+        if target.get(key.value())?.is_none_or(|found| found.value() != value.value()) {
+            target.insert(key.value(), value.value())?;
+            bytes += value.value().len() as u64;
         }
     }
-
-    fn is(&self, row: &BodyRow) -> bool {
-        self.is_ended && !self.is_damaged && self.octets == row.size && *self.hasher.finalize().as_bytes() == row.hash
+    if target.range(all.clone())?.count() != rows {
+        // What another store of the same origin has put there under this number.
+        target.retain_in(all, |key, _| source.get(key).is_ok_and(|found| found.is_some()))?;
     }
+    Ok(bytes)
 }

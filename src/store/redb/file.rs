@@ -2,6 +2,7 @@
 //! of the handle: the writer thread then opens the file anew, so that the store goes on once there is room again.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -143,8 +144,8 @@ impl File {
         *lock(&self.state) = State::Closed;
     }
 
-    /// Size in bytes.
+    /// Bytes it takes on disk. redb doubles a file that is full, and what it has not written yet is not there.
     pub(super) fn len(&self) -> Result<u64> {
-        Ok(std::fs::metadata(&self.path)?.len())
+        Ok(std::fs::metadata(&self.path)?.blocks() * 512)
     }
 }

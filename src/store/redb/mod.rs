@@ -37,7 +37,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::Shared;
 use super::error::{Error, Result};
 use super::notify::lock;
-use super::seam::{Answer, BodyRead, BodyStore, MetaRead, MetaStore, Operation, Piece, Put};
+use super::seam::{Answer, BodyRead, BodyStore, MetaRead, MetaStore, Operation, Put};
 use super::snapshot::BLOCK_SHIFT;
 use super::stats::TableStats;
 use super::types::Settings;
@@ -171,13 +171,6 @@ impl BodyStore for Blobs {
         let request = blobs::Request::Remove(bodies.to_vec(), done);
         self.requests.blocking_send(request).map_err(|_| Error::Closed)?;
         removed.blocking_recv().map_err(|_| Error::Closed)?
-    }
-
-    fn replace_text(&self, body: BodyId, text: Vec<Piece>) -> Result<()> {
-        let (done, replaced) = oneshot::channel();
-        let request = blobs::Request::ReplaceText(body, text, done);
-        self.requests.blocking_send(request).map_err(|_| Error::Closed)?;
-        replaced.blocking_recv().map_err(|_| Error::Closed)?
     }
 
     fn read(&self) -> Result<Box<dyn BodyRead>> {

@@ -7,7 +7,7 @@ use std::path::Path;
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
 use super::directory::{at, is_absent, make_dir, remove, unfinished};
-use super::schema::{BODY, BlobTables, CHUNK, DEAD, GLOBAL, Tables, global};
+use super::schema::{BODY, BlobTables, CHUNK, DEAD, GLOBAL, TAIL, Tables, global};
 use crate::store::error::{Error, Result};
 use crate::store::types::Settings;
 
@@ -46,7 +46,7 @@ pub(super) fn open(settings: &Settings) -> Result<Opened> {
         return Err(missing(BLOBS, META, dir));
     }
     let blobs = open_file(&dir.join(BLOBS), Opened::blobs_cache(settings))?;
-    if is_fresh && !is_new_blobs && has_chunks(&blobs)? {
+    if is_fresh && !is_new_blobs && has_pieces(&blobs)? {
         if is_new_meta {
             // Left empty, it would be taken for a new store at the next start.
             drop(meta);
@@ -57,7 +57,7 @@ pub(super) fn open(settings: &Settings) -> Result<Opened> {
     // Both files are locked now: nobody writes these any more.
     remove(&unfinished(&dir.join(META)))?;
     remove(&unfinished(&dir.join(BLOBS)))?;
-    super::migrate::migrate(&meta)?;
+    super::migrate::migrate(&meta, &blobs, dir)?;
     let next_body = recover(&meta, &blobs)?;
     Ok(Opened { meta, blobs, next_body })
 }
@@ -90,12 +90,17 @@ pub(super) fn open_file(path: &Path, cache_bytes: usize) -> Result<Database> {
     })
 }
 
-fn has_chunks(blobs: &Database) -> Result<bool> {
-    match blobs.begin_read()?.open_table(CHUNK) {
-        Ok(table) => Ok(!table.is_empty()?),
-        Err(redb::TableError::TableDoesNotExist(_)) => Ok(false),
-        Err(e) => Err(e.into()),
+fn has_pieces(blobs: &Database) -> Result<bool> {
+    let read = blobs.begin_read()?;
+    for table in [CHUNK, TAIL] {
+        match read.open_table(table) {
+            Ok(table) if table.is_empty()? => {}
+            Ok(_) => return Ok(true),
+            Err(redb::TableError::TableDoesNotExist(_)) => {}
+            Err(e) => return Err(e.into()),
+        }
     }
+    Ok(false)
 }
 
 /// A number of `global`; 0 when it is not there.

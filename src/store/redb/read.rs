@@ -1,7 +1,7 @@
 //! Mailboxes, their versions, their changes and the ledger, read from meta.redb.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use redb::{AccessGuard, Database, ReadTransaction, ReadableDatabase, ReadableTable};
@@ -243,12 +243,20 @@ impl MetaRead for MetaReader {
                 continue;
             }
             bodies.push(BodyId(id.value()));
-            pieces += u64::from(row.body.chunks) + u64::from(row.body.text_chunks);
+            pieces += u64::from(row.body.chunks);
             if bodies.len() >= max_bodies || pieces >= max_pieces {
                 break;
             }
         }
         Ok(bodies)
+    }
+
+    fn long_expunge_logs(&self, max: usize) -> Result<Vec<MailboxId>> {
+        let mut rows: BTreeMap<u32, usize> = BTreeMap::new();
+        for entry in self.meta.open_table(EXPUNGE)?.iter()? {
+            *rows.entry(entry?.0.value().0).or_default() += 1;
+        }
+        Ok(rows.into_iter().filter(|(_, rows)| *rows > max).map(|(mailbox, _)| MailboxId(mailbox)).collect())
     }
 
     fn ledger(&self, account: AccountId) -> Result<HashMap<Vec<u8>, LedgerRow>> {

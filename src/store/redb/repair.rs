@@ -27,7 +27,7 @@ impl Txn<'_> {
                 Fix::Names => self.rebuild_names()?,
                 Fix::Ids => self.raise_ids()?,
                 Fix::References => self.rebuild_references()?,
-                Fix::Record(_) | Fix::Text(_) | Fix::Stray(_) => {}
+                Fix::Record(_) | Fix::Stray(_) => {}
             }
         }
         Ok(())
@@ -159,13 +159,12 @@ impl Txn<'_> {
         Ok(())
     }
 
-    pub(super) fn set_derived(&mut self, body: BodyId, record: &Record, text_pieces: u32) -> Result<()> {
-        let Some(row) = self.tables.body.get(body.0)?.map(|row| BodyRow::decode(row.value())).transpose()? else {
+    pub(super) fn set_record(&mut self, body: BodyId, record: &Record) -> Result<()> {
+        if self.tables.body.get(body.0)?.is_none() {
             return Ok(());
-        };
+        }
         self.mark_written();
-        self.tables.body.insert(body.0, BodyRow { text_chunks: text_pieces, ..row }.encode().as_slice())?;
-        self.tables.env.insert(body.0, record.encode().as_slice())?;
+        self.tables.env.insert(body.0, record.encode()?.as_slice())?;
         Ok(())
     }
 }

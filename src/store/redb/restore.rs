@@ -13,7 +13,8 @@ use std::path::Path;
 use redb::{Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable};
 
 use super::backup::{CACHE_BYTES, check, make_tables};
-use super::copy::{self, Source};
+use super::blobs::BlobReader;
+use super::copy;
 use super::directory::{self, at, is_absent, lock_file, make_dir, remove, unfinished};
 use super::file::File;
 use super::open::{BLOBS, META, global_number, open_file};
@@ -121,9 +122,9 @@ fn make(dir: &Path, from: &Path, beside: &[&str], tell: Tell<'_>) -> Result<Rest
     // The file itself: nobody writes to it, and it may be of an earlier schema.
     directory::copy_file(&from.join(META), &new_meta)?;
     let meta = open_file(&new_meta, CACHE_BYTES)?;
-    super::migrate::migrate(&meta)?;
     let blobs = open_file(&new_blobs, CACHE_BYTES)?;
     make_tables(&blobs)?;
+    super::migrate::migrate(&meta, &blobs, dir)?;
     let read = meta.begin_read()?;
     let (mut bodies, mut room) = (Vec::new(), 0);
     for entry in read.open_table(BODY)?.iter()? {
@@ -132,7 +133,7 @@ fn make(dir: &Path, from: &Path, beside: &[&str], tell: Tell<'_>) -> Result<Rest
         room += copy::stored_len(&BodyRow::decode(row.value())?);
     }
     directory::check_room(dir, room.min(len(BLOBS)?))?;
-    let begin = || Source::of(&source.begin_read()?);
+    let begin = || Ok(BlobReader::of(source.begin_read()?));
     let copied = copy::copy_bodies(&begin, &read, &bodies, &blobs, tell)?;
     drop(read);
     skip_numbers(&meta)?;

@@ -11,7 +11,7 @@ use crate::mail::{BodyId, MailboxId, UserId};
 use crate::store::body::BodyRow;
 use crate::store::error::Result;
 use crate::store::progress::{Progress, Tell};
-use crate::store::seam::{BodyRead, Stream};
+use crate::store::seam::BodyRead;
 use crate::store::snapshot::Block;
 use crate::store::stats::{MailboxStats, Stats, TableStats, Usage, UserStats};
 
@@ -103,22 +103,19 @@ impl MetaReader {
             dead_ids.insert(id.value());
         }
         let (mut dead, mut done, mut last) = (0, 0, None);
-        for (phase, stream) in [("messages", Stream::Message), ("search text", Stream::Text)] {
-            done = 0;
-            bodies.pieces(stream, &mut |body, _, len| {
-                if last.replace(body) != Some(body) {
-                    done += 1;
-                    if done % STEP == 0 {
-                        tell(Progress { phase, done, total });
-                    }
+        bodies.pieces(&mut |body, _, len| {
+            if last.replace(body) != Some(body) {
+                done += 1;
+                if done % STEP == 0 {
+                    tell(Progress { phase: "messages", done, total });
                 }
-                match rooms.get_mut(&body.0) {
-                    Some(room) => room.stored += len as u64,
-                    None if dead_ids.contains(&body.0) => dead += len as u64,
-                    None => {}
-                }
-            })?;
-        }
+            }
+            match rooms.get_mut(&body.0) {
+                Some(room) => room.stored += len as u64,
+                None if dead_ids.contains(&body.0) => dead += len as u64,
+                None => {}
+            }
+        })?;
         tell(Progress { phase: "mailboxes", done, total });
         Ok((rooms, dead))
     }

@@ -10,13 +10,14 @@ use super::super::schema::{BODY, DEAD, ENV, GLOBAL, HASH, global};
 use super::Check;
 use crate::mail::BodyId;
 use crate::store::body::{BodyRow, Unplaced};
-use crate::store::check::{Fix, Problem};
+use crate::store::check::Fix;
+use crate::store::codec::Unpacker;
 use crate::store::error::Result;
 use crate::store::record::RecordLayout;
-use crate::store::seam::Stream;
 
 impl Check<'_> {
     pub(super) fn bodies(&mut self) -> Result<()> {
+        let mut unpacker = Unpacker::new()?;
         let meta = &self.reader.meta;
         let (env, hash) = (meta.open_table(ENV)?, meta.open_table(HASH)?);
         let next = global_number(&meta.open_table(GLOBAL)?, global::NEXT_BODY)?;
@@ -37,7 +38,7 @@ impl Check<'_> {
             let record = env.get(id)?;
             self.problem(record.is_none(), Fix::Record(BodyId(id)), || format!("body {id} has no record"));
             if let Some(record) = record {
-                let decoded = RecordLayout::decode(record.value());
+                let decoded = RecordLayout::decode(record.value(), &mut unpacker);
                 self.decoded(decoded, Fix::Record(BodyId(id)), || format!("the record of body {id}"))?;
             }
             let by_hash = hash.get(&row.hash)?.map(|found| found.value());
@@ -71,34 +72,24 @@ impl Check<'_> {
     }
 
     /// Every body has its pieces, numbered from 0, and every piece has its body.
-    pub(super) fn pieces(
-        &mut self,
-        stream: Stream,
-        kind: &'static str,
-        expected: impl Fn(&BodyRow) -> u32,
-        unplaced: &Unplaced,
-    ) -> Result<()> {
+    pub(super) fn pieces(&mut self, unplaced: &Unplaced) -> Result<()> {
         let mut found: HashMap<u64, u32> = HashMap::new();
         let problems = &mut self.problems;
-        self.pieces.pieces(stream, &mut |body, n, _| {
+        self.pieces.pieces(&mut |body, n, _| {
             let pieces = found.entry(body.0).or_default();
             if *pieces != n {
-                let what = format!("body {}: {kind} {n} is out of order", body.0);
-                problems.push(Problem { what, fix: (stream == Stream::Text).then_some(Fix::Text(body)) });
+                problems.push(format!("body {}: piece {n} is out of order", body.0).into());
             }
             *pieces += 1;
         })?;
-        let alive: Vec<(u64, u32)> = self.bodies.iter().map(|(id, row)| (*id, expected(row))).collect();
+        let alive: Vec<(u64, u32)> = self.bodies.iter().map(|(id, row)| (*id, row.chunks)).collect();
         for (body, expected) in alive {
             let pieces = found.remove(&body).unwrap_or(0);
-            let fix = (stream == Stream::Text).then_some(Fix::Text(BodyId(body)));
-            self.problem(pieces != expected, fix, || format!("body {body}: {pieces} of {expected} {kind} pieces"));
+            self.problem(pieces != expected, None, || format!("body {body}: {pieces} of {expected} pieces"));
         }
         for body in found.into_keys() {
             let is_known = self.dead.contains_key(&body) || unplaced.in_flight.contains(&body) || body >= unplaced.next;
-            self.problem(!is_known, Fix::Stray(BodyId(body)), || {
-                format!("{kind} pieces of body {body}, which is not there")
-            });
+            self.problem(!is_known, Fix::Stray(BodyId(body)), || format!("pieces of body {body}, which is not there"));
         }
         Ok(())
     }

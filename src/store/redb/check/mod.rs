@@ -17,7 +17,7 @@ use crate::mail::{MailboxId, MailboxName, UserId};
 use crate::store::body::{BodyRow, Unplaced};
 use crate::store::check::{Fix, Problem};
 use crate::store::error::{Error, Result};
-use crate::store::seam::{BodyRead, Stream};
+use crate::store::seam::BodyRead;
 
 /// A check in progress.
 pub(in crate::store::redb) struct Check<'r> {
@@ -59,8 +59,7 @@ impl<'r> Check<'r> {
         self.expunge_log()?;
         self.bodies()?;
         self.ledger()?;
-        self.pieces(Stream::Message, "chunk", |row| row.chunks, unplaced)?;
-        self.pieces(Stream::Text, "text", |row| row.text_chunks, unplaced)?;
+        self.pieces(unplaced)?;
         Ok(self.problems)
     }
 

@@ -265,7 +265,7 @@ async fn a_body_that_is_damaged_is_told_and_what_the_backup_has_of_it_stays() {
     let blobs = redb::Database::open(f.dir.path().join("data/blobs.redb")).expect("opened");
     let write = blobs.begin_write().expect("begun");
     for body in [first, second] {
-        write.open_table(schema::CHUNK).expect("a table").insert((body, 0), &b"nonsense"[..]).expect("written");
+        write.open_table(schema::TAIL).expect("a table").insert((body, 0), &b"nonsense"[..]).expect("written");
     }
     write.commit().expect("durable");
     drop(blobs);
