@@ -94,6 +94,8 @@ impl Collector {
     }
 
     fn collect_bodies(&self) -> Result<usize> {
+        // While a backup is made, what it has yet to copy must stay.
+        let Some(turn) = self.shared.upkeep.turn() else { return Ok(0) };
         let discarded = self.shared.bodies.discarded();
         let mut removed = match self.discard(&discarded) {
             Ok(removed) => removed,
@@ -102,7 +104,9 @@ impl Collector {
                 return Err(e);
             }
         };
+        drop(turn);
         loop {
+            let Some(_turn) = self.shared.upkeep.turn() else { return Ok(removed) };
             let bodies = self.due()?;
             if bodies.is_empty() {
                 return Ok(removed);

@@ -31,6 +31,7 @@ mod snapshot;
 mod snapshot_tests;
 mod stats;
 mod types;
+mod upkeep;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -54,6 +55,7 @@ pub use types::{
     Appended, Copied, Counts, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, LedgerRow, LedgerState,
     Mailbox, NewMessage, Place, PollState, Quota, Record, Settings, Sizes, Stored, Trouble,
 };
+pub use upkeep::{BackupReport, CompactReport, RestoreReport};
 
 use crate::mail::{AccountId, MailboxId, MailboxName, ModSeq, SpecialUse, UidSet, UserId};
 use notify::lock;
@@ -67,6 +69,7 @@ struct Shared {
     /// Users already looked up: every login asks, and must not wait for a commit.
     users: Mutex<HashMap<String, UserId>>,
     quotas: quota::Quotas,
+    upkeep: upkeep::Upkeep,
     metrics: Metrics,
 }
 
@@ -78,6 +81,7 @@ impl Shared {
             recent: Mutex::default(),
             users: Mutex::default(),
             quotas: quota::Quotas::default(),
+            upkeep: upkeep::Upkeep::default(),
             metrics: Metrics::new()?,
         })
     }
@@ -95,6 +99,8 @@ struct Inner {
     shared: Arc<Shared>,
     meta: Arc<dyn MetaStore>,
     bodies: Arc<dyn BodyStore>,
+    /// Where both are files.
+    files: Option<self::redb::Handles>,
     /// Ended before the writers, to which it sends requests.
     collector: Mutex<Option<(std::sync::mpsc::Sender<gc::Wake>, JoinHandle<()>)>>,
 }
@@ -126,14 +132,16 @@ impl Store {
     fn run(files: self::redb::Files, settings: &Settings) -> Result<Self> {
         let shared = Arc::new(Shared::new(files.next_body)?);
         let (meta, bodies) = files.start(&shared)?;
-        Self::start(shared, Arc::new(meta), Arc::new(bodies), settings.gc_grace)
+        let (meta, bodies) = (Arc::new(meta), Arc::new(bodies));
+        let handles = self::redb::Handles::new(Arc::clone(&meta), Arc::clone(&bodies), &settings.data_dir);
+        Self::start(shared, meta, bodies, Some(handles), settings.gc_grace)
     }
 
     /// A store without files, for tests: it is gone with its last handle. `gc_grace` as in [`Settings`].
     pub fn in_memory(gc_grace: Duration) -> Result<Self> {
         let shared = Arc::new(Shared::new(1)?);
         let meta = memory::Memory::new(Arc::clone(&shared));
-        Self::start(shared, Arc::new(meta), Arc::new(memory::Pieces::new()), gc_grace)
+        Self::start(shared, Arc::new(meta), Arc::new(memory::Pieces::new()), None, gc_grace)
     }
 
     /// Whether a store, or a part of one, is in the directory.
@@ -145,12 +153,13 @@ impl Store {
         shared: Arc<Shared>,
         meta: Arc<dyn MetaStore>,
         bodies: Arc<dyn BodyStore>,
+        files: Option<self::redb::Handles>,
         gc_grace: Duration,
     ) -> Result<Self> {
         let (wake, woken) = std::sync::mpsc::channel();
         let collector = gc::Collector::new(Arc::clone(&shared), Arc::clone(&meta), Arc::clone(&bodies), gc_grace);
         let collector = Mutex::new(Some((wake, collector.spawn(woken)?)));
-        Ok(Self(Arc::new(Inner { shared, meta, bodies, collector })))
+        Ok(Self(Arc::new(Inner { shared, meta, bodies, files, collector })))
     }
 
     /// Completes what is queued, ends the threads and closes the files. Everything after it is [`Error::Closed`].

@@ -76,6 +76,7 @@ impl Store {
 
     /// Checks everything and rebuilds what can be rebuilt. Returns what was found. Blocking.
     pub fn repair(&self, deriving: Deriving<'_>, tell: Tell<'_>) -> Result<Vec<Problem>> {
+        let _busy = self.0.shared.upkeep.begin("a repair")?;
         let mut found = self.examine()?;
         found.extend(self.examine_octets(tell)?);
         let fixes: BTreeSet<Fix> = found.iter().filter_map(|problem| problem.fix).collect();

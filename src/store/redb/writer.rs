@@ -29,9 +29,14 @@ const QUICK_REPAIR_FROM: u64 = 64 << 20;
 /// The most operations in one transaction: bounds what a failed commit takes with it and the memory of a batch.
 const MAX_BATCH: usize = 512;
 
+/// Something to be done by a writer thread, which writes nothing meanwhile.
+pub(super) type Alone = Box<dyn FnOnce() + Send>;
+
 /// What the writer thread is sent.
 pub(super) enum Request {
     Run(Box<dyn Operation>),
+    /// Do this between two transactions.
+    Alone(Alone),
     /// Nothing sent after this is run.
     Stop,
 }
@@ -41,16 +46,20 @@ fn run(shared: &Shared, file: &File, mut requests: mpsc::Receiver<Request>) {
     while let Some(first) = requests.blocking_recv() {
         let mut batch = Vec::new();
         let mut next = Some(first);
-        let mut is_stopping = false;
+        let (mut is_stopping, mut alone) = (false, None);
         while let Some(request) = next {
             match request {
                 Request::Run(operation) => batch.push(operation),
+                Request::Alone(run) => alone = Some(run),
                 Request::Stop => is_stopping = true,
             }
-            let is_full = is_stopping || batch.len() >= MAX_BATCH;
+            let is_full = is_stopping || alone.is_some() || batch.len() >= MAX_BATCH;
             next = if is_full { None } else { requests.try_recv().ok() };
         }
         commit_batch(shared, file, batch);
+        if let Some(run) = alone {
+            run();
+        }
         if is_stopping {
             return;
         }
@@ -138,6 +147,7 @@ fn commit(shared: &Shared, file: &File, batch: &mut [Box<dyn Operation>]) -> Res
         txn.flush()?;
         (outcomes, txn.into_outcome())
     };
+    file.wrote(changes.placed.iter().map(|body| body.0));
     transaction.commit()?;
     shared.metrics.committed(started.elapsed(), batch.len());
     shared.bodies.placed(&changes.placed);

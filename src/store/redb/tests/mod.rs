@@ -1,8 +1,11 @@
 //! The store through its facade.
 
+mod backup;
+mod compact;
 mod concurrency;
 mod crash;
 mod format;
+mod full_disk;
 mod ledger;
 mod limits;
 mod quota;
