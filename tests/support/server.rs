@@ -31,7 +31,8 @@ impl Server {
         Self::start_on(file)
     }
 
-    fn start_on(config: PathBuf) -> Self {
+    /// The same with a configuration that is there already.
+    pub fn start_on(config: PathBuf) -> Self {
         let mut server = Self::spawn(config);
         for service in ["imap", "imaps", "http"] {
             let line = server.wait_for_log(&format!("listening line of {service}"), |line| {
@@ -78,9 +79,14 @@ impl Server {
         let _ = self.child.wait();
     }
 
+    /// SIGTERM, without waiting for the end.
+    pub fn terminate(&self) {
+        terminate(&self.child);
+    }
+
     /// SIGTERM; returns how the process ended.
     pub fn stop(mut self) -> ExitStatus {
-        terminate(&self.child);
+        self.terminate();
         super::wait::until("the service stops after SIGTERM", DEADLINE, || self.child.try_wait().unwrap())
     }
 
