@@ -1,21 +1,21 @@
 //! Message bytes on their way in: compressed and hashed as they stream, cut into pieces, durable before any message
 //! names them (I2). A body that no message came to use is discarded by the collector, or at the next start.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::oneshot;
 use zstd::stream::raw::{Encoder, InBuffer, Operation, OutBuffer};
 
 use super::Store;
-use super::blobs::{Piece, Put, Request};
-use super::check::Unplaced;
 use super::error::{Error, Result};
 use super::notify::lock;
-use super::row::BodyRow;
-use super::schema::CHUNK_LEN;
+use super::seam::{Piece, Put};
 use super::types::Record;
 use crate::mail::BodyId;
+
+/// Longest piece of a body. redb rounds a value's page up to a power of two: with key and page header this is just below.
+pub const PIECE_LEN: usize = 16_284;
 
 const ZSTD_LEVEL: i32 = 1;
 
@@ -24,6 +24,30 @@ const PIECES_TO_SEND: usize = 16;
 
 /// Octets taken between two chances to send: bounds memory and the time a runtime thread is kept.
 const MAX_WRITE: usize = 256 * 1024;
+
+/// What is known of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyRow {
+    /// Octets of the message.
+    pub size: u64,
+    /// Pieces of its stream.
+    pub chunks: u32,
+    /// Pieces of its text's stream.
+    pub text_chunks: u32,
+    /// Message rows that have it.
+    pub references: u32,
+    /// BLAKE3 of the octets.
+    pub hash: [u8; 32],
+}
+
+/// Ids of bodies whose pieces may be there although no row names them.
+#[derive(Debug)]
+pub struct Unplaced {
+    /// Ids from here on were given out after the check began.
+    pub next: u64,
+    /// Being written, or waiting for their message.
+    pub in_flight: HashSet<u64>,
+}
 
 /// Ids of bodies that are being written or wait for their message. Never reused.
 #[derive(Debug)]
@@ -158,14 +182,14 @@ impl Cutter {
         run: impl FnOnce(&mut Encoder<'static>, &mut OutBuffer<'_, Vec<u8>>) -> std::io::Result<()>,
     ) -> Result<()> {
         if self.current.capacity() == 0 {
-            self.current.reserve_exact(CHUNK_LEN);
+            self.current.reserve_exact(PIECE_LEN);
         }
         let filled = self.current.len();
         {
             let mut output = OutBuffer::around_pos(&mut self.current, filled);
             run(&mut self.encoder, &mut output)?;
         }
-        if self.current.len() >= CHUNK_LEN {
+        if self.current.len() >= PIECE_LEN {
             self.cut();
         }
         Ok(())
@@ -263,7 +287,7 @@ impl BodyWriter {
             text: self.text.as_mut().map(|text| std::mem::take(&mut text.full)).unwrap_or_default(),
             done,
         };
-        self.store.0.blobs.send(Request::Put(put)).await.map_err(|_| Error::Closed)
+        self.store.0.bodies.put(put).await
     }
 }
 

@@ -54,16 +54,6 @@ impl Error {
     pub const fn is_failure(&self) -> bool {
         matches!(self, Self::NoSpace | Self::Damaged(_) | Self::Internal(_))
     }
-
-    fn from_redb(error: &redb::Error) -> Self {
-        match error {
-            redb::Error::Io(e) if e.kind() == io::ErrorKind::StorageFull => Self::NoSpace,
-            redb::Error::Corrupted(what) => Self::Damaged(what.clone()),
-            redb::Error::DatabaseClosed => Self::Closed,
-            redb::Error::PreviousIo => Self::Internal("an earlier write failed: the file is opened again".to_owned()),
-            other => Self::Internal(other.to_string()),
-        }
-    }
 }
 
 impl From<io::Error> for Error {
@@ -74,15 +64,3 @@ impl From<io::Error> for Error {
         }
     }
 }
-
-macro_rules! from_redb {
-    ($($error:ty),*) => {$(
-        impl From<$error> for Error {
-            fn from(error: $error) -> Self {
-                Self::from_redb(&error.into())
-            }
-        }
-    )*};
-}
-
-from_redb!(redb::StorageError, redb::TableError, redb::TransactionError, redb::CommitError, redb::DatabaseError);

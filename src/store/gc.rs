@@ -8,16 +8,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use redb::ReadableTable;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use super::Shared;
+use super::clock::unix_now;
 use super::error::{Error, Result};
-use super::reader::Reader;
-use super::row::DeadRow;
-use super::schema::DEAD;
-use super::txn::unix_now;
-use super::{blobs, writer};
+use super::seam::{BodyStore, MetaStore, operation};
 use crate::mail::BodyId;
 
 /// Longest time between two passes.
@@ -38,19 +34,19 @@ pub(super) enum Wake {
 /// The collector's thread.
 pub(super) struct Collector {
     shared: Arc<Shared>,
-    meta: mpsc::Sender<writer::Request>,
-    blobs: mpsc::Sender<blobs::Request>,
+    meta: Arc<dyn MetaStore>,
+    bodies: Arc<dyn BodyStore>,
     grace: Duration,
 }
 
 impl Collector {
     pub(super) const fn new(
         shared: Arc<Shared>,
-        meta: mpsc::Sender<writer::Request>,
-        blobs: mpsc::Sender<blobs::Request>,
+        meta: Arc<dyn MetaStore>,
+        bodies: Arc<dyn BodyStore>,
         grace: Duration,
     ) -> Self {
-        Self { shared, meta, blobs, grace }
+        Self { shared, meta, bodies, grace }
     }
 
     pub(super) fn spawn(self, wake: Receiver<Wake>) -> std::io::Result<JoinHandle<()>> {
@@ -87,7 +83,7 @@ impl Collector {
                 return Ok(removed);
             }
             removed += bodies.len();
-            self.remove_pieces(&bodies)?;
+            self.bodies.remove(&bodies)?;
             self.forget(bodies)?;
         }
     }
@@ -95,16 +91,16 @@ impl Collector {
     /// Removes the pieces of bodies that no row names. A row may name one all the same: when a commit is reported as
     /// failed, what it wrote may still have become durable.
     fn discard(&self, discarded: &[BodyId]) -> Result<usize> {
-        let reader = Reader::begin(&self.shared)?;
+        let reader = self.meta.read()?;
         let mut unused = Vec::new();
         for body in discarded {
-            if reader.body_row(*body)?.is_none() {
+            if reader.body(*body)?.is_none() {
                 unused.push(*body);
             }
         }
         drop(reader);
         for bodies in unused.chunks(MAX_BODIES) {
-            self.remove_pieces(bodies)?;
+            self.bodies.remove(bodies)?;
         }
         self.shared.bodies.placed(discarded);
         Ok(unused.len())
@@ -112,41 +108,13 @@ impl Collector {
 
     /// Some of the bodies that have been dead for longer than the grace period.
     fn due(&self) -> Result<Vec<BodyId>> {
-        let reader = Reader::begin(&self.shared)?;
         let before = unix_now().saturating_sub(i64::try_from(self.grace.as_secs()).unwrap_or(i64::MAX));
-        let (mut bodies, mut pieces) = (Vec::new(), 0);
-        for entry in reader.meta.open_table(DEAD)?.iter()? {
-            let (id, row) = entry?;
-            let row = DeadRow::decode(row.value())?;
-            if row.since > before {
-                continue;
-            }
-            bodies.push(BodyId(id.value()));
-            pieces += u64::from(row.body.chunks) + u64::from(row.body.text_chunks);
-            if bodies.len() >= MAX_BODIES || pieces >= MAX_PIECES {
-                break;
-            }
-        }
-        Ok(bodies)
-    }
-
-    fn remove_pieces(&self, bodies: &[BodyId]) -> Result<()> {
-        let (done, removed) = oneshot::channel();
-        let request = blobs::Request::Remove(bodies.to_vec(), done);
-        self.blobs.blocking_send(request).map_err(|_| Error::Closed)?;
-        removed.blocking_recv().map_err(|_| Error::Closed)?
+        self.meta.read()?.dead(before, MAX_BODIES, MAX_PIECES)
     }
 
     fn forget(&self, bodies: Vec<BodyId>) -> Result<()> {
-        let (operation, done) = writer::operation(move |txn| {
-            txn.mark_written();
-            for body in &bodies {
-                txn.tables.env.remove(body.0)?;
-                txn.tables.dead.remove(body.0)?;
-            }
-            Ok(())
-        });
-        self.meta.blocking_send(writer::Request::Run(operation)).map_err(|_| Error::Closed)?;
+        let (operation, done) = operation(move |txn| txn.forget_bodies(&bodies));
+        self.meta.queue_blocking(operation)?;
         done.blocking_recv().map_err(|_| Error::Closed)?
     }
 }

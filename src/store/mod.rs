@@ -1,60 +1,47 @@
-//! The embedded store: two redb files behind an asynchronous, cheap-to-clone facade.
+//! The store behind an asynchronous, cheap-to-clone facade.
 //!
-//! Every mutation is a request to the one writer thread of its file; the writer groups what is queued into one
-//! transaction, commits, publishes the new mailbox versions, and only then answers the callers (I1, I2, I6).
-//! `redb` is named only inside this module. `docs/store-format.md` describes the bytes.
+//! Every mutation is a request to the one writer of its half; the writer groups what is queued into one transaction,
+//! commits, publishes the new mailbox versions, and only then answers the callers (I1, I2, I6). Where rows and octets are
+//! kept is the back-end's affair (`seam`): two redb files (`redb`), or memory for tests (`memory`).
 
-mod blobs;
 mod body;
-mod changes;
-mod check;
+mod clock;
+mod decode;
 mod error;
-mod file;
-mod flags;
 mod gc;
-mod mailboxes;
-mod messages;
+mod ledger;
 mod metrics;
-mod migrate;
 mod notify;
-mod open;
 mod reader;
-mod row;
-mod schema;
+mod record;
+mod redb;
+mod seam;
 mod snapshot;
-#[cfg(test)]
-mod tests;
-mod txn;
 mod types;
-mod upstream;
-mod writer;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use tokio::sync::mpsc;
-
-pub use body::{BodyWriter, PreparedBody};
+pub use body::{BodyRow, BodyWriter, PIECE_LEN, PreparedBody, Unplaced};
 pub use error::{Error, Result};
+pub use ledger::{content_key, half, header_key};
 pub use metrics::Metrics;
 pub use notify::MailboxWatch;
 pub use reader::{BodyCursor, Reader, RecordRef};
+pub use seam::{Answer, BodyRead, BodyStore, MetaRead, MetaStore, MetaTxn, Octets, Operation, Piece, Put, Stream};
 pub use snapshot::{Block, Delta, Snapshot};
 pub use types::{
     Appended, Copied, Counts, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, LedgerRow, LedgerState,
     Mailbox, NewMessage, PollState, Record, Settings, Sizes, Trouble,
 };
-pub use upstream::{content_key, half, header_key};
 
 use crate::mail::{AccountId, MailboxId, MailboxName, ModSeq, SpecialUse, UidSet, UserId};
 use notify::lock;
-use txn::Txn;
 
-/// What the facade, the writer threads and readers share.
+/// What the facade and both back-ends share.
 struct Shared {
-    meta: file::File,
-    blobs: file::File,
     live: notify::Live,
     bodies: Arc<body::Bodies>,
     /// `recent_from` of mailboxes where memory is ahead of the row.
@@ -64,13 +51,15 @@ struct Shared {
     metrics: Metrics,
 }
 
-/// Size of meta.redb from which its commits save the allocator state. That doubles the time of a small commit; without
-/// it, opening after a crash walks the file, about 20 ms a MiB.
-const QUICK_REPAIR_FROM: u64 = 64 << 20;
-
 impl Shared {
-    fn is_meta_large(&self) -> bool {
-        self.meta.len().is_ok_and(|len| len >= QUICK_REPAIR_FROM)
+    fn new(next_body: u64) -> Result<Self> {
+        Ok(Self {
+            live: notify::Live::default(),
+            bodies: Arc::new(body::Bodies::new(next_body)),
+            recent: Mutex::default(),
+            users: Mutex::default(),
+            metrics: Metrics::new()?,
+        })
     }
 
     fn recent_mark(&self, mailbox: MailboxId) -> u32 {
@@ -84,10 +73,8 @@ impl Shared {
 
 struct Inner {
     shared: Arc<Shared>,
-    meta: mpsc::Sender<writer::Request>,
-    blobs: mpsc::Sender<blobs::Request>,
-    /// The writers.
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    meta: Arc<dyn MetaStore>,
+    bodies: Arc<dyn BodyStore>,
     /// Ended before the writers, to which it sends requests.
     collector: Mutex<Option<(std::sync::mpsc::Sender<gc::Wake>, JoinHandle<()>)>>,
 }
@@ -107,46 +94,37 @@ impl Store {
     /// Opens or creates both files and starts the threads. Blocking. The error says what to do when a file is locked
     /// by another process, of a newer schema, or missing.
     pub fn open(settings: &Settings) -> Result<Self> {
-        let files = open::open(settings)?;
-        let dir = &settings.data_dir;
-        let shared = Arc::new(Shared {
-            meta: file::File::new(dir.join(open::META), open::Files::meta_cache(settings), files.meta),
-            blobs: file::File::new(dir.join(open::BLOBS), open::Files::blobs_cache(settings), files.blobs),
-            live: notify::Live::default(),
-            bodies: Arc::new(body::Bodies::new(files.next_body)),
-            recent: Mutex::default(),
-            users: Mutex::default(),
-            metrics: Metrics::new()?,
-        });
-        let (meta, meta_requests) = mpsc::channel(writer::QUEUE);
-        let (blobs, blob_requests) = mpsc::channel(blobs::QUEUE);
-        let threads =
-            vec![writer::spawn(Arc::clone(&shared), meta_requests)?, blobs::spawn(Arc::clone(&shared), blob_requests)?];
+        let files = self::redb::Files::open(settings)?;
+        let shared = Arc::new(Shared::new(files.next_body)?);
+        let (meta, bodies) = files.start(&shared)?;
+        Self::start(shared, Arc::new(meta), Arc::new(bodies), settings.gc_grace)
+    }
+
+    fn start(
+        shared: Arc<Shared>,
+        meta: Arc<dyn MetaStore>,
+        bodies: Arc<dyn BodyStore>,
+        gc_grace: Duration,
+    ) -> Result<Self> {
         let (wake, woken) = std::sync::mpsc::channel();
-        let collector = gc::Collector::new(Arc::clone(&shared), meta.clone(), blobs.clone(), settings.gc_grace);
+        let collector = gc::Collector::new(Arc::clone(&shared), Arc::clone(&meta), Arc::clone(&bodies), gc_grace);
         let collector = Mutex::new(Some((wake, collector.spawn(woken)?)));
-        Ok(Self(Arc::new(Inner { shared, meta, blobs, threads: Mutex::new(threads), collector })))
+        Ok(Self(Arc::new(Inner { shared, meta, bodies, collector })))
     }
 
     /// Completes what is queued, ends the threads and closes the files. Everything after it is [`Error::Closed`].
     pub async fn close(&self) -> Result<()> {
         let saved = self.save_recent_marks().await;
         let inner = Arc::clone(&self.0);
-        let collector_ended = tokio::task::spawn_blocking(move || inner.end_collector()).await;
-        drop(self.0.meta.send(writer::Request::Stop).await);
-        drop(self.0.blobs.send(blobs::Request::Stop).await);
-        let inner = Arc::clone(&self.0);
-        let writers_ended = tokio::task::spawn_blocking(move || {
-            let has_ended = inner.join_writers();
-            inner.shared.meta.close();
-            inner.shared.blobs.close();
-            has_ended
+        let ended = tokio::task::spawn_blocking(move || {
+            let (collected, meta, bodies) = (inner.end_collector(), inner.meta.stop(), inner.bodies.stop());
+            collected.and(meta).and(bodies)
         });
-        match (collector_ended, writers_ended.await) {
+        match ended.await.map_err(|e| Error::Internal(format!("the store was not closed: {e}")))? {
             // Closed already.
-            (Ok(true), Ok(true)) if matches!(saved, Err(Error::Closed)) => Ok(()),
-            (Ok(true), Ok(true)) => saved,
-            _ => Err(Error::Internal("a thread of the store ended early".to_owned())),
+            Ok(()) if matches!(saved, Err(Error::Closed)) => Ok(()),
+            Ok(()) => saved,
+            Err(e) => Err(e),
         }
     }
 
@@ -156,18 +134,7 @@ impl Store {
         if marks.is_empty() {
             return Ok(());
         }
-        self.write(move |txn| {
-            for mailbox in &marks {
-                let mark = txn.shared.recent_mark(*mailbox);
-                match txn.mailbox(*mailbox) {
-                    Ok(row) if row.counts.recent_from < mark => drop(txn.mailbox_mut(*mailbox)?),
-                    Ok(_) | Err(Error::NoMailbox) => {}
-                    Err(e) => return Err(e),
-                }
-            }
-            Ok(())
-        })
-        .await
+        self.write(move |txn| marks.iter().try_for_each(|mailbox| txn.save_recent_mark(*mailbox))).await
     }
 
     /// The metrics of this store.
@@ -177,7 +144,7 @@ impl Store {
 
     async fn write<T, F>(&self, run: F) -> Result<T>
     where
-        F: FnMut(&mut Txn<'_>) -> Result<T> + Send + 'static,
+        F: FnMut(&mut dyn MetaTxn) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
         self.queue(run).await?.await
@@ -186,18 +153,18 @@ impl Store {
     /// Puts an operation behind those queued before it. The answer comes when it is durable.
     async fn queue<T, F>(&self, run: F) -> Result<impl Future<Output = Result<T>> + use<T, F>>
     where
-        F: FnMut(&mut Txn<'_>) -> Result<T> + Send + 'static,
+        F: FnMut(&mut dyn MetaTxn) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
-        let (operation, answer) = writer::operation(run);
-        self.0.meta.send(writer::Request::Run(operation)).await.map_err(|_| Error::Closed)?;
+        let (operation, answer) = seam::operation(run);
+        self.0.meta.queue(operation).await?;
         Ok(async { answer.await.map_err(|_| Error::Closed)? })
     }
 
-    /// Runs `f` with a read transaction of both files on a blocking thread.
+    /// Runs `f` with a consistent view of the store on a blocking thread.
     pub async fn read<T: Send + 'static>(&self, f: impl FnOnce(&Reader) -> Result<T> + Send + 'static) -> Result<T> {
-        let shared = Arc::clone(&self.0.shared);
-        let done = tokio::task::spawn_blocking(move || f(&Reader::begin(&shared)?));
+        let inner = Arc::clone(&self.0);
+        let done = tokio::task::spawn_blocking(move || f(&Reader::begin(&inner)?));
         done.await.map_err(|e| Error::Internal(format!("a read ended early: {e}")))?
     }
 }
@@ -223,7 +190,7 @@ impl Store {
 
     /// All mailboxes of the user, ordered by name, INBOX first.
     pub async fn mailboxes(&self, user: UserId) -> Result<Vec<Mailbox>> {
-        let mut mailboxes = self.read(move |reader| reader.mailboxes(user)).await?;
+        let mut mailboxes = self.read(move |reader| reader.meta.mailboxes(user)).await?;
         mailboxes.iter_mut().for_each(|mailbox| self.mark_recent(mailbox));
         Ok(mailboxes)
     }
@@ -231,7 +198,7 @@ impl Store {
     /// The user's mailbox of this name.
     pub async fn mailbox(&self, user: UserId, name: &MailboxName) -> Result<Option<Mailbox>> {
         let name = name.clone();
-        let mut mailbox = self.read(move |reader| reader.mailbox(user, &name)).await?;
+        let mut mailbox = self.read(move |reader| reader.meta.mailbox(user, &name)).await?;
         mailbox.iter_mut().for_each(|mailbox| self.mark_recent(mailbox));
         Ok(mailbox)
     }
@@ -242,7 +209,7 @@ impl Store {
 
     /// Names subscribed to, whether or not they exist, ordered like [`Self::mailboxes`].
     pub async fn subscriptions(&self, user: UserId) -> Result<Vec<MailboxName>> {
-        self.read(move |reader| reader.subscriptions(user)).await
+        self.read(move |reader| reader.meta.subscriptions(user)).await
     }
 
     /// Creates the mailbox and any missing parents. UIDVALIDITY is larger than any given before.
@@ -284,9 +251,9 @@ impl Store {
         if watch.is_loaded() {
             return Ok(watch);
         }
-        let shared = Arc::clone(&self.0.shared);
+        let inner = Arc::clone(&self.0);
         let loaded = tokio::task::spawn_blocking(move || {
-            watch.load(|| Reader::begin(&shared)?.snapshot(mailbox))?;
+            watch.load(|| inner.meta.read()?.snapshot(mailbox))?;
             Ok(watch)
         });
         loaded.await.map_err(|e| Error::Internal(format!("a mailbox was not loaded: {e}")))?
@@ -297,7 +264,7 @@ impl Store {
     pub fn claim_recent(&self, mailbox: MailboxId, uid_next: u32) -> u32 {
         let mut marks = lock(&self.0.shared.recent);
         // Under the lock, so that of two sessions one gets the messages. A mailbox that is gone has no message.
-        let row = || Reader::begin(&self.0.shared)?.mailbox_row(mailbox);
+        let row = || self.0.meta.read()?.mailbox_by_id(mailbox);
         let first = match marks.get(&mailbox) {
             Some(mark) => *mark,
             None => row().map_or(uid_next, |row| row.counts.recent_from),
@@ -310,7 +277,7 @@ impl Store {
     /// message with a higher mod-sequence, whether it is new or not; `appended` is empty; `vanished` comes from the
     /// expunge log and may name UIDs that the client never saw.
     pub async fn changes_since(&self, mailbox: MailboxId, since: ModSeq) -> Result<Delta> {
-        self.read(move |reader| reader.changes_since(mailbox, since)).await
+        self.read(move |reader| reader.meta.changes_since(mailbox, since)).await
     }
 
     /// Begins a message body.
@@ -369,9 +336,9 @@ impl Store {
 
     /// Bytes on disk and messages stored.
     pub async fn sizes(&self) -> Result<Sizes> {
-        let shared = Arc::clone(&self.0.shared);
+        let inner = Arc::clone(&self.0);
         self.read(move |reader| {
-            Ok(Sizes { meta: shared.meta.len()?, blobs: shared.blobs.len()?, messages: reader.messages()? })
+            Ok(Sizes { meta: inner.meta.size()?, blobs: inner.bodies.size()?, messages: reader.meta.messages()? })
         })
         .await
     }
@@ -380,36 +347,48 @@ impl Store {
     /// Blocking.
     pub fn check(&self) -> Result<Vec<String>> {
         let unplaced = self.0.shared.bodies.unplaced();
-        check::Check::new(&Reader::begin(&self.0.shared)?).run(&unplaced)
+        let reader = Reader::begin(&self.0)?;
+        reader.meta.check(reader.bodies()?, &unplaced)
     }
 
     /// Reads every body and compares its BLAKE3; one line a violation. Blocking, and as slow as the disk.
     pub fn check_octets(&self) -> Result<Vec<String>> {
-        check::check_octets(&Reader::begin(&self.0.shared)?)
+        let reader = Reader::begin(&self.0)?;
+        let (mut problems, mut octets) = (Vec::new(), Vec::new());
+        reader.meta.bodies(&mut |body, _| {
+            let mut cursor = BodyCursor::new(body, 0..u64::MAX);
+            while !cursor.is_done() {
+                octets.clear();
+                match reader.read_body(&mut cursor, &mut octets, 1 << 20) {
+                    Ok(true) => {}
+                    Ok(false) => {
+                        problems.push(format!("body {} has no octets", body.0));
+                        break;
+                    }
+                    Err(e) => {
+                        problems.push(e.to_string());
+                        break;
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        Ok(problems)
     }
 }
 
 impl Inner {
-    fn end_collector(&self) -> bool {
-        let Some((wake, thread)) = lock(&self.collector).take() else { return true };
+    fn end_collector(&self) -> Result<()> {
+        let Some((wake, thread)) = lock(&self.collector).take() else { return Ok(()) };
         drop(wake.send(gc::Wake::Stop));
-        thread.join().is_ok()
-    }
-
-    fn join_writers(&self) -> bool {
-        let threads = std::mem::take(&mut *lock(&self.threads));
-        threads.into_iter().map(JoinHandle::join).all(|ended| ended.is_ok())
+        thread.join().map_err(|_| Error::Internal("a thread of the store ended early".to_owned()))
     }
 }
 
 impl Drop for Inner {
-    /// A store dropped without `close` still ends its threads, so that the files can be opened again at once.
+    /// A store dropped without `close` still ends its threads, so that the files can be opened again at once: the writers
+    /// end as their halves are dropped.
     fn drop(&mut self) {
-        self.end_collector();
-        let (closed, _) = mpsc::channel(1);
-        self.meta = closed;
-        let (closed, _) = mpsc::channel(1);
-        self.blobs = closed;
-        self.join_writers();
+        drop(self.end_collector());
     }
 }

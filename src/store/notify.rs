@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::error::{Error, Result};
-use super::row::MailboxRow;
 use super::snapshot::{Block, Snapshot};
-use crate::mail::{Keyword, MailboxId};
+use super::types::Counts;
+use crate::mail::{Keyword, MailboxId, UserId};
 
 /// Locks; a panic of another holder does not matter, since every critical section leaves its data whole.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -55,8 +55,10 @@ pub(super) struct Live {
 /// What one transaction did to a mailbox.
 pub(super) struct Touched {
     pub(super) mailbox: MailboxId,
+    /// Whose keyword table counts.
+    pub(super) user: Option<UserId>,
     /// `None`: deleted.
-    pub(super) row: Option<MailboxRow>,
+    pub(super) counts: Option<Counts>,
     /// Changed blocks by number; `None` for one that became empty.
     pub(super) blocks: BTreeMap<u32, Option<Arc<Block>>>,
 }
@@ -102,7 +104,7 @@ impl Live {
     pub(super) fn publish(&self, touched: Touched, keywords: &[Keyword]) {
         let Some(slot) = lock(&self.slots).get(&touched.mailbox).cloned() else { return };
         let _order = lock(&slot.order);
-        let Some(row) = touched.row else {
+        let Some(counts) = touched.counts else {
             slot.send(Version::Gone);
             lock(&self.slots).remove(&touched.mailbox);
             return;
@@ -112,7 +114,7 @@ impl Live {
             Version::Current(snapshot) => Arc::clone(snapshot),
             Version::Unloaded | Version::Gone => return,
         };
-        slot.send(Version::Current(Arc::new(current.next(row.counts, keywords, touched.blocks))));
+        slot.send(Version::Current(Arc::new(current.next(counts, keywords, touched.blocks))));
     }
 }
 

@@ -1,4 +1,4 @@
-//! Reading: one consistent view of both files for the length of a closure on a blocking thread.
+//! Reading: one consistent view of both halves of the store for the length of a closure on a blocking thread.
 //!
 //! A reader never crosses an await: a read transaction that stays open keeps every page freed meanwhile from reuse.
 
@@ -6,32 +6,24 @@ use std::cell::OnceCell;
 use std::ops::Range;
 use std::sync::Arc;
 
-use redb::{AccessGuard, Database, ReadTransaction, ReadableDatabase, ReadableTable};
 use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
 
-use super::Shared;
+use super::Inner;
 use super::error::{Error, Result};
-use super::row::{BodyRow, DeadRow, RecordLayout};
-use super::schema::{BODY, CHUNK, DEAD, ENV, PieceTable, ReadTable, TEXT};
+use super::record::RecordLayout;
+use super::seam::{BodyRead, BodyStore, MetaRead, Octets, Stream};
 use super::types::Record;
 use crate::mail::BodyId;
 
 /// Decompressed octets made at a time.
 const STEP: usize = 64 * 1024;
 
-type Rows = ReadTable<u64, &'static [u8]>;
-type Pieces = ReadTable<(u64, u32), &'static [u8]>;
-
-/// One consistent read of both files, on a blocking thread. Never held across an await.
+/// One consistent read of the store, on a blocking thread. Never held across an await.
 pub struct Reader {
-    pub(super) meta: ReadTransaction,
-    env: OnceCell<Rows>,
-    chunk: OnceCell<Pieces>,
-    text: OnceCell<Pieces>,
+    pub(super) meta: Box<dyn MetaRead>,
     /// Begun on first use: after `meta`, so that every body which `meta` names is there.
-    blobs: OnceCell<ReadTransaction>,
-    blobs_file: Arc<Database>,
-    _meta_file: Arc<Database>,
+    bodies: OnceCell<Box<dyn BodyRead>>,
+    store: Arc<dyn BodyStore>,
 }
 
 impl std::fmt::Debug for Reader {
@@ -40,35 +32,16 @@ impl std::fmt::Debug for Reader {
     }
 }
 
-/// `OnceCell::get_or_try_init`, which is not stable.
-fn get_or_open<T>(cell: &OnceCell<T>, open: impl FnOnce() -> Result<T>) -> Result<&T> {
-    if cell.get().is_none() {
-        // Not shared between threads, and `open` does not come back here: the cell is still empty.
-        drop(cell.set(open()?));
-    }
-    cell.get().ok_or_else(|| Error::Internal("a table was not opened".to_owned()))
-}
-
 impl Reader {
-    pub(super) fn begin(shared: &Shared) -> Result<Self> {
-        let (meta_file, blobs_file) = (shared.meta.get()?, shared.blobs.get()?);
-        Ok(Self {
-            meta: meta_file.begin_read()?,
-            env: OnceCell::new(),
-            chunk: OnceCell::new(),
-            text: OnceCell::new(),
-            blobs: OnceCell::new(),
-            blobs_file,
-            _meta_file: meta_file,
-        })
+    pub(super) fn begin(inner: &Inner) -> Result<Self> {
+        Ok(Self { meta: inner.meta.read()?, bodies: OnceCell::new(), store: Arc::clone(&inner.bodies) })
     }
 
     /// The record of a body; `None` when the body has been collected.
     pub fn record(&self, body: BodyId) -> Result<Option<RecordRef<'_>>> {
-        let table = get_or_open(&self.env, || Ok(self.meta.open_table(ENV)?))?;
-        let Some(guard) = ReadableTable::get(table, body.0)? else { return Ok(None) };
-        let layout = RecordLayout::decode(guard.value())?;
-        Ok(Some(RecordRef { guard, layout }))
+        let Some(octets) = self.meta.record(body)? else { return Ok(None) };
+        let layout = RecordLayout::decode((*octets).as_ref())?;
+        Ok(Some(RecordRef { octets, layout }))
     }
 
     /// Appends up to about `max` more octets of the cursor's range to `out`. `false`: the body has been collected.
@@ -77,13 +50,13 @@ impl Reader {
         if cursor.is_done() {
             return Ok(true);
         }
-        let table = self.pieces(&self.chunk, CHUNK)?;
-        if cursor.stream.next == 0 && table.get((cursor.stream.body.0, 0))?.is_none() {
+        let bodies = self.bodies()?;
+        if cursor.stream.next == 0 && bodies.piece(cursor.stream.body, Stream::Message, 0)?.is_none() {
             return Ok(false);
         }
         let limit = out.len().saturating_add(max.max(1));
         while !cursor.is_done() && out.len() < limit {
-            cursor.step(table, out, limit - out.len())?;
+            cursor.step(bodies, out, limit - out.len())?;
         }
         if cursor.is_done() {
             self.verify(cursor)?;
@@ -94,15 +67,15 @@ impl Reader {
     /// The decoded, case-folded text of the message for SEARCH BODY, in pieces; `f` returns false to stop. `false`:
     /// there is none.
     pub fn text(&self, body: BodyId, f: &mut dyn FnMut(&[u8]) -> bool) -> Result<bool> {
-        let table = self.pieces(&self.text, TEXT)?;
-        if table.get((body.0, 0))?.is_none() {
+        let bodies = self.bodies()?;
+        if bodies.piece(body, Stream::Text, 0)?.is_none() {
             return Ok(false);
         }
-        let mut stream = Stream::new(body);
+        let mut stream = Pieces::new(body, Stream::Text);
         let mut buffer = Vec::with_capacity(STEP);
         while !stream.is_ended {
             buffer.clear();
-            stream.step(table, &mut buffer)?;
+            stream.step(bodies, &mut buffer)?;
             if !buffer.is_empty() && !f(&buffer) {
                 break;
             }
@@ -110,17 +83,18 @@ impl Reader {
         Ok(true)
     }
 
-    fn pieces<'a>(&'a self, cell: &'a OnceCell<Pieces>, table: PieceTable) -> Result<&'a Pieces> {
-        get_or_open(cell, || Ok(self.blobs()?.open_table(table)?))
-    }
-
-    pub(super) fn blobs(&self) -> Result<&ReadTransaction> {
-        get_or_open(&self.blobs, || Ok(self.blobs_file.begin_read()?))
+    pub(super) fn bodies(&self) -> Result<&dyn BodyRead> {
+        if self.bodies.get().is_none() {
+            // Not shared between threads: the cell is still empty.
+            drop(self.bodies.set(self.store.read()?));
+        }
+        let begun = self.bodies.get().ok_or_else(|| Error::Internal("a read was not begun".to_owned()))?;
+        Ok(&**begun)
     }
 
     fn verify(&self, cursor: &BodyCursor) -> Result<()> {
         let Some(hasher) = cursor.hasher.as_ref() else { return Ok(()) };
-        match self.body_row(cursor.stream.body)? {
+        match self.meta.body(cursor.stream.body)? {
             Some(row) if row.size < cursor.position || (cursor.stream.is_ended && row.size > cursor.position) => {
                 Err(Error::Damaged(format!("body {} has not the length that was stored", cursor.stream.body.0)))
             }
@@ -130,20 +104,11 @@ impl Reader {
             _ => Ok(()),
         }
     }
-
-    /// The row of a body, also of one that is dead and not yet collected.
-    pub(super) fn body_row(&self, body: BodyId) -> Result<Option<BodyRow>> {
-        if let Some(row) = self.meta.open_table(BODY)?.get(body.0)? {
-            return BodyRow::decode(row.value()).map(Some);
-        }
-        let dead = self.meta.open_table(DEAD)?.get(body.0)?;
-        dead.map(|row| DeadRow::decode(row.value()).map(|dead| dead.body)).transpose()
-    }
 }
 
 /// A record as it lies in the store.
 pub struct RecordRef<'r> {
-    guard: AccessGuard<'r, &'static [u8]>,
+    octets: Octets<'r>,
     layout: RecordLayout,
 }
 
@@ -198,13 +163,14 @@ impl RecordRef<'_> {
 
     fn string(&self, index: usize) -> &[u8] {
         let bounds = &self.layout.bounds;
-        bounds.get(index..index + 2).and_then(|b| self.guard.value().get(b[0]..b[1])).unwrap_or_default()
+        bounds.get(index..index + 2).and_then(|b| (*self.octets).as_ref().get(b[0]..b[1])).unwrap_or_default()
     }
 }
 
 /// A zstd stream being read piece by piece.
-struct Stream {
+struct Pieces {
     body: BodyId,
+    stream: Stream,
     /// Made on first use.
     decoder: Option<Decoder<'static>>,
     /// The piece to be read next.
@@ -215,18 +181,18 @@ struct Stream {
     is_ended: bool,
 }
 
-impl Stream {
-    const fn new(body: BodyId) -> Self {
-        Self { body, decoder: None, next: 0, piece: Vec::new(), taken: 0, is_ended: false }
+impl Pieces {
+    const fn new(body: BodyId, stream: Stream) -> Self {
+        Self { body, stream, decoder: None, next: 0, piece: Vec::new(), taken: 0, is_ended: false }
     }
 
     /// Fills the spare room of `out` once; sets `is_ended` at the end of the stream.
-    fn step(&mut self, table: &Pieces, out: &mut Vec<u8>) -> Result<()> {
+    fn step(&mut self, bodies: &dyn BodyRead, out: &mut Vec<u8>) -> Result<()> {
         if self.taken == self.piece.len() {
-            let found = table.get((self.body.0, self.next))?;
+            let found = bodies.piece(self.body, self.stream, self.next)?;
             let bytes = found.ok_or_else(|| Error::Damaged(format!("body {} ends too early", self.body.0)))?;
             self.piece.clear();
-            self.piece.extend_from_slice(bytes.value());
+            self.piece.extend_from_slice((*bytes).as_ref());
             (self.taken, self.next) = (0, self.next + 1);
         }
         let mut input = InBuffer::around(&self.piece);
@@ -246,7 +212,7 @@ impl Stream {
 
 /// Where a partly read body stands, between two reads.
 pub struct BodyCursor {
-    stream: Stream,
+    stream: Pieces,
     range: Range<u64>,
     /// Octets decompressed so far.
     position: u64,
@@ -269,7 +235,7 @@ impl BodyCursor {
     /// Reads octets `range` of the body; its end may lie past the last octet.
     pub fn new(body: BodyId, range: Range<u64>) -> Self {
         let hasher = (range.start == 0).then(Box::default);
-        Self { stream: Stream::new(body), range, position: 0, hasher, buffer: Vec::new() }
+        Self { stream: Pieces::new(body, Stream::Message), range, position: 0, hasher, buffer: Vec::new() }
     }
 
     /// Goes on to another range of the same body, if it does not lie before what has been read: a client that reads a
@@ -287,7 +253,7 @@ impl BodyCursor {
         self.stream.is_ended || self.position >= self.range.end || self.range.is_empty()
     }
 
-    fn step(&mut self, table: &Pieces, out: &mut Vec<u8>, room: usize) -> Result<()> {
+    fn step(&mut self, bodies: &dyn BodyRead, out: &mut Vec<u8>, room: usize) -> Result<()> {
         let wanted = usize::try_from(self.range.end - self.position).unwrap_or(usize::MAX);
         let before = usize::try_from(self.range.start.saturating_sub(self.position)).unwrap_or(usize::MAX);
         let size = if before > 0 { STEP.min(before) } else { STEP.min(room).min(wanted) };
@@ -297,7 +263,7 @@ impl BodyCursor {
         } else {
             self.buffer = Vec::with_capacity(size);
         }
-        self.stream.step(table, &mut self.buffer)?;
+        self.stream.step(bodies, &mut self.buffer)?;
         if let Some(hasher) = &mut self.hasher {
             hasher.update(&self.buffer);
         }

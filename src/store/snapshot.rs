@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::schema::BLOCK_SHIFT;
 use super::types::Counts;
 use crate::mail::{Keyword, MailboxId, Message, ModSeq, Uid, UidSet, UidValidity};
+
+/// UIDs a block covers: `uid >> BLOCK_SHIFT` is its number.
+pub(super) const BLOCK_SHIFT: u32 = 6;
 
 /// Rows of up to 64 UIDs, decoded; never empty within a [`Snapshot`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,19 +1,55 @@
-//! Mailboxes, their versions and their changes, read from the files.
+//! Mailboxes, their versions, their changes and the ledger, read from meta.redb.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use redb::ReadableTable;
+use redb::{AccessGuard, Database, ReadTransaction, ReadableDatabase, ReadableTable};
 
-use super::error::{Error, Result};
-use super::reader::Reader;
-use super::row::{MailboxRow, UidlRow, UserState, decode_ranges};
-use super::schema::{EXPUNGE, MAILBOX, MAILBOX_NAME, MSGBLK, SUBSCRIPTION, UIDL, USER_STATE};
-use super::snapshot::{Block, Delta, Snapshot};
-use super::types::{LedgerRow, Mailbox};
+use super::file::File;
+use super::row::{DeadRow, MailboxRow, UidlRow, UserState, decode_ranges};
+use super::schema::{
+    BODY, DEAD, ENV, EXPUNGE, MAILBOX, MAILBOX_NAME, MSGBLK, ReadTable, SUBSCRIPTION, UIDL, USER_STATE,
+};
 use crate::mail::{AccountId, BodyId, Keyword, MailboxId, MailboxName, ModSeq, Uid, UserId};
+use crate::store::body::{BodyRow, Unplaced};
+use crate::store::error::{Error, Result};
+use crate::store::seam::{BodyRead, MetaRead, Octets};
+use crate::store::snapshot::{Block, Delta, Snapshot};
+use crate::store::types::{LedgerRow, Mailbox, PollState, Trouble};
 
-impl Reader {
+/// One read transaction of meta.redb.
+pub(super) struct MetaReader {
+    pub(super) meta: ReadTransaction,
+    /// Opened once for a whole FETCH.
+    env: OnceCell<ReadTable<u64, &'static [u8]>>,
+    _file: Arc<Database>,
+}
+
+/// A value as it lies in the file.
+pub(super) struct Value<'r>(pub(super) AccessGuard<'r, &'static [u8]>);
+
+impl AsRef<[u8]> for Value<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self.0.value()
+    }
+}
+
+/// `OnceCell::get_or_try_init`, which is not stable.
+pub(super) fn get_or_open<T>(cell: &OnceCell<T>, open: impl FnOnce() -> Result<T>) -> Result<&T> {
+    if cell.get().is_none() {
+        // Not shared between threads, and `open` does not come back here: the cell is still empty.
+        drop(cell.set(open()?));
+    }
+    cell.get().ok_or_else(|| Error::Internal("a table was not opened".to_owned()))
+}
+
+impl MetaReader {
+    pub(super) fn begin(file: &File) -> Result<Self> {
+        let file = file.get()?;
+        Ok(Self { meta: file.begin_read()?, env: OnceCell::new(), _file: file })
+    }
+
     pub(super) fn mailbox_row(&self, mailbox: MailboxId) -> Result<MailboxRow> {
         let found = self.meta.open_table(MAILBOX)?.get(mailbox.0)?;
         MailboxRow::decode(found.ok_or(Error::NoMailbox)?.value())
@@ -140,5 +176,93 @@ impl Reader {
             }
         }
         Ok(None)
+    }
+}
+
+impl MetaRead for MetaReader {
+    fn mailbox(&self, user: UserId, name: &MailboxName) -> Result<Option<Mailbox>> {
+        self.mailbox(user, name)
+    }
+
+    fn mailbox_by_id(&self, mailbox: MailboxId) -> Result<Mailbox> {
+        self.describe(mailbox)
+    }
+
+    fn mailboxes(&self, user: UserId) -> Result<Vec<Mailbox>> {
+        self.mailboxes(user)
+    }
+
+    fn subscriptions(&self, user: UserId) -> Result<Vec<MailboxName>> {
+        self.subscriptions(user)
+    }
+
+    fn snapshot(&self, mailbox: MailboxId) -> Result<Snapshot> {
+        self.snapshot(mailbox)
+    }
+
+    fn changes_since(&self, mailbox: MailboxId, since: ModSeq) -> Result<Delta> {
+        self.changes_since(mailbox, since)
+    }
+
+    fn record(&self, body: BodyId) -> Result<Option<Octets<'_>>> {
+        let table = get_or_open(&self.env, || Ok(self.meta.open_table(ENV)?))?;
+        Ok(ReadableTable::get(table, body.0)?.map(|guard| Box::new(Value(guard)) as Octets<'_>))
+    }
+
+    fn body(&self, body: BodyId) -> Result<Option<BodyRow>> {
+        if let Some(row) = self.meta.open_table(BODY)?.get(body.0)? {
+            return BodyRow::decode(row.value()).map(Some);
+        }
+        let dead = self.meta.open_table(DEAD)?.get(body.0)?;
+        dead.map(|row| DeadRow::decode(row.value()).map(|dead| dead.body)).transpose()
+    }
+
+    fn bodies(&self, f: &mut dyn FnMut(BodyId, &BodyRow) -> Result<()>) -> Result<()> {
+        for entry in self.meta.open_table(BODY)?.iter()? {
+            let (id, row) = entry?;
+            f(BodyId(id.value()), &BodyRow::decode(row.value())?)?;
+        }
+        Ok(())
+    }
+
+    fn dead(&self, before: i64, max_bodies: usize, max_pieces: u64) -> Result<Vec<BodyId>> {
+        let (mut bodies, mut pieces) = (Vec::new(), 0);
+        for entry in self.meta.open_table(DEAD)?.iter()? {
+            let (id, row) = entry?;
+            let row = DeadRow::decode(row.value())?;
+            if row.since > before {
+                continue;
+            }
+            bodies.push(BodyId(id.value()));
+            pieces += u64::from(row.body.chunks) + u64::from(row.body.text_chunks);
+            if bodies.len() >= max_bodies || pieces >= max_pieces {
+                break;
+            }
+        }
+        Ok(bodies)
+    }
+
+    fn ledger(&self, account: AccountId) -> Result<HashMap<Vec<u8>, LedgerRow>> {
+        self.ledger(account)
+    }
+
+    fn troubles(&self, account: AccountId) -> Result<HashMap<Vec<u8>, Trouble>> {
+        self.troubles(account)
+    }
+
+    fn content_of(&self, account: AccountId, unique_id: &[u8]) -> Result<[u8; 16]> {
+        self.content_of(account, unique_id)
+    }
+
+    fn poll_state(&self, account: AccountId) -> Result<PollState> {
+        self.poll_state(account)
+    }
+
+    fn messages(&self) -> Result<u64> {
+        self.messages()
+    }
+
+    fn check(&self, bodies: &dyn BodyRead, unplaced: &Unplaced) -> Result<Vec<String>> {
+        super::check::Check::new(self, bodies).run(unplaced)
     }
 }

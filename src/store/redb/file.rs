@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use redb::Database;
 
-use super::error::{Error, Result};
-use super::notify::lock;
 use super::open::open_file;
+use crate::store::error::{Error, Result};
+use crate::store::notify::lock;
 
 /// How long readers may take to let go of a handle that has failed: they never wait on a peer.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 
 use redb::ReadableTable;
 
-use super::body::PreparedBody;
-use super::error::{Error, Result};
-use super::row::{BodyRow, DeadRow, encode_ranges};
-use super::schema::BLOCK_SHIFT;
+use super::BLOCK_SHIFT;
+use super::row::{DeadRow, encode_ranges};
 use super::txn::Txn;
-use super::types::{Appended, Copied, NewMessage};
 use crate::mail::{BodyId, Flags, MAX_UID, MailboxId, Message, ModSeq, ThreadId, Uid, UidSet};
+use crate::store::body::{BodyRow, PreparedBody};
+use crate::store::error::{Error, Result};
+use crate::store::types::{Appended, Copied, NewMessage};
 
 /// Every UID there can be.
 pub(super) fn all_uids() -> UidSet {
@@ -264,7 +264,7 @@ fn counted(bodies: impl Iterator<Item = BodyId>) -> BTreeMap<BodyId, u32> {
 }
 
 /// Adds a message to the counters, or takes it away.
-pub(super) fn count(counts: &mut super::types::Counts, message: &Message, is_added: bool) {
+pub(super) fn count(counts: &mut crate::store::types::Counts, message: &Message, is_added: bool) {
     let unseen = u32::from(!message.flags.contains(Flags::SEEN));
     let deleted = u32::from(message.flags.contains(Flags::DELETED));
     let size = u64::from(message.size);

@@ -2,15 +2,18 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use redb::{ReadableDatabase, ReadableTableMetadata};
+use ::redb::ReadableDatabase;
 
 use super::*;
 
 async fn pieces(store: &Store) -> u64 {
     store
         .read(|reader| {
-            let (chunk, text) = (reader.blobs()?.open_table(schema::CHUNK)?, reader.blobs()?.open_table(schema::TEXT)?);
-            Ok(chunk.len()? + text.len()?)
+            let mut pieces = 0;
+            for stream in [Stream::Message, Stream::Text] {
+                reader.bodies()?.pieces(stream, &mut |_, _| pieces += 1)?;
+            }
+            Ok(pieces)
         })
         .await
         .expect("read")
@@ -114,7 +117,7 @@ async fn a_damaged_body_is_not_given_out_as_whole() {
     let f = fixture().await;
     f.add(b"octets").await;
     f.store.close().await.expect("close");
-    let blobs = redb::Database::open(f.dir.path().join("data").join(open::BLOBS)).expect("open");
+    let blobs = ::redb::Database::open(f.dir.path().join("data").join(open::BLOBS)).expect("open");
     let write = blobs.begin_write().expect("begin");
     let other = zstd::bulk::compress(b"0ctets", 1).expect("compress");
     write.open_table(schema::CHUNK).expect("open").insert((1, 0), other.as_slice()).expect("insert");
@@ -159,7 +162,7 @@ async fn opening_refuses_what_would_lose_mail_and_says_what_to_do() {
     }
     let store = Store::open(&settings(f.dir.path())).expect("whole again");
     assert_eq!(store.sizes().await.expect("sizes").messages, 1);
-    let newer = store.write(|txn| txn.set_global(schema::global::SCHEMA_VERSION, 2));
+    let newer = write_rows(&store, |txn| txn.set_global(schema::global::SCHEMA_VERSION, 2));
     newer.await.expect("written");
     store.close().await.expect("close");
     assert!(refusal(f.dir.path()).contains("schema version 2"));
@@ -176,7 +179,7 @@ async fn is_found(what: &str, mut corrupt: impl FnMut(&mut Txn<'_>) -> Result<()
     f.store.set_flags(f.inbox, set(&[(3, 3)]), flags(FlagOp::Add, Flags::DELETED, &[])).await.expect("store");
     f.store.expunge(f.inbox, None).await.expect("expunge");
     assert_eq!(f.store.check().expect("check"), Vec::<String>::new());
-    let corrupted = f.store.write(move |txn| {
+    let corrupted = write_rows(&f.store, move |txn| {
         txn.mark_written();
         corrupt(txn)
     });

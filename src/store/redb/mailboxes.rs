@@ -2,13 +2,13 @@
 
 use redb::ReadableTable;
 
-use super::error::{Error, Result};
 use super::messages::all_uids;
 use super::row::MailboxRow;
 use super::schema::global;
 use super::txn::Txn;
-use super::types::Counts;
 use crate::mail::{AccountId, MailboxId, MailboxName, SpecialUse, Uid, UserId};
+use crate::store::error::{Error, Result};
+use crate::store::types::Counts;
 
 /// The most mailboxes a user may have: CREATE is a client's to repeat.
 pub(super) const MAX_MAILBOXES: usize = 10_000;

@@ -1,10 +1,10 @@
 //! STORE: flags and keywords of many messages, in one transaction (RFC 9051 section 6.4.6, RFC 7162 section 3.1.3).
 
-use super::error::Result;
 use super::messages::missing;
 use super::txn::Txn;
-use super::types::{FlagChange, FlagsStored};
 use crate::mail::{FlagOp, Flags, KeywordSet, MailboxId, Message, ModSeq, UidSet, UserId};
+use crate::store::error::Result;
+use crate::store::types::{FlagChange, FlagsStored};
 
 /// A [`FlagChange`] with its keywords as bits.
 struct Change {

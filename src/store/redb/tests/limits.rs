@@ -29,7 +29,7 @@ async fn keywords_of_a_user() {
 async fn uids_of_a_mailbox() {
     let f = fixture().await;
     let inbox = f.inbox;
-    let jump = f.store.write(move |txn| {
+    let jump = write_rows(&f.store, move |txn| {
         txn.mailbox_mut(inbox)?.counts.uid_next = MAX_UID;
         Ok(())
     });
@@ -49,7 +49,7 @@ async fn uids_of_a_mailbox() {
 async fn mailboxes_of_a_user() {
     let f = fixture().await;
     let user = f.user;
-    let fill = f.store.write(move |txn| {
+    let fill = write_rows(&f.store, move |txn| {
         for n in 6..mailboxes::MAX_MAILBOXES - 2 {
             txn.add_mailbox(user, &name(&format!("m{n}")), None)?;
         }
@@ -67,7 +67,7 @@ async fn mailboxes_of_a_user() {
 async fn subscriptions_of_a_user() {
     let f = fixture().await;
     let user = f.user;
-    let fill = f.store.write(move |txn| {
+    let fill = write_rows(&f.store, move |txn| {
         txn.mark_written();
         for n in 6..mailboxes::MAX_SUBSCRIPTIONS - 1 {
             txn.tables.subscription.insert((user.0, format!("s{n}").as_str()), ())?;

@@ -8,64 +8,25 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
-use super::Shared;
-use super::error::{Error, Result};
-use super::reader::Reader;
+use super::file::File;
+use super::read::MetaReader;
 use super::schema::Tables;
 use super::txn::{Outcome, Txn};
+use crate::store::Shared;
+use crate::store::error::{Error, Result};
+use crate::store::seam::Operation;
 
 /// Requests that may wait before callers are held back.
 pub(super) const QUEUE: usize = 1024;
 
+/// Size of meta.redb from which its commits save the allocator state. That doubles the time of a small commit; without
+/// it, opening after a crash walks the file, about 20 ms a MiB.
+const QUICK_REPAIR_FROM: u64 = 64 << 20;
+
 /// The most operations in one transaction: bounds what a failed commit takes with it and the memory of a batch.
 const MAX_BATCH: usize = 512;
-
-/// A mutation of meta.redb, waiting for its transaction.
-pub(super) trait Operation: Send {
-    /// Runs in `txn`; may be run again in a fresh transaction after the first was given up.
-    fn run(&mut self, txn: &mut Txn<'_>) -> Result<()>;
-
-    /// Answers the caller with what `run` made, or with why it did not become durable.
-    fn answer(self: Box<Self>, outcome: Result<()>);
-}
-
-/// An operation made of a closure.
-struct Call<F, T> {
-    run: F,
-    value: Option<T>,
-    reply: oneshot::Sender<Result<T>>,
-}
-
-impl<F, T> Operation for Call<F, T>
-where
-    F: FnMut(&mut Txn<'_>) -> Result<T> + Send,
-    T: Send,
-{
-    fn run(&mut self, txn: &mut Txn<'_>) -> Result<()> {
-        self.value = Some((self.run)(txn)?);
-        Ok(())
-    }
-
-    fn answer(self: Box<Self>, outcome: Result<()>) {
-        let Self { run, value, reply } = *self;
-        // What the closure holds (bodies) is released before the caller goes on.
-        drop(run);
-        // A caller that has gone away does not undo what is durable.
-        drop(reply.send(outcome.and_then(|()| value.ok_or(Error::Closed))));
-    }
-}
-
-/// A request of `run`, and where its answer arrives.
-pub(super) fn operation<T, F>(run: F) -> (Box<dyn Operation>, oneshot::Receiver<Result<T>>)
-where
-    F: FnMut(&mut Txn<'_>) -> Result<T> + Send + 'static,
-    T: Send + 'static,
-{
-    let (reply, answer) = oneshot::channel();
-    (Box::new(Call { run, value: None, reply }), answer)
-}
 
 /// What the writer thread is sent.
 pub(super) enum Request {
@@ -75,7 +36,7 @@ pub(super) enum Request {
 }
 
 /// Body of the writer thread.
-fn run(shared: &Shared, mut requests: mpsc::Receiver<Request>) {
+fn run(shared: &Shared, file: &File, mut requests: mpsc::Receiver<Request>) {
     while let Some(first) = requests.blocking_recv() {
         let mut batch = Vec::new();
         let mut next = Some(first);
@@ -88,23 +49,23 @@ fn run(shared: &Shared, mut requests: mpsc::Receiver<Request>) {
             let is_full = is_stopping || batch.len() >= MAX_BATCH;
             next = if is_full { None } else { requests.try_recv().ok() };
         }
-        commit_batch(shared, batch);
+        commit_batch(shared, file, batch);
         if is_stopping {
             return;
         }
     }
 }
 
-fn commit_batch(shared: &Shared, mut batch: Vec<Box<dyn Operation>>) {
+fn commit_batch(shared: &Shared, file: &File, mut batch: Vec<Box<dyn Operation>>) {
     if batch.is_empty() {
         return;
     }
-    if !shared.meta.is_open()
-        && let Err(e) = recover(shared)
+    if !file.is_open()
+        && let Err(e) = recover(shared, file)
     {
         return answer_all(shared, batch, &e);
     }
-    match commit(shared, &mut batch) {
+    match commit(shared, file, &mut batch) {
         Ok(outcomes) => {
             for (operation, outcome) in batch.into_iter().zip(outcomes) {
                 if let Err(e) = &outcome {
@@ -115,7 +76,7 @@ fn commit_batch(shared: &Shared, mut batch: Vec<Box<dyn Operation>>) {
         }
         Err(Failure::Operation) if batch.len() > 1 => {
             for operation in batch {
-                commit_batch(shared, vec![operation]);
+                commit_batch(shared, file, vec![operation]);
             }
         }
         Err(Failure::Operation) => answer_all(shared, batch, &Error::Internal("an operation failed".to_owned())),
@@ -123,7 +84,7 @@ fn commit_batch(shared: &Shared, mut batch: Vec<Box<dyn Operation>>) {
         Err(Failure::Commit(e)) => {
             shared.bodies.suspend();
             // Tried again before the next batch if it does not succeed now.
-            drop(recover(shared));
+            drop(recover(shared, file));
             answer_all(shared, batch, &e);
         }
     }
@@ -131,9 +92,9 @@ fn commit_batch(shared: &Shared, mut batch: Vec<Box<dyn Operation>>) {
 
 /// Opens the file anew after a failed commit. What failed may have become durable all the same, so everything that
 /// memory holds of the file is read again.
-fn recover(shared: &Shared) -> Result<()> {
-    shared.meta.reopen()?;
-    shared.live.reload(|mailbox| Reader::begin(shared)?.snapshot(mailbox));
+fn recover(shared: &Shared, file: &File) -> Result<()> {
+    file.reopen()?;
+    shared.live.reload(|mailbox| MetaReader::begin(file)?.snapshot(mailbox));
     shared.bodies.resume();
     Ok(())
 }
@@ -162,11 +123,11 @@ impl<E: Into<Error>> From<E> for Failure {
 }
 
 /// Commits a batch; the answer has one outcome for each operation.
-fn commit(shared: &Shared, batch: &mut [Box<dyn Operation>]) -> Result<Vec<Result<()>>, Failure> {
+fn commit(shared: &Shared, file: &File, batch: &mut [Box<dyn Operation>]) -> Result<Vec<Result<()>>, Failure> {
     let started = Instant::now();
-    let database = shared.meta.get()?;
+    let database = file.get()?;
     let mut transaction = database.begin_write()?;
-    transaction.set_quick_repair(shared.is_meta_large());
+    transaction.set_quick_repair(is_large(file));
     let (outcomes, changes) = {
         let mut txn = Txn::new(Tables::open(&transaction)?, shared);
         let outcomes = run_all(&mut txn, batch)?;
@@ -204,8 +165,8 @@ fn run_all(txn: &mut Txn<'_>, batch: &mut [Box<dyn Operation>]) -> Result<Vec<Re
 
 fn publish(shared: &Shared, changes: Outcome) {
     for touched in changes.touched {
-        let user = touched.row.as_ref().map(|row| row.user);
-        if touched.row.is_none() {
+        let user = touched.user;
+        if touched.counts.is_none() {
             shared.forget_recent_mark(touched.mailbox);
         }
         let keywords = user.and_then(|user| changes.keywords.get(&user)).map_or(&[][..], Vec::as_slice);
@@ -213,10 +174,15 @@ fn publish(shared: &Shared, changes: Outcome) {
     }
 }
 
+fn is_large(file: &File) -> bool {
+    file.len().is_ok_and(|len| len >= QUICK_REPAIR_FROM)
+}
+
 /// Starts the writer thread.
 pub(super) fn spawn(
     shared: Arc<Shared>,
+    file: Arc<File>,
     requests: mpsc::Receiver<Request>,
 ) -> std::io::Result<std::thread::JoinHandle<()>> {
-    std::thread::Builder::new().name("store-meta".to_owned()).spawn(move || run(&shared, requests))
+    std::thread::Builder::new().name("store-meta".to_owned()).spawn(move || run(&shared, &file, requests))
 }

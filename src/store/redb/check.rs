@@ -3,31 +3,27 @@
 
 use std::collections::{HashMap, HashSet};
 
-use redb::{ReadOnlyTable, ReadableTable};
+use redb::ReadableTable;
 
-use super::error::Result;
 use super::messages::count;
 use super::open::global_number;
-use super::reader::{BodyCursor, Reader};
-use super::row::{BodyRow, DeadRow, MailboxRow, UidlRow, UserState, decode_ranges};
+use super::read::MetaReader;
+use super::row::{DeadRow, MailboxRow, UidlRow, UserState, decode_ranges};
 use super::schema::{
-    ACCOUNT, BODY, CHUNK, DEAD, ENV, EXPUNGE, GLOBAL, HASH, MAILBOX, MAILBOX_NAME, MSGBLK, POLL_STATE, PieceTable,
-    TEXT, TROUBLE, UIDL, USER, USER_STATE, global,
+    ACCOUNT, BODY, DEAD, ENV, EXPUNGE, GLOBAL, HASH, MAILBOX, MAILBOX_NAME, MSGBLK, POLL_STATE, TROUBLE, UIDL, USER,
+    USER_STATE, global,
 };
-use super::snapshot::Block;
-use super::types::{Counts, LedgerState, PollState, Trouble};
-use crate::mail::{BodyId, MailboxId, MailboxName, UidSet, UserId};
-
-/// Ids of bodies whose pieces may be there although no row names them.
-pub(super) struct Unplaced {
-    /// Ids from here on were given out after the check began.
-    pub(super) next: u64,
-    pub(super) in_flight: HashSet<u64>,
-}
+use crate::mail::{MailboxId, MailboxName, UidSet, UserId};
+use crate::store::body::{BodyRow, Unplaced};
+use crate::store::error::Result;
+use crate::store::seam::{BodyRead, Stream};
+use crate::store::snapshot::Block;
+use crate::store::types::{Counts, LedgerState, PollState, Trouble};
 
 /// A check in progress.
 pub(super) struct Check<'r> {
-    reader: &'r Reader,
+    reader: &'r MetaReader,
+    pieces: &'r dyn BodyRead,
     problems: Vec<String>,
     mailboxes: HashMap<u32, MailboxRow>,
     users: HashMap<u32, UserState>,
@@ -40,9 +36,10 @@ pub(super) struct Check<'r> {
 }
 
 impl<'r> Check<'r> {
-    pub(super) fn new(reader: &'r Reader) -> Self {
+    pub(super) fn new(reader: &'r MetaReader, pieces: &'r dyn BodyRead) -> Self {
         Self {
             reader,
+            pieces,
             problems: Vec::new(),
             mailboxes: HashMap::new(),
             users: HashMap::new(),
@@ -61,8 +58,8 @@ impl<'r> Check<'r> {
         self.expunge_log()?;
         self.bodies()?;
         self.ledger()?;
-        self.pieces(CHUNK, "chunk", |row| row.chunks, unplaced)?;
-        self.pieces(TEXT, "text", |row| row.text_chunks, unplaced)?;
+        self.pieces(Stream::Message, "chunk", |row| row.chunks, unplaced)?;
+        self.pieces(Stream::Text, "text", |row| row.text_chunks, unplaced)?;
         Ok(self.problems)
     }
 
@@ -277,20 +274,20 @@ impl<'r> Check<'r> {
     /// Every body has its pieces, numbered from 0, and every piece has its body.
     fn pieces(
         &mut self,
-        definition: PieceTable,
+        stream: Stream,
         kind: &'static str,
         expected: impl Fn(&BodyRow) -> u32,
         unplaced: &Unplaced,
     ) -> Result<()> {
         let mut found: HashMap<u64, u32> = HashMap::new();
-        let table: ReadOnlyTable<_, _> = self.reader.blobs()?.open_table(definition)?;
-        for entry in table.iter()? {
-            let (body, n) = entry?.0.value();
-            let pieces = found.entry(body).or_default();
-            let is_next = *pieces == n;
+        let problems = &mut self.problems;
+        self.pieces.pieces(stream, &mut |body, n| {
+            let pieces = found.entry(body.0).or_default();
+            if *pieces != n {
+                problems.push(format!("body {}: {kind} {n} is out of order", body.0));
+            }
             *pieces += 1;
-            self.problem(!is_next, || format!("body {body}: {kind} {n} is out of order"));
-        }
+        })?;
         let alive: Vec<(u64, u32)> = self.bodies.iter().map(|(id, row)| (*id, expected(row))).collect();
         for (body, expected) in alive {
             let pieces = found.remove(&body).unwrap_or(0);
@@ -302,29 +299,4 @@ impl<'r> Check<'r> {
         }
         Ok(())
     }
-}
-
-/// Reads every body and compares its BLAKE3.
-pub(super) fn check_octets(reader: &Reader) -> Result<Vec<String>> {
-    let mut problems = Vec::new();
-    let mut octets = Vec::new();
-    for entry in reader.meta.open_table(BODY)?.iter()? {
-        let body = BodyId(entry?.0.value());
-        let mut cursor = BodyCursor::new(body, 0..u64::MAX);
-        while !cursor.is_done() {
-            octets.clear();
-            match reader.read_body(&mut cursor, &mut octets, 1 << 20) {
-                Ok(true) => {}
-                Ok(false) => {
-                    problems.push(format!("body {} has no octets", body.0));
-                    break;
-                }
-                Err(e) => {
-                    problems.push(e.to_string());
-                    break;
-                }
-            }
-        }
-    }
-    Ok(problems)
 }

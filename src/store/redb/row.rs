@@ -1,66 +1,19 @@
 //! Rows of meta.redb to bytes and back (`docs/store-format.md`). Decoding never panics: what cannot be read is
 //! [`Error::Damaged`].
 
-use super::error::{Error, Result};
-use super::schema::BLOCK_SHIFT;
-use super::snapshot::Block;
-use super::types::{Counts, LedgerState, PollState, Record, Trouble};
+use super::BLOCK_SHIFT;
 use crate::mail::{
     AccountId, BodyId, Flags, InternalDate, Keyword, KeywordSet, MailboxId, MailboxName, Message, ModSeq, SpecialUse,
     ThreadId, Uid, UidSet, UidValidity, UserId,
 };
+use crate::store::body::BodyRow;
+use crate::store::decode::{Input, VERSION};
+use crate::store::error::Result;
+use crate::store::snapshot::Block;
+use crate::store::types::{Counts, LedgerState, PollState, Trouble};
 
-const VERSION: u8 = 1;
 const BLOCK_HEADER: usize = 16;
 const MESSAGE_ROW: usize = 72;
-
-/// A cursor over a row.
-struct Input<'a> {
-    what: &'static str,
-    rest: &'a [u8],
-}
-
-impl<'a> Input<'a> {
-    fn new(what: &'static str, bytes: &'a [u8]) -> Result<Self> {
-        let mut input = Self { what, rest: bytes };
-        if input.u8()? != VERSION {
-            return Err(input.damaged());
-        }
-        Ok(input)
-    }
-
-    fn damaged(&self) -> Error {
-        Error::Damaged(format!("a {} row cannot be read", self.what))
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
-        let (head, rest) = self.rest.split_first_chunk().ok_or_else(|| self.damaged())?;
-        self.rest = rest;
-        Ok(*head)
-    }
-
-    fn bytes(&mut self, len: usize) -> Result<&'a [u8]> {
-        let (head, rest) = self.rest.split_at_checked(len).ok_or_else(|| self.damaged())?;
-        self.rest = rest;
-        Ok(head)
-    }
-
-    fn u8(&mut self) -> Result<u8> {
-        Ok(u8::from_le_bytes(self.array()?))
-    }
-
-    fn u32(&mut self) -> Result<u32> {
-        Ok(u32::from_le_bytes(self.array()?))
-    }
-
-    fn u64(&mut self) -> Result<u64> {
-        Ok(u64::from_le_bytes(self.array()?))
-    }
-
-    fn i64(&mut self) -> Result<i64> {
-        Ok(i64::from_le_bytes(self.array()?))
-    }
-}
 
 /// A user's mod-sequence counter and keyword table.
 #[derive(Clone, Debug, Default)]
@@ -207,16 +160,6 @@ fn decode_message(base: u32, input: &mut Input<'_>) -> Result<Message> {
     let account = Some(input.u32()?).filter(|a| *a != 0).map(AccountId);
     let saved = input.u32()?;
     Ok(Message { uid, flags, keywords, mod_seq, internal_date, saved, size, body, thread, account, twin })
-}
-
-/// A row of `body`, and the tail of one of `dead`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct BodyRow {
-    pub(super) size: u64,
-    pub(super) chunks: u32,
-    pub(super) text_chunks: u32,
-    pub(super) references: u32,
-    pub(super) hash: [u8; 32],
 }
 
 impl BodyRow {
@@ -370,47 +313,4 @@ pub(super) fn decode_ranges(bytes: &[u8], out: &mut Vec<(u32, u32)>) -> Result<(
         out.push((input.u32()?, input.u32()?));
     }
     Ok(())
-}
-
-/// Ends of the five byte strings of a record.
-pub(super) struct RecordLayout {
-    pub(super) sent_day: Option<i32>,
-    /// Start of the first string, then the end of each.
-    pub(super) bounds: [usize; 6],
-}
-
-const RECORD_HEADER: usize = 1 + 1 + 4 + 5 * 4;
-
-impl Record {
-    fn strings(&self) -> [&[u8]; 5] {
-        [&self.envelope, &self.body, &self.body_structure, &self.header, &self.parts]
-    }
-
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let strings = self.strings();
-        let mut out = Vec::with_capacity(RECORD_HEADER + strings.iter().map(|s| s.len()).sum::<usize>());
-        out.extend([VERSION, self.sent_day.is_some().into()]);
-        out.extend(self.sent_day.unwrap_or(0).to_le_bytes());
-        for string in strings {
-            out.extend(u32::try_from(string.len()).unwrap_or(u32::MAX).to_le_bytes());
-        }
-        out.extend(strings.into_iter().flatten());
-        out
-    }
-}
-
-impl RecordLayout {
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
-        let mut input = Input::new("record", bytes)?;
-        let has_sent_day = input.u8()? != 0;
-        let sent_day = i32::from_le_bytes(input.array()?);
-        let mut bounds = [RECORD_HEADER; 6];
-        for i in 1..6 {
-            bounds[i] = bounds[i - 1] + input.u32()? as usize;
-        }
-        if bounds[5] != bytes.len() {
-            return Err(input.damaged());
-        }
-        Ok(Self { sent_day: has_sent_day.then_some(sent_day), bounds })
-    }
 }

@@ -2,9 +2,9 @@
 
 use redb::{Database, ReadableDatabase};
 
-use super::error::{Error, Result};
 use super::open::global_number;
 use super::schema::{GLOBAL, SCHEMA_VERSION, global};
+use crate::store::error::{Error, Result};
 
 /// Whether the file has no schema yet.
 pub(super) fn is_fresh(meta: &Database) -> Result<bool> {

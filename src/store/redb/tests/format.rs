@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::mail::{BodyId, KeywordSet, Message, ThreadId, UidValidity};
-use row::{BodyRow, DeadRow, MailboxRow, RecordLayout, UidlRow, UserState};
+use crate::store::record::RecordLayout;
+use row::{DeadRow, MailboxRow, UidlRow, UserState};
 
 fn message(at: u32) -> Message {
     Message {

@@ -2,17 +2,10 @@
 
 use redb::{ReadOnlyTable, Table, TableDefinition, WriteTransaction};
 
-use super::error::Result;
+use crate::store::error::Result;
 
 /// The schema that this code reads and writes.
 pub(super) const SCHEMA_VERSION: u64 = 1;
-
-/// Longest value of [`CHUNK`] and [`TEXT`]: with key and page header just below a power of two, to which redb
-/// rounds a page up.
-pub(super) const CHUNK_LEN: usize = 16_284;
-
-/// UIDs a block covers: `uid >> BLOCK_SHIFT` is its number.
-pub(super) const BLOCK_SHIFT: u32 = 6;
 
 /// Names of the rows of [`GLOBAL`].
 pub(super) mod global {

@@ -3,36 +3,26 @@
 //! A body's pieces may be spread over several transactions: only when `Put::done` is answered are all of them
 //! durable. Until then nothing in meta.redb names the body.
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable};
 use tokio::sync::{mpsc, oneshot};
 
-use super::Shared;
-use super::error::{Error, Result};
-use super::schema::BlobTables;
+use super::file::File;
+use super::read::{Value, get_or_open};
+use super::schema::{BlobTables, CHUNK, PieceTable, ReadTable, TEXT};
 use crate::mail::BodyId;
+use crate::store::Shared;
+use crate::store::error::{Error, Result};
+use crate::store::seam::{BodyRead, Octets, Put, Stream};
 
 /// Requests that may wait before writers of bodies are held back; each has up to about 16 pieces.
 pub(super) const QUEUE: usize = 16;
 
 /// Bytes gathered for one transaction when nobody waits for it yet.
 const MAX_BATCH_BYTES: usize = 2 << 20;
-
-/// Piece `n` of a body's stream.
-pub(super) struct Piece {
-    pub(super) n: u32,
-    pub(super) bytes: Vec<u8>,
-}
-
-/// Pieces to be stored.
-pub(super) struct Put {
-    pub(super) body: BodyId,
-    pub(super) message: Vec<Piece>,
-    pub(super) text: Vec<Piece>,
-    /// With the last pieces of a body: told when all of them are durable.
-    pub(super) done: Option<oneshot::Sender<Result<()>>>,
-}
 
 /// What the thread is sent.
 pub(super) enum Request {
@@ -57,7 +47,7 @@ impl Request {
 }
 
 /// Body of the thread.
-fn run(shared: &Shared, mut requests: mpsc::Receiver<Request>) {
+fn run(shared: &Shared, file: &File, mut requests: mpsc::Receiver<Request>) {
     // Bodies that lost pieces with a failed transaction: their `done` must not report success.
     let mut broken = HashSet::new();
     while let Some(first) = requests.blocking_recv() {
@@ -75,12 +65,12 @@ fn run(shared: &Shared, mut requests: mpsc::Receiver<Request>) {
             };
         }
         let is_stopping = matches!(batch.last(), Some(Request::Stop));
-        let outcome = commit(shared, &batch);
+        let outcome = commit(file, &batch);
         if let Err(e) = &outcome {
             shared.metrics.error(e);
             // Tried again before the next batch if it does not succeed now. Pieces of a failed commit may be there all
             // the same: they are removed with the body, whose `done` reports the failure.
-            drop(shared.blobs.reopen());
+            drop(file.reopen());
         }
         for request in batch {
             answer(request, &outcome, &mut broken);
@@ -116,14 +106,14 @@ fn answer(request: Request, outcome: &Result<()>, broken: &mut HashSet<BodyId>) 
     }
 }
 
-fn commit(shared: &Shared, batch: &[Request]) -> Result<()> {
+fn commit(file: &File, batch: &[Request]) -> Result<()> {
     if batch.iter().all(|request| matches!(request, Request::Stop)) {
         return Ok(());
     }
-    if !shared.blobs.is_open() {
-        shared.blobs.reopen()?;
+    if !file.is_open() {
+        file.reopen()?;
     }
-    let database = shared.blobs.get()?;
+    let database = file.get()?;
     let mut transaction = database.begin_write()?;
     transaction.set_quick_repair(true);
     {
@@ -154,7 +144,48 @@ fn commit(shared: &Shared, batch: &[Request]) -> Result<()> {
 /// Starts the thread.
 pub(super) fn spawn(
     shared: Arc<Shared>,
+    file: Arc<File>,
     requests: mpsc::Receiver<Request>,
 ) -> std::io::Result<std::thread::JoinHandle<()>> {
-    std::thread::Builder::new().name("store-blobs".to_owned()).spawn(move || run(&shared, requests))
+    std::thread::Builder::new().name("store-blobs".to_owned()).spawn(move || run(&shared, &file, requests))
+}
+
+type Pieces = ReadTable<(u64, u32), &'static [u8]>;
+
+/// One read transaction of blobs.redb.
+pub(super) struct BlobReader {
+    read: ReadTransaction,
+    chunk: OnceCell<Pieces>,
+    text: OnceCell<Pieces>,
+    _file: Arc<Database>,
+}
+
+impl BlobReader {
+    pub(super) fn begin(file: &File) -> Result<Self> {
+        let file = file.get()?;
+        Ok(Self { read: file.begin_read()?, chunk: OnceCell::new(), text: OnceCell::new(), _file: file })
+    }
+
+    fn table(&self, stream: Stream) -> Result<&Pieces> {
+        let (cell, definition): (_, PieceTable) = match stream {
+            Stream::Message => (&self.chunk, CHUNK),
+            Stream::Text => (&self.text, TEXT),
+        };
+        get_or_open(cell, || Ok(self.read.open_table(definition)?))
+    }
+}
+
+impl BodyRead for BlobReader {
+    fn piece(&self, body: BodyId, stream: Stream, n: u32) -> Result<Option<Octets<'_>>> {
+        let found = ReadableTable::get(self.table(stream)?, (body.0, n))?;
+        Ok(found.map(|guard| Box::new(Value(guard)) as Octets<'_>))
+    }
+
+    fn pieces(&self, stream: Stream, f: &mut dyn FnMut(BodyId, u32)) -> Result<()> {
+        for entry in self.table(stream)?.iter()? {
+            let (body, n) = entry?.0.value();
+            f(BodyId(body), n);
+        }
+        Ok(())
+    }
 }

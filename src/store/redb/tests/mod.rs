@@ -9,8 +9,16 @@ mod upkeep;
 
 use std::time::Duration;
 
+use super::txn::Txn;
 use super::*;
-use crate::mail::{AccountId, FlagList, FlagOp, Flags, InternalDate, Keyword, Uid};
+use crate::mail::{
+    AccountId, FlagList, FlagOp, Flags, InternalDate, Keyword, MailboxId, MailboxName, ModSeq, SpecialUse, Uid, UidSet,
+    UserId,
+};
+use crate::store::{
+    Block, BodyCursor, BodyRow, Counts, Delivered, Delivery, Delta, FlagChange, LedgerChange, LedgerRow, LedgerState,
+    NewMessage, PollState, PreparedBody, Record, Snapshot, Store, Stream, Trouble,
+};
 
 struct Fixture {
     store: Store,
@@ -51,6 +59,11 @@ fn record(seed: &[u8]) -> Record {
         sent_day: Some(-3),
         ..Record::default()
     }
+}
+
+/// Writes rows as no operation would.
+async fn write_rows(store: &Store, mut write: impl FnMut(&mut Txn<'_>) -> Result<()> + Send + 'static) -> Result<()> {
+    store.write(move |txn| txn.rows(&mut write)).await
 }
 
 impl Fixture {

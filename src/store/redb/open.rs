@@ -7,9 +7,9 @@ use std::path::Path;
 
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
-use super::error::{Error, Result};
 use super::schema::{BODY, BlobTables, CHUNK, DEAD, GLOBAL, Tables, global};
-use super::types::Settings;
+use crate::store::error::{Error, Result};
+use crate::store::types::Settings;
 
 /// File of everything but message bytes.
 pub(super) const META: &str = "meta.redb";
@@ -17,13 +17,13 @@ pub(super) const META: &str = "meta.redb";
 pub(super) const BLOBS: &str = "blobs.redb";
 
 /// Both files, opened.
-pub(super) struct Files {
+pub(super) struct Opened {
     pub(super) meta: Database,
     pub(super) blobs: Database,
     pub(super) next_body: u64,
 }
 
-impl Files {
+impl Opened {
     /// Shares of the page cache: nearly every request reads meta.redb.
     pub(super) const fn meta_cache(settings: &Settings) -> usize {
         settings.cache_bytes / 4 * 3
@@ -34,17 +34,17 @@ impl Files {
     }
 }
 
-pub(super) fn open(settings: &Settings) -> Result<Files> {
+pub(super) fn open(settings: &Settings) -> Result<Opened> {
     let dir = &settings.data_dir;
     make_dir(dir)?;
     let is_new_meta = is_absent(&dir.join(META))?;
     let is_new_blobs = is_absent(&dir.join(BLOBS))?;
-    let meta = open_file(&dir.join(META), Files::meta_cache(settings))?;
+    let meta = open_file(&dir.join(META), Opened::meta_cache(settings))?;
     let is_fresh = super::migrate::is_fresh(&meta)?;
     if !is_fresh && is_new_blobs {
         return Err(missing(BLOBS, META, dir));
     }
-    let blobs = open_file(&dir.join(BLOBS), Files::blobs_cache(settings))?;
+    let blobs = open_file(&dir.join(BLOBS), Opened::blobs_cache(settings))?;
     if is_fresh && !is_new_blobs && has_chunks(&blobs)? {
         if is_new_meta {
             // Left empty, it would be taken for a new store at the next start.
@@ -55,7 +55,7 @@ pub(super) fn open(settings: &Settings) -> Result<Files> {
     }
     super::migrate::migrate(&meta)?;
     let next_body = recover(&meta, &blobs)?;
-    Ok(Files { meta, blobs, next_body })
+    Ok(Opened { meta, blobs, next_body })
 }
 
 fn missing(absent: &str, present: &str, dir: &Path) -> Error {

@@ -76,12 +76,11 @@ async fn a_failed_operation_of_a_batch_is_undone_alone() {
     let spoil = |is_panic: bool| {
         let store = f.store.clone();
         tokio::spawn(async move {
-            store
-                .write(move |txn| {
-                    txn.mailbox_mut(inbox)?.counts.exists += 7;
-                    if is_panic { panic!("on purpose") } else { Err::<(), _>(Error::Limit("on purpose")) }
-                })
-                .await
+            let spoil = move |txn: &mut Txn<'_>| {
+                txn.mailbox_mut(inbox)?.counts.exists += 7;
+                if is_panic { panic!("on purpose") } else { Err(Error::Limit("on purpose")) }
+            };
+            write_rows(&store, spoil).await
         })
     };
     let set_flag = |keyword: &'static str| {
@@ -90,7 +89,7 @@ async fn a_failed_operation_of_a_batch_is_undone_alone() {
         tokio::spawn(async move { store.set_flags(inbox, set(&[(1, 1)]), change).await })
     };
     let (a, bad, worse, b) = (set_flag("a"), spoil(false), spoil(true), set_flag("b"));
-    while f.store.0.meta.capacity() > writer::QUEUE - 4 {
+    while f.store.0.meta.waiting() < 4 {
         tokio::task::yield_now().await;
     }
     drop(release);

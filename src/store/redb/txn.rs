@@ -9,13 +9,15 @@ use std::sync::Arc;
 
 use redb::ReadableTable;
 
-use super::Shared;
-use super::error::{Error, Result};
-use super::notify::Touched;
+use super::BLOCK_SHIFT;
 use super::row::{MailboxRow, UserState};
-use super::schema::{BLOCK_SHIFT, Tables, global};
-use super::snapshot::Block;
+use super::schema::{Tables, global};
 use crate::mail::{BodyId, Keyword, KeywordSet, MAX_KEYWORDS, MailboxId, ModSeq, UidSet, UidValidity, UserId};
+use crate::store::Shared;
+use crate::store::clock::unix_now;
+use crate::store::error::{Error, Result};
+use crate::store::notify::Touched;
+use crate::store::snapshot::Block;
 
 /// A cached row, and whether it must be written back.
 struct Cached<T> {
@@ -30,7 +32,8 @@ impl<T> Cached<T> {
 }
 
 /// One transaction; see the module.
-pub(super) struct Txn<'t> {
+#[allow(unreachable_pub, reason = "a method of `MetaTxn` names it in tests")]
+pub struct Txn<'t> {
     pub(super) tables: Tables<'t>,
     pub(super) shared: &'t Shared,
     /// Seconds since 1970 when the transaction began.
@@ -308,7 +311,9 @@ impl<'t> Txn<'t> {
             }
         }
         let touched = self.mailboxes.into_iter().filter(|(_, cached)| cached.is_dirty).map(|(mailbox, cached)| {
-            Touched { mailbox, row: cached.row, blocks: blocks.remove(&mailbox.0).unwrap_or_default() }
+            let blocks = blocks.remove(&mailbox.0).unwrap_or_default();
+            let (user, counts) = (cached.row.as_ref().map(|row| row.user), cached.row.map(|row| row.counts));
+            Touched { mailbox, user, counts, blocks }
         });
         Outcome {
             touched: touched.collect(),
@@ -316,10 +321,4 @@ impl<'t> Txn<'t> {
             placed: self.placed,
         }
     }
-}
-
-/// Seconds since 1970.
-pub(super) fn unix_now() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX))
 }

@@ -1,0 +1,109 @@
+//! What an operation can do, by the methods of [`Txn`].
+
+use super::txn::Txn;
+use crate::mail::{AccountId, BodyId, MailboxId, MailboxName, SpecialUse, UidSet, UserId};
+use crate::store::error::{Error, Result};
+use crate::store::seam::MetaTxn;
+use crate::store::types::{
+    Appended, Copied, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, NewMessage, PollState, Trouble,
+};
+
+impl MetaTxn for Txn<'_> {
+    fn ensure_user(&mut self, name: &str) -> Result<UserId> {
+        self.ensure_user(name)
+    }
+
+    fn ensure_account(&mut self, user: UserId, name: &str) -> Result<AccountId> {
+        self.ensure_account(user, name)
+    }
+
+    fn create_mailbox(
+        &mut self,
+        user: UserId,
+        name: &MailboxName,
+        special_use: Option<SpecialUse>,
+    ) -> Result<MailboxId> {
+        self.create_mailbox(user, name, special_use)
+    }
+
+    fn delete_mailbox(&mut self, user: UserId, name: &MailboxName) -> Result<()> {
+        self.delete_mailbox(user, name)
+    }
+
+    fn rename_mailbox(&mut self, user: UserId, from: &MailboxName, to: &MailboxName) -> Result<()> {
+        self.rename_mailbox(user, from, to)
+    }
+
+    fn set_subscribed(&mut self, user: UserId, name: &MailboxName, subscribed: bool) -> Result<()> {
+        self.set_subscribed(user, name, subscribed)
+    }
+
+    fn append(&mut self, mailbox: MailboxId, messages: &[NewMessage]) -> Result<Appended> {
+        self.append(mailbox, messages)
+    }
+
+    fn set_flags(&mut self, mailbox: MailboxId, uids: &UidSet, change: &FlagChange) -> Result<FlagsStored> {
+        self.set_flags(mailbox, uids, change)
+    }
+
+    fn copy(&mut self, from: MailboxId, uids: &UidSet, to: MailboxId) -> Result<Copied> {
+        self.copy(from, uids, to)
+    }
+
+    fn move_messages(&mut self, from: MailboxId, uids: &UidSet, to: MailboxId) -> Result<Copied> {
+        self.move_messages(from, uids, to)
+    }
+
+    fn expunge(&mut self, mailbox: MailboxId, only: Option<&UidSet>) -> Result<UidSet> {
+        self.expunge(mailbox, only)
+    }
+
+    fn deliver(&mut self, delivery: &Delivery) -> Result<Delivered> {
+        self.deliver(delivery)
+    }
+
+    fn change_ledger(&mut self, account: AccountId, changes: &[LedgerChange]) -> Result<()> {
+        self.change_ledger(account, changes)
+    }
+
+    fn set_trouble(&mut self, account: AccountId, key: &[u8], trouble: Option<Trouble>) -> Result<()> {
+        self.set_trouble(account, key, trouble)
+    }
+
+    fn quarantine(
+        &mut self,
+        account: AccountId,
+        key: &[u8],
+        mailbox: MailboxId,
+        messages: &[NewMessage],
+    ) -> Result<()> {
+        self.quarantine(account, key, mailbox, messages)
+    }
+
+    fn change_poll_state(&mut self, account: AccountId, change: &dyn Fn(&mut PollState)) -> Result<PollState> {
+        self.change_poll_state(account, change)
+    }
+
+    fn save_recent_mark(&mut self, mailbox: MailboxId) -> Result<()> {
+        let mark = self.shared.recent_mark(mailbox);
+        match self.mailbox(mailbox) {
+            Ok(row) if row.counts.recent_from < mark => self.mailbox_mut(mailbox).map(drop),
+            Ok(_) | Err(Error::NoMailbox) => Ok(()),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn forget_bodies(&mut self, bodies: &[BodyId]) -> Result<()> {
+        self.mark_written();
+        for body in bodies {
+            self.tables.env.remove(body.0)?;
+            self.tables.dead.remove(body.0)?;
+        }
+        Ok(())
+    }
+
+    #[cfg(test)]
+    fn rows(&mut self, write: super::WriteRows<'_>) -> Result<()> {
+        write(self)
+    }
+}

@@ -1,0 +1,249 @@
+//! The seam between what a mail store does and where it keeps it: [`MetaStore`] for everything but message bytes,
+//! [`BodyStore`] for message bytes. Both speak of mailboxes, messages and bodies, not of keys and values, so that a
+//! back-end is free in how it lays them out. `redb` is one of them, `memory` another.
+//!
+//! Order of writes: the pieces of a body are durable in the [`BodyStore`] before an operation of the [`MetaStore`]
+//! names it (I2); they go only after the last row that names them.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+
+use tokio::sync::oneshot;
+
+use super::body::{BodyRow, Unplaced};
+use super::error::{Error, Result};
+use super::snapshot::{Delta, Snapshot};
+use super::types::{
+    Appended, Copied, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, LedgerRow, Mailbox, NewMessage,
+    PollState, Trouble,
+};
+use crate::mail::{AccountId, BodyId, MailboxId, MailboxName, ModSeq, SpecialUse, UidSet, UserId};
+
+/// A future of a trait that is used as an object.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+
+/// Octets as they lie in a store, for as long as its reader lives.
+pub type Octets<'r> = Box<dyn AsRef<[u8]> + 'r>;
+
+/// Users, accounts, mailboxes, message rows, records and the ledger.
+///
+/// Operations run in the order in which they were queued. An operation is answered when what it did is durable, and after
+/// the new versions of the mailboxes it changed were published (I1, I6). One that fails changes nothing.
+pub trait MetaStore: Send + Sync {
+    /// Queues an operation; completes once there is room for it.
+    fn queue(&self, operation: Box<dyn Operation>) -> Answer<'_, ()>;
+
+    /// The same for a thread that may block.
+    fn queue_blocking(&self, operation: Box<dyn Operation>) -> Result<()>;
+
+    /// A consistent view of what is committed now. Blocking; to be let go of soon.
+    fn read(&self) -> Result<Box<dyn MetaRead>>;
+
+    /// Bytes it takes on disk.
+    fn size(&self) -> Result<u64>;
+
+    /// Operations that wait.
+    #[cfg(test)]
+    fn waiting(&self) -> usize {
+        0
+    }
+
+    /// Completes what is queued and closes. Everything after it is [`Error::Closed`]. Blocking.
+    fn stop(&self) -> Result<()>;
+}
+
+/// A mutation, waiting for its turn.
+pub trait Operation: Send {
+    /// Makes the change; may be called again in a fresh transaction after the first was given up.
+    fn run(&mut self, txn: &mut dyn MetaTxn) -> Result<()>;
+
+    /// Answers the caller with what `run` made, or with why it did not become durable.
+    fn answer(self: Box<Self>, outcome: Result<()>);
+}
+
+/// What an operation can do. Each method changes all that it says or, on an error, nothing; the facade's methods of the
+/// same names say what they mean.
+#[allow(missing_docs, reason = "documented at the methods of `Store`")]
+pub trait MetaTxn {
+    fn ensure_user(&mut self, name: &str) -> Result<UserId>;
+    fn ensure_account(&mut self, user: UserId, name: &str) -> Result<AccountId>;
+    fn create_mailbox(
+        &mut self,
+        user: UserId,
+        name: &MailboxName,
+        special_use: Option<SpecialUse>,
+    ) -> Result<MailboxId>;
+    fn delete_mailbox(&mut self, user: UserId, name: &MailboxName) -> Result<()>;
+    fn rename_mailbox(&mut self, user: UserId, from: &MailboxName, to: &MailboxName) -> Result<()>;
+    fn set_subscribed(&mut self, user: UserId, name: &MailboxName, subscribed: bool) -> Result<()>;
+    fn append(&mut self, mailbox: MailboxId, messages: &[NewMessage]) -> Result<Appended>;
+    fn set_flags(&mut self, mailbox: MailboxId, uids: &UidSet, change: &FlagChange) -> Result<FlagsStored>;
+    fn copy(&mut self, from: MailboxId, uids: &UidSet, to: MailboxId) -> Result<Copied>;
+    fn move_messages(&mut self, from: MailboxId, uids: &UidSet, to: MailboxId) -> Result<Copied>;
+    fn expunge(&mut self, mailbox: MailboxId, only: Option<&UidSet>) -> Result<UidSet>;
+    fn deliver(&mut self, delivery: &Delivery) -> Result<Delivered>;
+    fn change_ledger(&mut self, account: AccountId, changes: &[LedgerChange]) -> Result<()>;
+    fn set_trouble(&mut self, account: AccountId, key: &[u8], trouble: Option<Trouble>) -> Result<()>;
+    fn quarantine(&mut self, account: AccountId, key: &[u8], mailbox: MailboxId, messages: &[NewMessage])
+    -> Result<()>;
+    fn change_poll_state(&mut self, account: AccountId, change: &dyn Fn(&mut PollState)) -> Result<PollState>;
+
+    /// Makes the mark of [`super::Store::claim_recent`] durable where the row is behind it.
+    fn save_recent_mark(&mut self, mailbox: MailboxId) -> Result<()>;
+
+    /// Forgets dead bodies whose pieces are gone, with their records.
+    fn forget_bodies(&mut self, bodies: &[BodyId]) -> Result<()>;
+
+    /// For tests that write rows as no operation would.
+    #[cfg(test)]
+    fn rows(&mut self, _: super::redb::WriteRows<'_>) -> Result<()> {
+        Err(Error::Refused("there are no rows"))
+    }
+}
+
+/// A consistent view of a [`MetaStore`].
+pub trait MetaRead {
+    /// The user's mailbox of this name.
+    fn mailbox(&self, user: UserId, name: &MailboxName) -> Result<Option<Mailbox>>;
+
+    /// The mailbox of this id, or [`Error::NoMailbox`].
+    fn mailbox_by_id(&self, mailbox: MailboxId) -> Result<Mailbox>;
+
+    /// All mailboxes of the user, ordered by name, INBOX first.
+    fn mailboxes(&self, user: UserId) -> Result<Vec<Mailbox>>;
+
+    /// Names subscribed to, ordered like [`Self::mailboxes`].
+    fn subscriptions(&self, user: UserId) -> Result<Vec<MailboxName>>;
+
+    /// The mailbox as it is, or [`Error::NoMailbox`].
+    fn snapshot(&self, mailbox: MailboxId) -> Result<Snapshot>;
+
+    /// See [`super::Store::changes_since`].
+    fn changes_since(&self, mailbox: MailboxId, since: ModSeq) -> Result<Delta>;
+
+    /// The encoded record of a body; `None` when the body has been collected.
+    fn record(&self, body: BodyId) -> Result<Option<Octets<'_>>>;
+
+    /// What is known of a body, also of one that is dead and not yet collected.
+    fn body(&self, body: BodyId) -> Result<Option<BodyRow>>;
+
+    /// Calls `f` with every body that a message has.
+    fn bodies(&self, f: &mut dyn FnMut(BodyId, &BodyRow) -> Result<()>) -> Result<()>;
+
+    /// Some of the bodies that have been dead since `before` or longer (seconds since 1970): at most `max_bodies`, and no
+    /// more once they have `max_pieces`.
+    fn dead(&self, before: i64, max_bodies: usize, max_pieces: u64) -> Result<Vec<BodyId>>;
+
+    /// The ledger of an account, with where each message is now.
+    fn ledger(&self, account: AccountId) -> Result<HashMap<Vec<u8>, LedgerRow>>;
+
+    /// Messages of the account that could not be fetched.
+    fn troubles(&self, account: AccountId) -> Result<HashMap<Vec<u8>, Trouble>>;
+
+    /// See [`super::Store::content_of`].
+    fn content_of(&self, account: AccountId, unique_id: &[u8]) -> Result<[u8; 16]>;
+
+    /// What the poller keeps of the account.
+    fn poll_state(&self, account: AccountId) -> Result<PollState>;
+
+    /// Messages in all mailboxes.
+    fn messages(&self) -> Result<u64>;
+
+    /// Every invariant that the rows and the numbers of the pieces can show; one line a violation.
+    fn check(&self, bodies: &dyn BodyRead, unplaced: &Unplaced) -> Result<Vec<String>>;
+}
+
+/// Message bytes, as pieces of zstd streams. Body ids are never reused.
+pub trait BodyStore: Send + Sync {
+    /// Stores pieces; completes once there is room for them. They may wait for others of the same body until
+    /// [`Put::done`] is asked for.
+    fn put(&self, put: Put) -> Answer<'_, ()>;
+
+    /// Removes whatever is there of these bodies, durably. Blocking.
+    fn remove(&self, bodies: &[BodyId]) -> Result<()>;
+
+    /// A consistent view of what is committed now. Blocking; to be let go of soon.
+    fn read(&self) -> Result<Box<dyn BodyRead>>;
+
+    /// Bytes it takes on disk.
+    fn size(&self) -> Result<u64>;
+
+    /// Completes what is queued and closes. Blocking.
+    fn stop(&self) -> Result<()>;
+}
+
+/// Which of a body's streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stream {
+    /// The message.
+    Message,
+    /// The decoded, case-folded text that SEARCH scans.
+    Text,
+}
+
+/// A consistent view of a [`BodyStore`].
+pub trait BodyRead {
+    /// Piece `n`, counted from 0.
+    fn piece(&self, body: BodyId, stream: Stream, n: u32) -> Result<Option<Octets<'_>>>;
+
+    /// Calls `f` with body and number of every piece, ascending.
+    fn pieces(&self, stream: Stream, f: &mut dyn FnMut(BodyId, u32)) -> Result<()>;
+}
+
+/// Piece `n` of a body's stream.
+#[derive(Debug)]
+pub struct Piece {
+    /// Its number.
+    pub n: u32,
+    /// At most [`super::PIECE_LEN`] bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// Pieces to be stored.
+#[derive(Debug)]
+pub struct Put {
+    /// Of this body.
+    pub body: BodyId,
+    /// Of the message.
+    pub message: Vec<Piece>,
+    /// Of its text.
+    pub text: Vec<Piece>,
+    /// With the last pieces of a body: told when all of them are durable.
+    pub done: Option<oneshot::Sender<Result<()>>>,
+}
+
+/// An operation made of a closure.
+struct Call<F, T> {
+    run: F,
+    value: Option<T>,
+    reply: oneshot::Sender<Result<T>>,
+}
+
+impl<F, T> Operation for Call<F, T>
+where
+    F: FnMut(&mut dyn MetaTxn) -> Result<T> + Send,
+    T: Send,
+{
+    fn run(&mut self, txn: &mut dyn MetaTxn) -> Result<()> {
+        self.value = Some((self.run)(txn)?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, outcome: Result<()>) {
+        let Self { run, value, reply } = *self;
+        // What the closure holds (bodies) is released before the caller goes on.
+        drop(run);
+        // A caller that has gone away does not undo what is durable.
+        drop(reply.send(outcome.and_then(|()| value.ok_or(Error::Closed))));
+    }
+}
+
+/// A request of `run`, and where its answer arrives.
+pub(super) fn operation<T, F>(run: F) -> (Box<dyn Operation>, oneshot::Receiver<Result<T>>)
+where
+    F: FnMut(&mut dyn MetaTxn) -> Result<T> + Send + 'static,
+    T: Send + 'static,
+{
+    let (reply, answer) = oneshot::channel();
+    (Box::new(Call { run, value: None, reply }), answer)
+}
