@@ -63,7 +63,9 @@ fn until_refused(what: &str, mut run: impl FnMut(usize) -> Answer) -> usize {
 
 fn body(imap: &mut Imap, uid: usize) -> String {
     let text = imap.ok(&format!("UID FETCH {uid} (BODY.PEEK[])")).text();
-    text.split_once("}\r\n").unwrap_or_else(|| panic!("UID {uid}: {text}")).1.trim_end_matches([')', '\n']).to_owned()
+    let (size, rest) = text.split_once('{').and_then(|(_, rest)| rest.split_once("}\r\n")).unwrap_or_default();
+    let size = size.parse().unwrap_or_else(|_| panic!("UID {uid} cannot be read: {text}"));
+    rest[..size].to_owned()
 }
 
 fn maildrop(runtime: &tokio::runtime::Runtime) -> (Pop3d, Account) {
