@@ -6,6 +6,7 @@
 
 mod body;
 mod clock;
+mod contain;
 mod decode;
 mod error;
 mod gc;
@@ -38,6 +39,7 @@ pub use types::{
 };
 
 use crate::mail::{AccountId, MailboxId, MailboxName, ModSeq, SpecialUse, UidSet, UserId};
+use contain::contained;
 use notify::lock;
 
 /// What the facade and both back-ends share.
@@ -164,7 +166,7 @@ impl Store {
     /// Runs `f` with a consistent view of the store on a blocking thread.
     pub async fn read<T: Send + 'static>(&self, f: impl FnOnce(&Reader) -> Result<T> + Send + 'static) -> Result<T> {
         let inner = Arc::clone(&self.0);
-        let done = tokio::task::spawn_blocking(move || f(&Reader::begin(&inner)?));
+        let done = tokio::task::spawn_blocking(move || contained(|| f(&Reader::begin(&inner)?)));
         done.await.map_err(|e| Error::Internal(format!("a read ended early: {e}")))?
     }
 }
@@ -253,7 +255,7 @@ impl Store {
         }
         let inner = Arc::clone(&self.0);
         let loaded = tokio::task::spawn_blocking(move || {
-            watch.load(|| inner.meta.read()?.snapshot(mailbox))?;
+            watch.load(|| contained(|| inner.meta.read()?.snapshot(mailbox)))?;
             Ok(watch)
         });
         loaded.await.map_err(|e| Error::Internal(format!("a mailbox was not loaded: {e}")))?
@@ -264,7 +266,7 @@ impl Store {
     pub fn claim_recent(&self, mailbox: MailboxId, uid_next: u32) -> u32 {
         let mut marks = lock(&self.0.shared.recent);
         // Under the lock, so that of two sessions one gets the messages. A mailbox that is gone has no message.
-        let row = || self.0.meta.read()?.mailbox_by_id(mailbox);
+        let row = || contained(|| self.0.meta.read()?.mailbox_by_id(mailbox));
         let first = match marks.get(&mailbox) {
             Some(mark) => *mark,
             None => row().map_or(uid_next, |row| row.counts.recent_from),
@@ -347,19 +349,25 @@ impl Store {
     /// Blocking.
     pub fn check(&self) -> Result<Vec<String>> {
         let unplaced = self.0.shared.bodies.unplaced();
-        let reader = Reader::begin(&self.0)?;
-        reader.meta.check(reader.bodies()?, &unplaced)
+        contained(|| {
+            let reader = Reader::begin(&self.0)?;
+            reader.meta.check(reader.bodies()?, &unplaced)
+        })
     }
 
     /// Reads every body and compares its BLAKE3; one line a violation. Blocking, and as slow as the disk.
     pub fn check_octets(&self) -> Result<Vec<String>> {
+        contained(|| self.read_all_octets())
+    }
+
+    fn read_all_octets(&self) -> Result<Vec<String>> {
         let reader = Reader::begin(&self.0)?;
         let (mut problems, mut octets) = (Vec::new(), Vec::new());
         reader.meta.bodies(&mut |body, _| {
             let mut cursor = BodyCursor::new(body, 0..u64::MAX);
             while !cursor.is_done() {
                 octets.clear();
-                match reader.read_body(&mut cursor, &mut octets, 1 << 20) {
+                match contained(|| reader.read_body(&mut cursor, &mut octets, 1 << 20)) {
                     Ok(true) => {}
                     Ok(false) => {
                         problems.push(format!("body {} has no octets", body.0));

@@ -15,6 +15,7 @@ use super::read::{Value, get_or_open};
 use super::schema::{BlobTables, CHUNK, PieceTable, ReadTable, TEXT};
 use crate::mail::BodyId;
 use crate::store::Shared;
+use crate::store::contain::contained;
 use crate::store::error::{Error, Result};
 use crate::store::seam::{BodyRead, Octets, Put, Stream};
 
@@ -65,12 +66,12 @@ fn run(shared: &Shared, file: &File, mut requests: mpsc::Receiver<Request>) {
             };
         }
         let is_stopping = matches!(batch.last(), Some(Request::Stop));
-        let outcome = commit(file, &batch);
+        let outcome = contained(|| commit(file, &batch));
         if let Err(e) = &outcome {
             shared.metrics.error(e);
             // Tried again before the next batch if it does not succeed now. Pieces of a failed commit may be there all
             // the same: they are removed with the body, whose `done` reports the failure.
-            drop(file.reopen());
+            drop(contained(|| file.reopen()));
         }
         for request in batch {
             answer(request, &outcome, &mut broken);

@@ -6,7 +6,9 @@ use crate::store::error::Error;
 
 fn from_redb(error: &redb::Error) -> Error {
     match error {
-        redb::Error::Io(e) if e.kind() == io::ErrorKind::StorageFull => Error::NoSpace,
+        redb::Error::Io(e) if matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
+            Error::NoSpace
+        }
         redb::Error::Corrupted(what) => Error::Damaged(what.clone()),
         redb::Error::DatabaseClosed => Error::Closed,
         redb::Error::PreviousIo => Error::Internal("an earlier write failed: the file is opened again".to_owned()),

@@ -8,6 +8,8 @@ use std::path::Path;
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
 use super::schema::{BODY, BlobTables, CHUNK, DEAD, GLOBAL, Tables, global};
+use crate::metrics::expecting_panics;
+use crate::store::contain::contained;
 use crate::store::error::{Error, Result};
 use crate::store::types::Settings;
 
@@ -35,22 +37,29 @@ impl Opened {
 }
 
 pub(super) fn open(settings: &Settings) -> Result<Opened> {
+    // redb may panic over a damaged file.
+    expecting_panics(|| contained(|| open_both(settings))).map_err(|error| match error {
+        Error::Damaged(what) => Error::Damaged(format!("{}: {what}", settings.data_dir.display())),
+        other => other,
+    })
+}
+
+/// What is there is looked at before anything is made, so that a refusal leaves the directory as it was.
+fn open_both(settings: &Settings) -> Result<Opened> {
     let dir = &settings.data_dir;
     make_dir(dir)?;
-    let is_new_meta = is_absent(&dir.join(META))?;
-    let is_new_blobs = is_absent(&dir.join(BLOBS))?;
-    let meta = open_file(&dir.join(META), Opened::meta_cache(settings))?;
+    let (is_new_meta, is_new_blobs) = (is_absent(&dir.join(META))?, is_absent(&dir.join(BLOBS))?);
+    // Of a new store meta.redb is made first.
+    if is_new_meta && !is_new_blobs {
+        return Err(missing(META, BLOBS, dir));
+    }
+    let meta = open_or_create(&dir.join(META), Opened::meta_cache(settings), is_new_meta)?;
     let is_fresh = super::migrate::is_fresh(&meta)?;
     if !is_fresh && is_new_blobs {
         return Err(missing(BLOBS, META, dir));
     }
-    let blobs = open_file(&dir.join(BLOBS), Opened::blobs_cache(settings))?;
-    if is_fresh && !is_new_blobs && has_chunks(&blobs)? {
-        if is_new_meta {
-            // Left empty, it would be taken for a new store at the next start.
-            drop(meta);
-            fs::remove_file(dir.join(META))?;
-        }
+    let blobs = open_or_create(&dir.join(BLOBS), Opened::blobs_cache(settings), is_new_blobs)?;
+    if is_fresh && has_chunks(&blobs)? {
         return Err(missing(META, BLOBS, dir));
     }
     super::migrate::migrate(&meta)?;
@@ -76,7 +85,14 @@ fn is_absent(path: &Path) -> Result<bool> {
 
 fn at(path: &Path, error: &io::Error) -> Error {
     match error.kind() {
-        io::ErrorKind::StorageFull => Error::NoSpace,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::NoSpace,
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => Error::Internal(format!(
+            "{}: {error}: let the user of the service write there, or set another data_dir",
+            path.display()
+        )),
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            Error::Internal(format!("{} is no directory: move it away, or set another data_dir", path.display()))
+        }
         _ => Error::Internal(format!("{}: {error}", path.display())),
     }
 }
@@ -88,24 +104,69 @@ fn make_dir(dir: &Path) -> Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| at(dir, &e))
 }
 
+fn open_or_create(path: &Path, cache_bytes: usize, is_new: bool) -> Result<Database> {
+    if is_new { create_file(path, cache_bytes) } else { open_file(path, cache_bytes) }
+}
+
+/// redb does not take up a file that it had only begun to make: it gets its name when it is whole.
+fn create_file(path: &Path, cache_bytes: usize) -> Result<Database> {
+    let begun = path.with_extension("redb.new");
+    let file = open_options().create(true).truncate(false).mode(0o600).open(&begun).map_err(|e| at(path, &e))?;
+    let backend = backend(path, file.try_clone().map_err(|e| at(path, &e))?)?;
+    // Only now, as no other process can have it locked any more.
+    file.set_len(0).map_err(|e| at(path, &e))?;
+    let database = database(path, backend, cache_bytes)?;
+    fs::rename(&begun, path).map_err(|e| at(path, &e))?;
+    let dir = path.parent().map(fs::File::open).transpose().map_err(|e| at(path, &e))?;
+    dir.map_or(Ok(()), |dir| dir.sync_all()).map_err(|e| at(path, &e))?;
+    Ok(database)
+}
+
 pub(super) fn open_file(path: &Path, cache_bytes: usize) -> Result<Database> {
-    // Made here, because redb would give it the mode of the umask.
-    let made = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
-    let made = made.map_err(|e| at(path, &e))?;
+    let file = open_options().open(path).map_err(|e| at(path, &e))?;
+    database(path, backend(path, file)?, cache_bytes)
+}
+
+fn open_options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    options
+}
+
+#[cfg(not(test))]
+fn backend(path: &Path, file: fs::File) -> Result<impl redb::StorageBackend> {
+    redb::backends::FileBackend::new(file).map_err(|e| refused(path, e))
+}
+
+#[cfg(test)]
+fn backend(path: &Path, file: fs::File) -> Result<impl redb::StorageBackend> {
+    super::tests::fault::FaultyFile::new(path, file).map_err(|e| refused(path, e))
+}
+
+fn database(path: &Path, backend: impl redb::StorageBackend, cache_bytes: usize) -> Result<Database> {
     let mut builder = Builder::new();
     builder.set_cache_size(cache_bytes);
-    #[cfg(not(test))]
-    let opened = builder.create_with_backend(redb::backends::FileBackend::new(made)?);
-    #[cfg(test)]
-    let opened = builder.create_with_backend(super::tests::fault::FaultyFile::new(path, made)?);
-    opened.map_err(|e| match e {
+    builder.create_with_backend(backend).map_err(|e| refused(path, e))
+}
+
+fn refused(path: &Path, error: DatabaseError) -> Error {
+    let path_shown = path.display();
+    match error {
         DatabaseError::DatabaseAlreadyOpen => Error::Internal(format!(
-            "{} is in use by another process: stop the other tributary, or give this one a data_dir of its own",
-            path.display()
+            "{path_shown} is in use by another process: stop the other tributary, or give this one a data_dir of its own"
         )),
-        DatabaseError::Storage(redb::StorageError::Io(e)) => at(path, &e),
-        other => Error::Internal(format!("{} cannot be opened: {other}", path.display())),
-    })
+        DatabaseError::Storage(redb::StorageError::Io(e)) if e.kind() != io::ErrorKind::InvalidData => at(path, &e),
+        DatabaseError::Storage(redb::StorageError::Io(e)) => damaged(path, &e),
+        DatabaseError::Storage(e @ redb::StorageError::Corrupted(_)) => damaged(path, &e),
+        other => Error::Internal(format!("{path_shown} cannot be opened: {other}")),
+    }
+}
+
+fn damaged(path: &Path, why: &dyn std::fmt::Display) -> Error {
+    let name = path.file_name().unwrap_or_default().display();
+    Error::Damaged(format!(
+        "{name} cannot be read ({why}); nothing was changed: restore a backup, or the file from one"
+    ))
 }
 
 fn has_chunks(blobs: &Database) -> Result<bool> {

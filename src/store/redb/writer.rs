@@ -15,6 +15,7 @@ use super::read::MetaReader;
 use super::schema::Tables;
 use super::txn::{Outcome, Txn};
 use crate::store::Shared;
+use crate::store::contain::{contained, damaged};
 use crate::store::error::{Error, Result};
 use crate::store::seam::Operation;
 
@@ -65,7 +66,9 @@ fn commit_batch(shared: &Shared, file: &File, mut batch: Vec<Box<dyn Operation>>
     {
         return answer_all(shared, batch, &e);
     }
-    match commit(shared, file, &mut batch) {
+    // What panics beside an operation has met a damaged file; the handle is not to be used again.
+    let committed = catch_unwind(AssertUnwindSafe(|| commit(shared, file, &mut batch)));
+    match committed.unwrap_or_else(|_| Err(Failure::Commit(damaged()))) {
         Ok(outcomes) => {
             for (operation, outcome) in batch.into_iter().zip(outcomes) {
                 if let Err(e) = &outcome {
@@ -93,10 +96,12 @@ fn commit_batch(shared: &Shared, file: &File, mut batch: Vec<Box<dyn Operation>>
 /// Opens the file anew after a failed commit. What failed may have become durable all the same, so everything that
 /// memory holds of the file is read again.
 fn recover(shared: &Shared, file: &File) -> Result<()> {
-    file.reopen()?;
-    shared.live.reload(|mailbox| MetaReader::begin(file)?.snapshot(mailbox));
-    shared.bodies.resume();
-    Ok(())
+    contained(|| {
+        file.reopen()?;
+        shared.live.reload(|mailbox| MetaReader::begin(file)?.snapshot(mailbox));
+        shared.bodies.resume();
+        Ok(())
+    })
 }
 
 fn answer_all(shared: &Shared, batch: Vec<Box<dyn Operation>>, error: &Error) {

@@ -27,7 +27,7 @@ pub(in crate::store) struct FaultyFile {
 }
 
 impl FaultyFile {
-    pub(in crate::store) fn new(path: &Path, file: std::fs::File) -> Result<Self> {
+    pub(in crate::store) fn new(path: &Path, file: std::fs::File) -> Result<Self, redb::DatabaseError> {
         Ok(Self { file: FileBackend::new(file)?, is_full: switch(path) })
     }
 

@@ -1,6 +1,7 @@
 //! The store through its facade.
 
 mod concurrency;
+mod damage;
 pub(super) mod fault;
 mod format;
 mod ledger;
