@@ -1,5 +1,5 @@
 //! What lies in `data_dir` is not what was left there: the service says in one line what is wrong and what to do, ends with
-//! code 1, and leaves the files as they are. It never panics, and never goes on as if there had been no mail.
+//! code 1, and leaves the damaged file as it is. It never panics, and never goes on as if there had been no mail.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod support;
@@ -38,15 +38,19 @@ const ADVICE: [&str; 6] = [
 /// The data of a service that has stored some mail and has stopped.
 fn sound() -> TempDir {
     let dir = scratch();
-    let server = Server::start(dir.path(), &configuration(dir.path()));
+    let server = Server::start(dir.path(), &config::yaml(dir.path(), &[]));
     let mut imap = server.imap();
     for n in 0..MESSAGES {
-        let text = String::from_utf8_lossy(&mail::message(5, n)).into_owned();
+        let text = message(n);
         imap.ok(&format!("APPEND INBOX {{{}+}}\r\n{text}", text.len()));
     }
     drop(imap);
     assert!(server.stop().success());
     dir
+}
+
+fn message(n: usize) -> String {
+    String::from_utf8_lossy(&mail::message(5, n)).replace('\n', "\r\n")
 }
 
 fn configuration(dir: &Path) -> String {
@@ -129,8 +133,14 @@ fn a_file_that_is_not_what_it_was_is_refused_and_left_alone() {
             println!("{name}, {way}: {said}");
             assert!(said.contains(name), "{said}");
             let after = contents(&data);
-            assert!(before == after, "{name}, {way}: files changed: {:?}, {:?}", before.keys(), after.keys());
+            // The other one was opened and closed as at any start and end.
+            assert!(before.keys().eq(after.keys()), "{name}, {way}: {:?}, {:?}", before.keys(), after.keys());
+            assert!(before.get(name) == after.get(name), "{name}, {way}: the file was changed");
             assert_eq!(refusal(&file), said, "the second start says the same");
+            std::fs::copy(sound.path().join("data").join(name), data.join(name)).unwrap();
+            std::fs::write(&file, config::yaml(dir.path(), &[])).unwrap();
+            let server = Server::start_on(file);
+            assert_eq!(server.imap().status("INBOX", "MESSAGES"), MESSAGES as u64, "with the file put back");
         }
     }
 }
@@ -169,9 +179,10 @@ fn read_messages(server: &Server) -> (usize, usize) {
         }
         let Ok(answer) = wire.command(&format!("UID FETCH {} (BODY.PEEK[])", n + 1)) else { continue };
         if answer.tagged.starts_with("OK") {
-            let octets = mail::message(5, n);
             let line = answer.untagged.first().unwrap_or_else(|| panic!("message {n} has vanished"));
-            assert!(line.windows(octets.len()).any(|window| window == octets), "message {n} has other octets");
+            let line = String::from_utf8_lossy(line);
+            let octets = line.split_once("}\r\n").map(|(_, octets)| octets);
+            assert!(octets.is_some_and(|octets| octets.starts_with(&message(n))), "message {n} has other octets");
             right += 1;
         }
     }

@@ -24,7 +24,7 @@ impl Answer {
     /// The number behind a word anywhere in the answer, such as `HIGHESTMODSEQ`.
     pub(crate) fn number(&self, word: &str) -> Option<u64> {
         let lines = self.untagged.iter().map(|line| String::from_utf8_lossy(line).into_owned());
-        lines.chain([self.tagged.clone()]).filter_map(|line| number_after(&line, word)).last()
+        lines.chain([self.tagged.clone()]).filter_map(|line| number_after(&line, word)).next_back()
     }
 }
 

@@ -155,8 +155,13 @@ fn refused(path: &Path, error: DatabaseError) -> Error {
         DatabaseError::DatabaseAlreadyOpen => Error::Internal(format!(
             "{path_shown} is in use by another process: stop the other tributary, or give this one a data_dir of its own"
         )),
-        DatabaseError::Storage(redb::StorageError::Io(e)) if e.kind() != io::ErrorKind::InvalidData => at(path, &e),
-        DatabaseError::Storage(redb::StorageError::Io(e)) => damaged(path, &e),
+        // The file is shorter than its header says, or is none of redb's.
+        DatabaseError::Storage(redb::StorageError::Io(e))
+            if matches!(e.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) =>
+        {
+            damaged(path, &e)
+        }
+        DatabaseError::Storage(redb::StorageError::Io(e)) => at(path, &e),
         DatabaseError::Storage(e @ redb::StorageError::Corrupted(_)) => damaged(path, &e),
         other => Error::Internal(format!("{path_shown} cannot be opened: {other}")),
     }
@@ -165,7 +170,7 @@ fn refused(path: &Path, error: DatabaseError) -> Error {
 fn damaged(path: &Path, why: &dyn std::fmt::Display) -> Error {
     let name = path.file_name().unwrap_or_default().display();
     Error::Damaged(format!(
-        "{name} cannot be read ({why}); nothing was changed: restore a backup, or the file from one"
+        "{name} cannot be read ({why}) and was left as it is: restore a backup, or the file from one"
     ))
 }
 
