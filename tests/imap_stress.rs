@@ -14,13 +14,16 @@ mod parse;
 mod picture;
 #[path = "imap_stress/planted.rs"]
 mod planted;
+#[path = "imap_stress/random.rs"]
+mod random;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use command::{Command, Kind, Random};
+use command::{Command, Kind};
 use harness::{Client, TestServer};
 use picture::{Constants, Picture};
+use random::Random;
 
 /// Lines of the transcript shown when something is wrong.
 const REMEMBERED: usize = 60;

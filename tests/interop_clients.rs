@@ -53,3 +53,15 @@ fn neomutt_by_keys() {
         tour("neomutt_batch");
     }
 }
+
+#[test]
+fn imaplib_comes_back_with_qresync() {
+    tour("imaplib_qresync");
+}
+
+#[test]
+fn neomutt_comes_back_with_qresync() {
+    if have(&["neomutt"]) {
+        tour("neomutt_qresync");
+    }
+}

@@ -7,6 +7,7 @@ pub(crate) mod control;
 mod listen;
 mod logging;
 mod storage;
+pub(crate) mod upkeep;
 mod wiring;
 
 use std::net::SocketAddr;
@@ -43,6 +44,11 @@ const HTTP_TIME: Duration = Duration::from_secs(1);
 /// What the poller is told, for commands that look at one account.
 pub(crate) fn poll_settings(config: &Config) -> poll::Settings {
     wiring::poll(config)
+}
+
+/// How the store is opened, for commands that work on it while no service runs.
+pub(crate) fn store_settings(config: &Config) -> crate::store::Settings {
+    wiring::store(config)
 }
 
 /// Builds the service.
@@ -177,7 +183,7 @@ impl Running {
         let (polling, running) = (work.token(), poller.clone());
         work.spawn(async move { running.run(polling).await });
         if let Some(socket) = listeners.control {
-            let commands = control::Commands { poller, accounts: accounts.clone() };
+            let commands = control::Commands { poller, accounts: accounts.clone(), store: store.clone() };
             work.spawn(socket.run(commands, work.token()));
         }
         work.spawn(Storage::new(store.clone(), config.data_dir.clone(), &registry)?.run(work.token()));

@@ -1,6 +1,6 @@
 //! Asks or tells the running service over its control socket.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::app::control::Reach;
-use crate::app::control::protocol::{Request, parse_answer, request_line};
+use crate::app::control::protocol::{Progress, Reply, Request, parse_reply, request_line};
 use crate::config;
 
 /// More than the status of tens of thousands of accounts.
@@ -39,7 +39,7 @@ impl Service {
     /// Sends the request and waits for the answer: for a poll as long as it takes.
     pub(super) fn ask<T: DeserializeOwned>(&self, request: &Request) -> anyhow::Result<T> {
         let patience = if matches!(request, Request::Poll { .. }) { None } else { Some(PATIENCE) };
-        let answer = self.exchange(request, patience)?.context("no answer from the service")?;
+        let answer = self.exchange(request, patience, &mut drop)?.context("no answer from the service")?;
         serde_json::from_value(answer).context("the service's answer is not understood")
     }
 
@@ -49,26 +49,56 @@ impl Service {
         request: &Request,
         patience: Duration,
     ) -> anyhow::Result<Option<T>> {
-        let Some(answer) = self.exchange(request, Some(patience))? else { return Ok(None) };
+        let Some(answer) = self.exchange(request, Some(patience), &mut drop)? else { return Ok(None) };
         serde_json::from_value(answer).map(Some).context("the service's answer is not understood")
     }
 
+    /// Sends a request that takes as long as it takes, and passes on how far it is.
+    pub(super) fn ask_with_progress<T: DeserializeOwned>(
+        &self,
+        request: &Request,
+        tell: &mut dyn FnMut(Progress),
+    ) -> anyhow::Result<T> {
+        let answer = self.exchange(request, None, tell)?.context("no answer from the service")?;
+        serde_json::from_value(answer).context("the service's answer is not understood")
+    }
+
+    /// Whether a service runs on this data directory. An error says that one may run, and cannot be asked.
+    pub(super) fn is_running(&self) -> anyhow::Result<bool> {
+        match Reach::of(&self.data_dir).and_then(|reach| UnixStream::connect(reach.path())) {
+            Ok(_) => Ok(true),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => Ok(false),
+            Err(_) => self.connect().map(|_| true),
+        }
+    }
+
     /// `None`: no answer in time.
-    fn exchange(&self, request: &Request, patience: Option<Duration>) -> anyhow::Result<Option<Value>> {
+    fn exchange(
+        &self,
+        request: &Request,
+        patience: Option<Duration>,
+        tell: &mut dyn FnMut(Progress),
+    ) -> anyhow::Result<Option<Value>> {
         let mut stream = self.connect()?;
         stream.set_read_timeout(patience)?;
         stream.set_write_timeout(Some(PATIENCE))?;
         stream.write_all(&request_line(request)?).context("cannot ask the service")?;
-        let mut answer = Vec::new();
-        if let Err(error) = stream.take(MAX_ANSWER).read_to_end(&mut answer) {
-            // What a read timeout is called depends on the system.
-            let late = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
-            return if late { Ok(None) } else { Err(error).context("no answer from the service") };
+        let mut replies = BufReader::new(stream.take(MAX_ANSWER));
+        loop {
+            let mut line = Vec::new();
+            if let Err(error) = replies.read_until(b'\n', &mut line) {
+                // What a read timeout is called depends on the system.
+                let late = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+                return if late { Ok(None) } else { Err(error).context("no answer from the service") };
+            }
+            if line.is_empty() {
+                bail!("the service has hung up; it answers its own user and root only, and nobody while it stops");
+            }
+            match parse_reply(&line).map_err(|error| anyhow!("{}", printable(&error)))? {
+                Reply::Answer(answer) => return Ok(Some(answer)),
+                Reply::Progress(progress) => tell(progress),
+            }
         }
-        if answer.is_empty() {
-            bail!("the service has hung up; it answers its own user and root only, and nobody while it stops");
-        }
-        parse_answer(&answer).map(Some).map_err(|error| anyhow!("{}", printable(&error)))
     }
 
     fn connect(&self) -> anyhow::Result<UnixStream> {

@@ -1,5 +1,6 @@
 //! The command line: what can be asked, and the exit code: 0 done, 1 failed (reason on stderr), 2 usage.
 
+mod check;
 mod check_config;
 mod confirm_deletes;
 mod control;
@@ -10,7 +11,9 @@ mod oauth;
 mod pause;
 mod poll;
 mod serve;
+mod stats;
 mod status;
+mod upkeep;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -89,6 +92,18 @@ enum Command {
         Examples:\n  tributary confirm-deletes alice/isp\n  tributary confirm-deletes alice/isp --yes"
     )]
     ConfirmDeletes(confirm_deletes::Flags),
+    /// Check every invariant of the store and the octets of every message
+    #[command(
+        after_help = "Names what is wrong in plain words; exit code 1 when there is anything. The service may run meanwhile.\n\n\
+        Examples:\n  tributary check\n  tributary check --repair"
+    )]
+    Check(check::Flags),
+    /// Show what takes how much room, by user and mailbox
+    #[command(
+        after_help = "LOGICAL counts every copy, DEDUPLICATED identical messages once; STORED is what these take compressed; INDEX \
+        is everything else.\n\nExamples:\n  tributary stats\n  tributary stats --json"
+    )]
+    Stats(stats::Flags),
     /// Log in to the provider of an upstream account that uses OAuth 2.0
     #[command(
         after_help = "Shows an address, and a code to type there, or waits for the browser (`flow: browser`). A service that is \
@@ -125,6 +140,8 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Pause(flags) => pause::pause(&config_file(cli.config)?, flags),
         Command::Resume(flags) => pause::resume(&config_file(cli.config)?, flags),
         Command::ConfirmDeletes(flags) => confirm_deletes::run(&config_file(cli.config)?, flags),
+        Command::Check(flags) => check::run(&config_file(cli.config)?, &flags),
+        Command::Stats(flags) => stats::run(&config_file(cli.config)?, &flags),
         Command::Oauth { account } => oauth::run(&config_file(cli.config)?, &account),
     }
 }

@@ -9,10 +9,11 @@ use super::codec::parse::SyntaxError;
 use super::command::{
     any, append, auth, copy_move, enable, expunge, fetch, idle, list, mailbox, search, select, status, store,
 };
-use super::conn::Conn;
+use super::conn::{Conn, Output};
 use super::error::{CommandError, CommandResult, Condition, Done, Failure};
 use super::session::{Session, State};
 use super::spec::{Allowed, Spec, spec};
+use crate::mail::ModSeq;
 
 /// What the connection does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +44,9 @@ pub(super) async fn execute(session: &mut Session, conn: &mut Conn, tagged: Tagg
     };
     if !matches!(result, Err(CommandError::Io(_) | CommandError::Bye(_))) && flow == Flow::Continue {
         result = updates(session, conn, facts).await.and(result);
+        if !matches!(result, Err(CommandError::Io(_) | CommandError::Bye(_))) {
+            mod_seq(session, &mut conn.output, &mut result);
+        }
     }
     let (condition, flow) = match result {
         Ok(done) => {
@@ -157,6 +161,18 @@ async fn updates(session: &mut Session, conn: &mut Conn, facts: Spec) -> Result<
     match session.selected() {
         Some(mut cx) => cx.announce(&mut conn.output, facts.may_expunge).await,
         None => Ok(()),
+    }
+}
+
+/// HIGHESTMODSEQ where the client must have it: as the code of the tagged response, or on a line of its own. After the
+/// updates, so that it covers nothing that the client has not been told (IMAP-RULES 21).
+fn mod_seq(session: &mut Session, out: &mut Output, result: &mut CommandResult) {
+    let Some(mut cx) = session.selected() else { return };
+    let tagged = result.as_mut().ok().filter(|done| done.mod_seq);
+    let Some(ModSeq(highest)) = cx.mod_seq_due(tagged.is_some()) else { return };
+    match tagged {
+        Some(done) => done.code = Some(format!("HIGHESTMODSEQ {highest}")),
+        None => out.line(format!("* OK [HIGHESTMODSEQ {highest}] Highest mod-sequence")),
     }
 }
 

@@ -26,6 +26,9 @@ pub(in crate::imap) struct Done {
     pub(in crate::imap) code: Option<String>,
     /// Text after it; the dispatcher has a default.
     pub(in crate::imap) text: Option<&'static str>,
+    /// The code is HIGHESTMODSEQ, for those who use it (RFC 7162 sections 3.2.7 and 3.2.9). The dispatcher fills it in,
+    /// when all that it covers has been told.
+    pub(in crate::imap) mod_seq: bool,
 }
 
 pub(in crate::imap) type CommandResult = Result<Done, CommandError>;
@@ -36,11 +39,15 @@ impl Done {
     }
 
     pub(in crate::imap) fn code(code: String) -> CommandResult {
-        Ok(Self { code: Some(code), text: None })
+        Ok(Self { code: Some(code), ..Self::default() })
     }
 
     pub(in crate::imap) fn text(text: &'static str) -> CommandResult {
-        Ok(Self { code: None, text: Some(text) })
+        Ok(Self { text: Some(text), ..Self::default() })
+    }
+
+    pub(in crate::imap) fn mod_seq() -> CommandResult {
+        Ok(Self { mod_seq: true, ..Self::default() })
     }
 }
 

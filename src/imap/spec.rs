@@ -23,7 +23,7 @@ pub(super) struct Spec {
     pub(super) name: &'static str,
     pub(super) allowed: Allowed,
     /// Whether EXPUNGE may be sent before its tagged response. RFC 9051 section 7.5.1: never while answering
-    /// FETCH, STORE or SEARCH; the UID forms may.
+    /// FETCH, STORE or SEARCH; the UID forms may, but for a search with sequence numbers (RFC 7162 section 3.2.10.2).
     pub(super) may_expunge: bool,
 }
 
@@ -80,12 +80,18 @@ const fn authenticated(name: &'static str) -> Spec {
     Spec { name, allowed: Allowed::Authenticated, may_expunge: true }
 }
 
+/// What is expunged while the mailbox is described is told by the next command: clients take in the description when it
+/// is complete.
+const fn selecting(name: &'static str) -> Spec {
+    Spec { name, allowed: Allowed::Authenticated, may_expunge: false }
+}
+
 const fn selected(name: &'static str, may_expunge: bool) -> Spec {
     Spec { name, allowed: Allowed::Selected, may_expunge }
 }
 
 /// The facts about `command`.
-pub(super) const fn spec(command: &Command) -> Spec {
+pub(super) fn spec(command: &Command) -> Spec {
     match command {
         Command::Capability => any("capability"),
         Command::Noop => any("noop"),
@@ -95,8 +101,8 @@ pub(super) const fn spec(command: &Command) -> Spec {
         Command::Authenticate { .. } => before_login("authenticate"),
         Command::Login { .. } => before_login("login"),
         Command::Enable(_) => authenticated("enable"),
-        Command::Select(_) => authenticated("select"),
-        Command::Examine(_) => authenticated("examine"),
+        Command::Select(_) => selecting("select"),
+        Command::Examine(_) => selecting("examine"),
         Command::Create(..) => authenticated("create"),
         Command::Delete(_) => authenticated("delete"),
         Command::Rename(..) => authenticated("rename"),
@@ -113,7 +119,8 @@ pub(super) const fn spec(command: &Command) -> Spec {
         Command::Unselect => selected("unselect", false),
         Command::Expunge(None) => selected("expunge", true),
         Command::Expunge(Some(_)) => selected("uid_expunge", true),
-        Command::Search(a) => selected(if a.uid { "uid_search" } else { "search" }, a.uid),
+        Command::Search(a) if a.uid => selected("uid_search", !a.key.uses_numbers()),
+        Command::Search(_) => selected("search", false),
         Command::Fetch(a) => selected(if a.uid { "uid_fetch" } else { "fetch" }, a.uid),
         Command::Store(a) => selected(if a.uid { "uid_store" } else { "store" }, a.uid),
         Command::Copy(a) => selected(if a.uid { "uid_copy" } else { "copy" }, true),

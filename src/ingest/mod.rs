@@ -12,14 +12,13 @@ use crate::store;
 
 use line_ends::LineEnds;
 
-/// One message being received, streamed to the store with bounded memory: bare LF made CRLF (I7), scanned, its search text
-/// extracted, everything rendered that FETCH will need. Dropped without `finish`: nothing is stored.
+/// One message being received, streamed to the store with bounded memory: bare LF made CRLF (I7), scanned, everything
+/// rendered that FETCH will need. Dropped without `finish`: nothing is stored.
 pub struct Intake {
     writer: store::BodyWriter,
     scanner: Scanner,
     line_ends: LineEnds,
     octets: Vec<u8>,
-    text: Vec<u8>,
 }
 
 /// A message ready to be appended or delivered.
@@ -40,10 +39,9 @@ impl Intake {
     pub async fn begin(store: &store::Store) -> store::Result<Self> {
         Ok(Self {
             writer: store.body_writer().await?,
-            scanner: Scanner::new(Limits::default()),
+            scanner: Scanner::without_text(Limits::default()),
             line_ends: LineEnds::default(),
             octets: Vec::new(),
-            text: Vec::new(),
         })
     }
 
@@ -52,27 +50,45 @@ impl Intake {
         for piece in data.chunks(PIECE) {
             self.octets.clear();
             self.line_ends.convert(piece, &mut self.octets);
-            self.scanner.feed(&self.octets, &mut self.text);
+            self.scanner.feed(&self.octets, &mut Vec::new());
             self.writer.write(&self.octets).await?;
-            if self.text.len() >= PIECE {
-                self.writer.write_text(&self.text).await?;
-                self.text.clear();
-            }
         }
         Ok(())
     }
 
     /// The end of the message. Completes once its bytes are durable.
-    pub async fn finish(mut self) -> store::Result<Prepared> {
-        let structure = self.scanner.finish(&mut self.text);
-        if !self.text.is_empty() {
-            self.writer.write_text(&self.text).await?;
-        }
+    pub async fn finish(self) -> store::Result<Prepared> {
+        let structure = self.scanner.finish(&mut Vec::new());
         let received = structure.received.map(|(unix, offset_minutes)| InternalDate { unix, offset_minutes });
         let header_hash = crate::mime::header_hash(&structure.header);
         let has_message_id = structure.envelope.message_id.is_some();
         let body = self.writer.finish(record::of(structure)).await?;
         Ok(Prepared { body, header_hash, has_message_id, received })
+    }
+}
+
+/// The record of a message that is stored, derived from its octets once more.
+pub struct Derivation(Scanner);
+
+impl Default for Derivation {
+    fn default() -> Self {
+        Self(Scanner::without_text(Limits::default()))
+    }
+}
+
+impl std::fmt::Debug for Derivation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Derivation").finish_non_exhaustive()
+    }
+}
+
+impl store::Derive for Derivation {
+    fn feed(&mut self, octets: &[u8]) {
+        self.0.feed(octets, &mut Vec::new());
+    }
+
+    fn finish(self: Box<Self>) -> store::Record {
+        record::of(self.0.finish(&mut Vec::new()))
     }
 }
 

@@ -9,19 +9,14 @@ pub(super) fn of(structure: Structure) -> Record {
     let mut record = Record {
         parts: PartTable::of(&structure.root).as_bytes().to_vec(),
         sent_day: structure.sent_day,
+        text_end: structure.text_end(),
         ..Record::default()
     };
     write::envelope(&mut record.envelope, &structure.envelope);
     write::body_structure(&mut record.body, &structure.root, false);
     write::body_structure(&mut record.body_structure, &structure.root, true);
-    if structure.header.len() <= MAX_HEADER {
-        record.header = structure.header;
-    }
     record
 }
-
-/// A longer header block is not kept apart: it is read from the message.
-const MAX_HEADER: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -45,17 +40,20 @@ mod tests {
         assert_eq!(record.body, body);
         assert!(record.body_structure.starts_with(&body[..body.len() - 1]));
         assert_eq!(record.sent_day, Some(1));
-        assert!(record.header.ends_with(b"\r\n\r\n"));
+        assert_eq!(record.text_end, 56);
         assert!(!record.parts.is_empty());
     }
 
     #[test]
-    fn header_at_the_limit_and_past_it() {
-        let mut message = b"X: ".to_vec();
-        message.resize(MAX_HEADER - 4, b'x');
-        message.extend_from_slice(b"\r\n\r\n");
-        assert_eq!(record(&message).header, message);
-        message.insert(3, b'x');
-        assert_eq!(record(&message).header, b"");
+    fn text_ends_with_the_last_text_or_header() {
+        let message =
+            |rest: &str| format!("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nHi\r\n--b\r\n{rest}");
+        let end = |message: &str| record(message.as_bytes()).text_end as usize;
+        let attachment = "Content-Type: image/png\r\n\r\n";
+        assert_eq!(end(&message(&format!("{attachment}xx\r\n--b--\r\n"))), message(attachment).len());
+        let text_last = format!("{attachment}xx\r\n--b\r\nContent-Type: text/html\r\n\r\nx\r\n");
+        assert_eq!(end(&message(&format!("{text_last}--b--\r\n"))), message(&text_last).len());
+        let inner = "Content-Type: message/rfc822\r\n\r\nContent-Type: message/delivery-status\r\n\r\nx\r\n";
+        assert_eq!(end(&message(&format!("{inner}--b--\r\n"))), message(inner).len());
     }
 }

@@ -39,11 +39,11 @@ async fn stored(store: &Store, body: BodyId) -> (Vec<u8>, Record, Vec<u8>) {
             while !cursor.is_done() {
                 reader.read_body(&mut cursor, &mut bytes, 1 << 20)?;
             }
-            reader.text(body, &mut |piece| {
-                text.extend_from_slice(piece);
-                true
-            })?;
-            Ok((bytes, reader.record(body)?.expect("a record").to_owned(), text))
+            let record = reader.record(body)?.expect("a record").to_owned();
+            let mut scanner = Scanner::new(Limits::default());
+            scanner.feed(&bytes[..bytes.len().min(record.text_end as usize)], &mut text);
+            scanner.finish(&mut text);
+            Ok((bytes, record, text))
         })
         .await
         .expect("is read")
@@ -57,10 +57,9 @@ async fn everything_that_fetch_needs() {
     let (bytes, record, text) = stored(&store, body).await;
     let wanted = String::from_utf8_lossy(message).replace('\n', "\r\n").into_bytes();
     assert_eq!(bytes, wanted);
-    assert_eq!(record.header, &wanted[..wanted.len() - 6]);
     assert_eq!(text, b"body\r\n\n");
     assert_eq!(record.sent_day, Some(0));
-    assert_eq!(hash, crate::mime::header_hash(&record.header));
+    assert_eq!(hash, crate::mime::header_hash(&wanted[..wanted.len() - 6]));
     assert!(record.envelope.starts_with(b"(\"1 Jan 1970 00:00:00 +0000\" \"=?utf-8?q?=C3=89?=\" NIL"));
     store.close().await.expect("closes");
 }

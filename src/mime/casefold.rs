@@ -5,6 +5,8 @@
 //! what the titlecase mapping of i;unicode-casemap (RFC 5051 section 2) brings together, and beyond it sharp s with `ss`. As
 //! there, a base letter finds its accented forms, because the accent follows it as a character of its own.
 
+use std::sync::LazyLock;
+
 use unicode_normalization::char::decompose_compatible;
 
 /// The case folding of SEARCH: what both the search text and the search string go through.
@@ -26,10 +28,54 @@ pub(super) fn fold_into(text: &str, out: &mut String) {
             added.make_ascii_lowercase();
         }
         let mut chars = after.chars();
-        if let Some(c) = chars.next() {
-            decompose_compatible(c, |d| out.extend(d.to_uppercase().flat_map(char::to_lowercase)));
+        while let Some(c) = chars.next() {
+            FOLDED.fold(c, out);
+            if chars.as_str().starts_with(|next: char| next.is_ascii()) {
+                break;
+            }
         }
         rest = chars.as_str();
+    }
+}
+
+/// Folds a character.
+fn fold_char(c: char, out: &mut String) {
+    decompose_compatible(c, |d| out.extend(d.to_uppercase().flat_map(char::to_lowercase)));
+}
+
+/// The characters of most scripts but the East Asian ideographs, folded once.
+static FOLDED: LazyLock<Table> = LazyLock::new(Table::new);
+
+struct Table {
+    text: String,
+    /// Where in `text` each character ends.
+    ends: Vec<u32>,
+}
+
+impl Table {
+    const SIZE: u32 = 0x3100;
+
+    fn new() -> Self {
+        let mut table = Self { text: String::new(), ends: Vec::new() };
+        for c in (0..Self::SIZE).filter_map(char::from_u32) {
+            fold_char(c, &mut table.text);
+            table.ends.push(u32::try_from(table.text.len()).unwrap_or(u32::MAX));
+        }
+        table
+    }
+
+    fn fold(&self, c: char, out: &mut String) {
+        // Unified ideographs: they have no case and are not decomposed.
+        if ('\u{4e00}'..='\u{9fff}').contains(&c) {
+            return out.push(c);
+        }
+        let index = c as usize;
+        let end = self.ends.get(index);
+        let start = index.checked_sub(1).map_or(Some(&0), |before| self.ends.get(before));
+        match start.zip(end).and_then(|(start, end)| self.text.get(*start as usize..*end as usize)) {
+            Some(folded) => out.push_str(folded),
+            None => fold_char(c, out),
+        }
     }
 }
 
@@ -51,6 +97,16 @@ mod tests {
         ];
         for (from, to) in cases {
             assert_eq!(fold(from), to);
+        }
+    }
+
+    #[test]
+    fn every_character_is_folded_as_without_the_table() {
+        for c in (0..=u32::from(char::MAX)).filter_map(char::from_u32) {
+            let (mut fast, mut slow) = (String::new(), String::new());
+            FOLDED.fold(c, &mut fast);
+            fold_char(c, &mut slow);
+            assert_eq!(fast, slow, "{c:?}");
         }
     }
 

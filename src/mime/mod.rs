@@ -71,6 +71,24 @@ pub struct Structure {
     pub received: Option<(i64, i16)>,
 }
 
+impl Structure {
+    /// The search text is made of the octets before this one: nothing after it is text or a header block.
+    pub fn text_end(&self) -> u64 {
+        let (mut end, mut next) = (0, vec![&self.root]);
+        while let Some(part) = next.pop() {
+            let is_text = matches!(part.body, Body::Leaf) && text::is_text(&part.media_type);
+            // With the line end that belongs to a boundary after it.
+            end = end.max(if is_text { part.body_span.end.saturating_add(2) } else { part.header_span.end });
+            match &part.body {
+                Body::Leaf => {}
+                Body::Multipart(children) => next.extend(children),
+                Body::Message(_, inner) => next.push(inner),
+            }
+        }
+        end
+    }
+}
+
 /// One address structure of the ENVELOPE; groups as RFC 9051 describes (host `None` starts or ends one).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Address {

@@ -36,6 +36,7 @@ pub struct Scanner {
     /// Search text of the header blocks of parts and inner messages.
     inner_headers: String,
     sink: Option<TextSink>,
+    wants_text: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +88,13 @@ impl Scanner {
             top_header: Vec::new(),
             inner_headers: String::new(),
             sink: None,
+            wants_text: true,
         }
+    }
+
+    /// The same for one that wants no search text.
+    pub fn without_text(limits: Limits) -> Self {
+        Self { wants_text: false, ..Self::new(limits) }
     }
 
     /// Reads a piece. `text` receives decoded, case-folded UTF-8 for SEARCH: of the parts that are text (text/*, and
@@ -306,7 +313,7 @@ impl Scanner {
                 if index == 0 {
                     node.content.make_plain();
                 }
-                self.sink = TextSink::of(&node.content);
+                self.sink = if self.wants_text { TextSink::of(&node.content) } else { None };
             }
             Kind::Multipart => {
                 if let Some(boundary) = node.content.parameter(b"boundary") {
@@ -324,7 +331,7 @@ impl Scanner {
         }
         if index == 0 {
             self.top_header = header;
-        } else {
+        } else if self.wants_text {
             self.inner_headers.push_str(&header_text(&header));
         }
     }

@@ -6,8 +6,15 @@ use super::charset::Charset;
 use super::content::Content;
 use super::transfer::Transfer;
 
+/// Whether a part of this type is searched: text/* and, for delivery reports and their like, message/*.
+pub(super) fn is_text(media_type: &[u8]) -> bool {
+    media_type.eq_ignore_ascii_case(b"text") || media_type.eq_ignore_ascii_case(b"message")
+}
+
 /// Decodes the content of one part for SEARCH.
 pub(super) struct TextSink {
+    /// Content not yet decoded: it comes line by line, and is decoded by larger pieces.
+    content: Vec<u8>,
     transfer: Transfer,
     charset: Charset,
     octets: Vec<u8>,
@@ -16,12 +23,13 @@ pub(super) struct TextSink {
 }
 
 impl TextSink {
-    /// `None` for what is not text: searched are text/* and, for delivery reports and their like, message/*.
+    /// `None` for what is not text.
     pub(super) fn of(content: &Content) -> Option<Self> {
-        if !content.is_type(b"text") && !content.is_type(b"message") {
+        if !is_text(&content.media_type) {
             return None;
         }
         Some(Self {
+            content: Vec::new(),
             transfer: Transfer::named(&content.encoding),
             charset: Charset::for_label(content.parameter(b"charset").unwrap_or_default()),
             octets: Vec::new(),
@@ -32,13 +40,22 @@ impl TextSink {
 
     pub(super) fn write(&mut self, data: &[u8], out: &mut Vec<u8>) {
         for piece in data.chunks(PIECE) {
-            self.transfer.decode(piece, &mut self.octets);
-            self.give_out(false, out);
+            self.content.extend_from_slice(piece);
+            if self.content.len() >= PIECE {
+                self.decode_content();
+                self.give_out(false, out);
+            }
         }
+    }
+
+    fn decode_content(&mut self) {
+        self.transfer.decode(&self.content, &mut self.octets);
+        self.content.clear();
     }
 
     /// Gives out what was held back, and a line end: no match runs over two parts.
     pub(super) fn finish(mut self, out: &mut Vec<u8>) {
+        self.decode_content();
         self.transfer.finish(&mut self.octets);
         self.give_out(true, out);
         out.push(b'\n');

@@ -1,6 +1,8 @@
 //! Content-Transfer-Encoding (RFC 2045 section 6): decoders that take a body in pieces. Never fail: what is not of the
 //! encoding is passed over (base64) or kept (quoted-printable).
 
+use memchr::memchr2;
+
 /// A decoder, with what it carries from one piece to the next.
 #[derive(Clone, Debug)]
 pub(super) enum Transfer {
@@ -38,8 +40,19 @@ impl Transfer {
                 }
             }
             Self::QuotedPrintable { held } => {
-                for &byte in data {
-                    qp_octet(byte, held, out);
+                let mut rest = data;
+                while !rest.is_empty() {
+                    // Up to an escape or a line end only the white space before it is not plain text.
+                    let special = memchr2(b'=', b'\n', rest).unwrap_or(rest.len());
+                    let (run, _) = rest.split_at(special);
+                    let plain = if held.is_empty() { run.trim_ascii_end().len() } else { 0 };
+                    let (plain, after) = rest.split_at(plain);
+                    out.extend_from_slice(plain);
+                    let (by_octet, after) = after.split_at((special - plain.len() + 1).min(after.len()));
+                    for &byte in by_octet {
+                        qp_octet(byte, held, out);
+                    }
+                    rest = after;
                 }
             }
         }

@@ -5,19 +5,14 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::oneshot;
-use zstd::stream::raw::{Encoder, InBuffer, Operation, OutBuffer};
 
 use super::Store;
+use super::cutter::Cutter;
 use super::error::{Error, Result};
 use super::notify::lock;
-use super::seam::{Piece, Put};
+use super::seam::Put;
 use super::types::Record;
 use crate::mail::BodyId;
-
-/// Longest piece of a body. redb rounds a value's page up to a power of two: with key and page header this is just below.
-pub const PIECE_LEN: usize = 16_284;
-
-const ZSTD_LEVEL: i32 = 1;
 
 /// Pieces gathered before they are sent to the writer: small messages need one request in all.
 const PIECES_TO_SEND: usize = 16;
@@ -32,8 +27,6 @@ pub struct BodyRow {
     pub size: u64,
     /// Pieces of its stream.
     pub chunks: u32,
-    /// Pieces of its text's stream.
-    pub text_chunks: u32,
     /// Message rows that have it.
     pub references: u32,
     /// BLAKE3 of the octets.
@@ -103,6 +96,12 @@ impl Bodies {
         bodies.iter().for_each(|body| self.discard_unless_placed(*body));
     }
 
+    /// No id below this is given out any more.
+    pub(super) fn raise(&self, least: u64) {
+        let mut state = lock(&self.0);
+        state.next = state.next.max(least);
+    }
+
     /// Ids that no transaction has taken over yet.
     pub(super) fn unplaced(&self) -> Unplaced {
         let state = lock(&self.0);
@@ -142,66 +141,6 @@ impl Drop for Claim {
     }
 }
 
-/// One zstd stream being cut into pieces.
-struct Cutter {
-    encoder: Encoder<'static>,
-    current: Vec<u8>,
-    full: Vec<Piece>,
-    next: u32,
-}
-
-impl Cutter {
-    fn new() -> Result<Self> {
-        Ok(Self { encoder: Encoder::new(ZSTD_LEVEL)?, current: Vec::new(), full: Vec::new(), next: 0 })
-    }
-
-    fn write(&mut self, data: &[u8]) -> Result<()> {
-        let mut input = InBuffer::around(data);
-        while input.pos() < data.len() {
-            self.step(|encoder, output| encoder.run(&mut input, output).map(drop))?;
-        }
-        Ok(())
-    }
-
-    fn finish(&mut self) -> Result<()> {
-        let mut rest = 1;
-        while rest > 0 {
-            self.step(|encoder, output| {
-                rest = encoder.finish(output, true)?;
-                Ok(())
-            })?;
-        }
-        if !self.current.is_empty() {
-            self.cut();
-        }
-        Ok(())
-    }
-
-    fn step(
-        &mut self,
-        run: impl FnOnce(&mut Encoder<'static>, &mut OutBuffer<'_, Vec<u8>>) -> std::io::Result<()>,
-    ) -> Result<()> {
-        if self.current.capacity() == 0 {
-            self.current.reserve_exact(PIECE_LEN);
-        }
-        let filled = self.current.len();
-        {
-            let mut output = OutBuffer::around_pos(&mut self.current, filled);
-            run(&mut self.encoder, &mut output)?;
-        }
-        if self.current.len() >= PIECE_LEN {
-            self.cut();
-        }
-        Ok(())
-    }
-
-    fn cut(&mut self) {
-        let bytes = std::mem::take(&mut self.current);
-        self.full.push(Piece { n: self.next, bytes });
-        self.next += 1;
-    }
-}
-
 /// A message body being written: streamed, compressed and hashed with bounded memory. Dropped without `finish`:
 /// what was written is discarded.
 pub struct BodyWriter {
@@ -209,8 +148,6 @@ pub struct BodyWriter {
     /// Keeps the writer thread alive.
     store: Store,
     message: Cutter,
-    /// Made when there is any text.
-    text: Option<Cutter>,
     hasher: blake3::Hasher,
     size: u64,
 }
@@ -225,7 +162,7 @@ impl BodyWriter {
     pub(super) fn new(store: Store) -> Result<Self> {
         let bodies = &store.0.shared.bodies;
         let claim = Claim { bodies: Arc::clone(bodies), id: bodies.begin() };
-        Ok(Self { claim, store, message: Cutter::new()?, text: None, hasher: blake3::Hasher::new(), size: 0 })
+        Ok(Self { claim, store, message: Cutter::new(), hasher: blake3::Hasher::new(), size: 0 })
     }
 
     /// Adds octets of the message.
@@ -239,36 +176,16 @@ impl BodyWriter {
         Ok(())
     }
 
-    /// Adds decoded, case-folded text for SEARCH (UTF-8).
-    pub async fn write_text(&mut self, text: &[u8]) -> Result<()> {
-        if text.is_empty() {
-            return Ok(());
-        }
-        if self.text.is_none() {
-            self.text = Some(Cutter::new()?);
-        }
-        for part in text.chunks(MAX_WRITE) {
-            if let Some(cutter) = &mut self.text {
-                cutter.write(part)?;
-            }
-            self.send_when_due().await?;
-        }
-        Ok(())
-    }
-
     /// Completes once every piece is durable in blobs.redb.
     pub async fn finish(mut self, record: Record) -> Result<PreparedBody> {
+        let record = record.encode()?;
         self.message.finish()?;
-        if let Some(text) = &mut self.text {
-            text.finish()?;
-        }
         let (done, durable) = oneshot::channel();
         self.send(Some(done)).await?;
         durable.await.map_err(|_| Error::Closed)??;
         let row = BodyRow {
             size: self.size,
             chunks: self.message.next,
-            text_chunks: self.text.map_or(0, |text| text.next),
             references: 0,
             hash: *self.hasher.finalize().as_bytes(),
         };
@@ -276,18 +193,12 @@ impl BodyWriter {
     }
 
     async fn send_when_due(&mut self) -> Result<()> {
-        let waiting = self.message.full.len() + self.text.as_ref().map_or(0, |text| text.full.len());
-        if waiting >= PIECES_TO_SEND { self.send(None).await } else { Ok(()) }
+        if self.message.full.len() >= PIECES_TO_SEND { self.send(None).await } else { Ok(()) }
     }
 
     async fn send(&mut self, done: Option<oneshot::Sender<Result<()>>>) -> Result<()> {
-        let put = Put {
-            body: self.claim.id,
-            message: std::mem::take(&mut self.message.full),
-            text: self.text.as_mut().map(|text| std::mem::take(&mut text.full)).unwrap_or_default(),
-            done,
-        };
-        self.store.0.bodies.put(put).await
+        let pieces = std::mem::take(&mut self.message.full);
+        self.store.0.bodies.put(Put { body: self.claim.id, pieces, done }).await
     }
 }
 
@@ -296,7 +207,8 @@ impl BodyWriter {
 pub struct PreparedBody {
     claim: Claim,
     pub(super) row: BodyRow,
-    pub(super) record: Record,
+    /// Encoded.
+    pub(super) record: Vec<u8>,
 }
 
 impl PreparedBody {

@@ -20,6 +20,15 @@ impl<'a> Input<'a> {
         Ok(input)
     }
 
+    /// A row of which there are two versions: which one it is.
+    pub(super) fn of_two(what: &'static str, bytes: &'a [u8]) -> Result<(u8, Self)> {
+        let mut input = Self { what, rest: bytes };
+        match input.u8()? {
+            version @ (1 | 2) => Ok((version, input)),
+            _ => Err(input.damaged()),
+        }
+    }
+
     pub(super) fn damaged(&self) -> Error {
         Error::Damaged(format!("a {} row cannot be read", self.what))
     }

@@ -14,7 +14,7 @@ use super::Shared;
 use super::clock::unix_now;
 use super::contain::contained;
 use super::error::{Error, Result};
-use super::seam::{BodyStore, MetaStore, operation};
+use super::seam::{BodyStore, MetaStore, MetaTxn, operation};
 use crate::mail::BodyId;
 
 /// Longest time between two passes.
@@ -24,6 +24,12 @@ const MIN_INTERVAL: Duration = Duration::from_secs(1);
 /// What one transaction removes: little enough that no message waits long behind it.
 const MAX_BODIES: usize = 256;
 const MAX_PIECES: u64 = 2_000;
+
+/// Rows of a mailbox's expunge log: each is an EXPUNGE or MOVE, so that a client finds exactly what it missed of so many.
+const MAX_LOG_ROWS: usize = 10_000;
+
+/// How many of the oldest rows become one in a transaction.
+const MERGED_LOG_ROWS: usize = 1_000;
 
 /// What the thread is told.
 pub(super) enum Wake {
@@ -70,6 +76,24 @@ impl Collector {
     }
 
     fn pass(&self) -> Result<usize> {
+        self.merge_expunge_logs()?;
+        self.collect_bodies()
+    }
+
+    /// Keeps the expunge log of each mailbox at no more than [`MAX_LOG_ROWS`] rows.
+    fn merge_expunge_logs(&self) -> Result<()> {
+        loop {
+            let long = self.meta.read()?.long_expunge_logs(MAX_LOG_ROWS)?;
+            if long.is_empty() {
+                return Ok(());
+            }
+            for mailbox in long {
+                self.run_in_meta(move |txn| txn.merge_expunged(mailbox, MERGED_LOG_ROWS))?;
+            }
+        }
+    }
+
+    fn collect_bodies(&self) -> Result<usize> {
         let discarded = self.shared.bodies.discarded();
         let mut removed = match self.discard(&discarded) {
             Ok(removed) => removed,
@@ -114,7 +138,11 @@ impl Collector {
     }
 
     fn forget(&self, bodies: Vec<BodyId>) -> Result<()> {
-        let (operation, done) = operation(move |txn| txn.forget_bodies(&bodies));
+        self.run_in_meta(move |txn| txn.forget_bodies(&bodies))
+    }
+
+    fn run_in_meta(&self, run: impl FnMut(&mut dyn MetaTxn) -> Result<()> + Send + 'static) -> Result<()> {
+        let (operation, done) = operation(run);
         self.meta.queue_blocking(operation)?;
         done.blocking_recv().map_err(|_| Error::Closed)?
     }

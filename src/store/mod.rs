@@ -4,35 +4,47 @@
 //! commits, publishes the new mailbox versions, and only then answers the callers (I1, I2, I6). Where rows and octets are
 //! kept is the back-end's affair (`seam`): two redb files (`redb`), or memory for tests (`memory`).
 
+mod base64;
 mod body;
+mod check;
 mod clock;
+mod codec;
 mod contain;
+mod cutter;
 mod decode;
 mod error;
 mod gc;
 mod ledger;
 mod metrics;
 mod notify;
+mod progress;
 mod reader;
 mod record;
 mod redb;
+mod repair;
 mod seam;
 mod snapshot;
+mod stats;
 mod types;
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-pub use body::{BodyRow, BodyWriter, PIECE_LEN, PreparedBody, Unplaced};
+pub use body::{BodyRow, BodyWriter, PreparedBody, Unplaced};
+pub use check::{Derive, Deriving, Fix, Problem};
+pub use cutter::PIECE_LENS;
 pub use error::{Error, Result};
 pub use ledger::{content_key, half, header_key};
 pub use metrics::Metrics;
 pub use notify::MailboxWatch;
+pub use progress::{Progress, Tell};
 pub use reader::{BodyCursor, Reader, RecordRef};
-pub use seam::{Answer, BodyRead, BodyStore, MetaRead, MetaStore, MetaTxn, Octets, Operation, Piece, Put, Stream};
+pub use seam::{Answer, BodyRead, BodyStore, MetaRead, MetaStore, MetaTxn, Octets, Operation, Piece, Put};
 pub use snapshot::{Block, Delta, Snapshot};
+pub use stats::{MailboxStats, Stats, TableStats, Usage, UserStats};
 pub use types::{
     Appended, Copied, Counts, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, LedgerRow, LedgerState,
     Mailbox, NewMessage, PollState, Record, Settings, Sizes, Trouble,
@@ -100,6 +112,11 @@ impl Store {
         let shared = Arc::new(Shared::new(files.next_body)?);
         let (meta, bodies) = files.start(&shared)?;
         Self::start(shared, Arc::new(meta), Arc::new(bodies), settings.gc_grace)
+    }
+
+    /// Whether a store, or a part of one, is in the directory.
+    pub fn exists(data_dir: &Path) -> bool {
+        self::redb::exist(data_dir)
     }
 
     fn start(
@@ -345,43 +362,29 @@ impl Store {
         .await
     }
 
-    /// Checks every invariant that can be checked from the files without reading all octets; one line a violation.
-    /// Blocking.
-    pub fn check(&self) -> Result<Vec<String>> {
-        let unplaced = self.0.shared.bodies.unplaced();
-        contained(|| {
-            let reader = Reader::begin(&self.0)?;
-            reader.meta.check(reader.bodies()?, &unplaced)
-        })
+    /// What takes how much room, by user and mailbox. Blocking; reads every row and piece.
+    pub fn stats(&self, tell: Tell<'_>) -> Result<Stats> {
+        contained(|| self.add_up(tell))
     }
 
-    /// Reads every body and compares its BLAKE3; one line a violation. Blocking, and as slow as the disk.
-    pub fn check_octets(&self) -> Result<Vec<String>> {
-        contained(|| self.read_all_octets())
-    }
-
-    fn read_all_octets(&self) -> Result<Vec<String>> {
+    fn add_up(&self, tell: Tell<'_>) -> Result<Stats> {
         let reader = Reader::begin(&self.0)?;
-        let (mut problems, mut octets) = (Vec::new(), Vec::new());
-        reader.meta.bodies(&mut |body, _| {
-            let mut cursor = BodyCursor::new(body, 0..u64::MAX);
-            while !cursor.is_done() {
-                octets.clear();
-                match contained(|| reader.read_body(&mut cursor, &mut octets, 1 << 20)) {
-                    Ok(true) => {}
-                    Ok(false) => {
-                        problems.push(format!("body {} has no octets", body.0));
-                        break;
-                    }
-                    Err(e) => {
-                        problems.push(e.to_string());
-                        break;
-                    }
-                }
-            }
-            Ok(())
-        })?;
-        Ok(problems)
+        let mut stats = reader.meta.stats(reader.bodies()?, tell)?;
+        drop(reader);
+        self.0.meta.tables(&mut stats.tables)?;
+        self.0.bodies.tables(&mut stats.tables)?;
+        (stats.meta_file, stats.blobs_file) = (self.0.meta.size()?, self.0.bodies.size()?);
+        Ok(stats)
+    }
+
+    /// What [`Self::examine`] finds, one line each. Blocking.
+    pub fn check(&self) -> Result<Vec<String>> {
+        Ok(self.examine()?.iter().map(ToString::to_string).collect())
+    }
+
+    /// What [`Self::examine_octets`] finds, one line each. Blocking, and as slow as the disk.
+    pub fn check_octets(&self) -> Result<Vec<String>> {
+        Ok(self.examine_octets(&|_| {})?.iter().map(ToString::to_string).collect())
     }
 }
 

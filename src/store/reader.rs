@@ -2,16 +2,19 @@
 //!
 //! A reader never crosses an await: a read transaction that stays open keeps every page freed meanwhile from reuse.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::ops::Range;
 use std::sync::Arc;
 
 use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
 
 use super::Inner;
+use super::base64::Restorer;
+use super::codec::{self, Unpacker};
+use super::cutter::{PLAIN_ZSTD, SHORTENED};
 use super::error::{Error, Result};
 use super::record::RecordLayout;
-use super::seam::{BodyRead, BodyStore, MetaRead, Octets, Stream};
+use super::seam::{BodyRead, BodyStore, MetaRead};
 use super::types::Record;
 use crate::mail::BodyId;
 
@@ -24,6 +27,8 @@ pub struct Reader {
     /// Begun on first use: after `meta`, so that every body which `meta` names is there.
     bodies: OnceCell<Box<dyn BodyRead>>,
     store: Arc<dyn BodyStore>,
+    /// Made on first use.
+    unpacker: RefCell<Option<Unpacker>>,
 }
 
 impl std::fmt::Debug for Reader {
@@ -34,13 +39,19 @@ impl std::fmt::Debug for Reader {
 
 impl Reader {
     pub(super) fn begin(inner: &Inner) -> Result<Self> {
-        Ok(Self { meta: inner.meta.read()?, bodies: OnceCell::new(), store: Arc::clone(&inner.bodies) })
+        let unpacker = RefCell::new(None);
+        Ok(Self { meta: inner.meta.read()?, bodies: OnceCell::new(), store: Arc::clone(&inner.bodies), unpacker })
     }
 
     /// The record of a body; `None` when the body has been collected.
-    pub fn record(&self, body: BodyId) -> Result<Option<RecordRef<'_>>> {
-        let Some(octets) = self.meta.record(body)? else { return Ok(None) };
-        let layout = RecordLayout::decode((*octets).as_ref())?;
+    pub fn record(&self, body: BodyId) -> Result<Option<RecordRef>> {
+        let Some(packed) = self.meta.record(body)? else { return Ok(None) };
+        let mut unpacker = self.unpacker.borrow_mut();
+        let unpacker = match &mut *unpacker {
+            Some(unpacker) => unpacker,
+            none => none.insert(Unpacker::new()?),
+        };
+        let (octets, layout) = RecordLayout::decode((*packed).as_ref(), unpacker)?;
         Ok(Some(RecordRef { octets, layout }))
     }
 
@@ -51,7 +62,7 @@ impl Reader {
             return Ok(true);
         }
         let bodies = self.bodies()?;
-        if cursor.stream.next == 0 && bodies.piece(cursor.stream.body, Stream::Message, 0)?.is_none() {
+        if cursor.stream.next == 0 && !cursor.stream.begin(bodies)? {
             return Ok(false);
         }
         let limit = out.len().saturating_add(max.max(1));
@@ -60,25 +71,6 @@ impl Reader {
         }
         if cursor.is_done() {
             self.verify(cursor)?;
-        }
-        Ok(true)
-    }
-
-    /// The decoded, case-folded text of the message for SEARCH BODY, in pieces; `f` returns false to stop. `false`:
-    /// there is none.
-    pub fn text(&self, body: BodyId, f: &mut dyn FnMut(&[u8]) -> bool) -> Result<bool> {
-        let bodies = self.bodies()?;
-        if bodies.piece(body, Stream::Text, 0)?.is_none() {
-            return Ok(false);
-        }
-        let mut stream = Pieces::new(body, Stream::Text);
-        let mut buffer = Vec::with_capacity(STEP);
-        while !stream.is_ended {
-            buffer.clear();
-            stream.step(bodies, &mut buffer)?;
-            if !buffer.is_empty() && !f(&buffer) {
-                break;
-            }
         }
         Ok(true)
     }
@@ -106,19 +98,19 @@ impl Reader {
     }
 }
 
-/// A record as it lies in the store.
-pub struct RecordRef<'r> {
-    octets: Octets<'r>,
+/// The record of a body.
+pub struct RecordRef {
+    octets: Vec<u8>,
     layout: RecordLayout,
 }
 
-impl std::fmt::Debug for RecordRef<'_> {
+impl std::fmt::Debug for RecordRef {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RecordRef").finish_non_exhaustive()
     }
 }
 
-impl RecordRef<'_> {
+impl RecordRef {
     /// ENVELOPE value, rendered.
     pub fn envelope(&self) -> &[u8] {
         self.string(0)
@@ -134,19 +126,19 @@ impl RecordRef<'_> {
         self.string(2)
     }
 
-    /// The top-level header block with its final blank line; empty when it is longer than 64 KiB.
-    pub fn header(&self) -> &[u8] {
-        self.string(3)
-    }
-
     /// Encoded `mime::PartTable`.
     pub fn parts(&self) -> &[u8] {
-        self.string(4)
+        self.string(3)
     }
 
     /// Date header as days since 1970-01-01 in its own zone.
     pub const fn sent_day(&self) -> Option<i32> {
         self.layout.sent_day
+    }
+
+    /// What SEARCH looks into ends before this octet of the message.
+    pub const fn text_end(&self) -> u64 {
+        self.layout.text_end
     }
 
     /// A copy that outlives the reader.
@@ -155,59 +147,137 @@ impl RecordRef<'_> {
             envelope: self.envelope().to_vec(),
             body: self.body().to_vec(),
             body_structure: self.body_structure().to_vec(),
-            header: self.header().to_vec(),
             parts: self.parts().to_vec(),
             sent_day: self.sent_day(),
+            text_end: self.text_end(),
         }
     }
 
     fn string(&self, index: usize) -> &[u8] {
         let bounds = &self.layout.bounds;
-        bounds.get(index..index + 2).and_then(|b| (*self.octets).as_ref().get(b[0]..b[1])).unwrap_or_default()
+        bounds.get(index..index + 2).and_then(|b| self.octets.get(b[0]..b[1])).unwrap_or_default()
     }
 }
 
-/// A zstd stream being read piece by piece.
+/// The stream of a body being read piece by piece.
 struct Pieces {
     body: BodyId,
-    stream: Stream,
-    /// Made on first use.
-    decoder: Option<Decoder<'static>>,
     /// The piece to be read next.
     next: u32,
     piece: Vec<u8>,
     /// How much of `piece` the decoder has taken.
     taken: usize,
+    format: Option<Format>,
+    is_ended: bool,
+}
+
+/// How the octets are made of the stream.
+enum Format {
+    /// As version 1 wrote it.
+    Plain(Decoder<'static>),
+    Shortened(Box<Shortened>),
+}
+
+struct Shortened {
+    decoder: Decoder<'static>,
+    restorer: Restorer,
+    /// Decompressed octets, and how many of them the restorer has taken.
+    plain: Vec<u8>,
+    taken: usize,
+    /// All is decompressed.
     is_ended: bool,
 }
 
 impl Pieces {
-    const fn new(body: BodyId, stream: Stream) -> Self {
-        Self { body, stream, decoder: None, next: 0, piece: Vec::new(), taken: 0, is_ended: false }
+    const fn new(body: BodyId) -> Self {
+        Self { body, next: 0, piece: Vec::new(), taken: 0, format: None, is_ended: false }
     }
 
-    /// Fills the spare room of `out` once; sets `is_ended` at the end of the stream.
-    fn step(&mut self, bodies: &dyn BodyRead, out: &mut Vec<u8>) -> Result<()> {
-        if self.taken == self.piece.len() {
-            let found = bodies.piece(self.body, self.stream, self.next)?;
-            let bytes = found.ok_or_else(|| Error::Damaged(format!("body {} ends too early", self.body.0)))?;
-            self.piece.clear();
-            self.piece.extend_from_slice((*bytes).as_ref());
-            (self.taken, self.next) = (0, self.next + 1);
-        }
-        let mut input = InBuffer::around(&self.piece);
-        input.set_pos(self.taken);
-        let filled = out.len();
-        let mut output = OutBuffer::around_pos(out, filled);
-        let decoder = match &mut self.decoder {
-            Some(decoder) => decoder,
-            none => none.insert(Decoder::new()?),
-        };
-        let rest = decoder.run(&mut input, &mut output).map_err(|e| Error::Damaged(e.to_string()))?;
-        self.taken = input.pos();
-        self.is_ended = rest == 0;
+    /// Reads the first piece; `false`: the body has been collected.
+    fn begin(&mut self, bodies: &dyn BodyRead) -> Result<bool> {
+        let Some(bytes) = bodies.piece(self.body, 0)? else { return Ok(false) };
+        self.piece.extend_from_slice((*bytes).as_ref());
+        self.next = 1;
+        self.format = Some(match self.piece.first() {
+            Some(&PLAIN_ZSTD) => Format::Plain(Decoder::new()?),
+            Some(&SHORTENED) => {
+                self.taken = 1;
+                let (decoder, restorer) = (codec::decoder()?, Restorer::default());
+                let shortened = Shortened { decoder, restorer, plain: Vec::new(), taken: 0, is_ended: false };
+                Format::Shortened(Box::new(shortened))
+            }
+            _ => return Err(Error::Damaged(format!("body {} is of an unknown format", self.body.0))),
+        });
+        Ok(true)
+    }
+
+    fn next_piece(&mut self, bodies: &dyn BodyRead) -> Result<()> {
+        let found = bodies.piece(self.body, self.next)?;
+        let bytes = found.ok_or_else(|| Error::Damaged(format!("body {} ends too early", self.body.0)))?;
+        self.piece.clear();
+        self.piece.extend_from_slice((*bytes).as_ref());
+        (self.taken, self.next) = (0, self.next + 1);
         Ok(())
     }
+
+    /// Adds octets to `out`, which is to have at most `limit`, and may have none to add yet; sets `is_ended` after the last.
+    fn step(&mut self, bodies: &dyn BodyRead, out: &mut Vec<u8>, limit: usize) -> Result<()> {
+        let wants_input = match &self.format {
+            Some(Format::Shortened(shortened)) => shortened.wants_input(),
+            _ => true,
+        };
+        if wants_input && self.taken == self.piece.len() {
+            self.next_piece(bodies)?;
+        }
+        match &mut self.format {
+            Some(Format::Plain(decoder)) => {
+                self.is_ended = decompress(decoder, &self.piece, &mut self.taken, out)?;
+            }
+            Some(Format::Shortened(shortened)) => {
+                shortened.step(&self.piece, &mut self.taken, out, limit)?;
+                self.is_ended = shortened.has_given_all()?;
+            }
+            None => return Err(Error::Internal("a body was not begun".to_owned())),
+        }
+        Ok(())
+    }
+}
+
+impl Shortened {
+    const fn wants_input(&self) -> bool {
+        self.taken == self.plain.len() && !self.is_ended
+    }
+
+    fn step(&mut self, piece: &[u8], taken: &mut usize, out: &mut Vec<u8>, limit: usize) -> Result<()> {
+        if self.wants_input() {
+            self.plain.clear();
+            self.plain.reserve_exact(STEP);
+            self.taken = 0;
+            self.is_ended = decompress(&mut self.decoder, piece, taken, &mut self.plain)?;
+        }
+        let rest = self.plain.get(self.taken..).unwrap_or_default();
+        self.taken += self.restorer.read(rest, out, limit)?;
+        Ok(())
+    }
+
+    fn has_given_all(&self) -> Result<bool> {
+        if !self.is_ended || self.taken < self.plain.len() || self.restorer.has_more() {
+            return Ok(false);
+        }
+        let damaged = || Error::Damaged("a shortened body ends too early".to_owned());
+        if self.restorer.is_complete() { Ok(true) } else { Err(damaged()) }
+    }
+}
+
+/// Fills the spare room of `out` once from `piece`; `true`: that was all of the stream.
+fn decompress(decoder: &mut Decoder<'static>, piece: &[u8], taken: &mut usize, out: &mut Vec<u8>) -> Result<bool> {
+    let mut input = InBuffer::around(piece);
+    input.set_pos(*taken);
+    let filled = out.len();
+    let rest =
+        decoder.run(&mut input, &mut OutBuffer::around_pos(out, filled)).map_err(|e| Error::Damaged(e.to_string()))?;
+    *taken = input.pos();
+    Ok(rest == 0)
 }
 
 /// Where a partly read body stands, between two reads.
@@ -235,7 +305,7 @@ impl BodyCursor {
     /// Reads octets `range` of the body; its end may lie past the last octet.
     pub fn new(body: BodyId, range: Range<u64>) -> Self {
         let hasher = (range.start == 0).then(Box::default);
-        Self { stream: Pieces::new(body, Stream::Message), range, position: 0, hasher, buffer: Vec::new() }
+        Self { stream: Pieces::new(body), range, position: 0, hasher, buffer: Vec::new() }
     }
 
     /// Goes on to another range of the same body, if it does not lie before what has been read: a client that reads a
@@ -263,7 +333,7 @@ impl BodyCursor {
         } else {
             self.buffer = Vec::with_capacity(size);
         }
-        self.stream.step(bodies, &mut self.buffer)?;
+        self.stream.step(bodies, &mut self.buffer, size)?;
         if let Some(hasher) = &mut self.hasher {
             hasher.update(&self.buffer);
         }

@@ -11,11 +11,14 @@ use std::pin::Pin;
 use tokio::sync::oneshot;
 
 use super::body::{BodyRow, Unplaced};
+use super::check::{Fix, Problem};
 use super::error::{Error, Result};
+use super::progress::Tell;
 use super::snapshot::{Delta, Snapshot};
+use super::stats::{Stats, TableStats};
 use super::types::{
     Appended, Copied, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, LedgerRow, Mailbox, NewMessage,
-    PollState, Trouble,
+    PollState, Record, Trouble,
 };
 use crate::mail::{AccountId, BodyId, MailboxId, MailboxName, ModSeq, SpecialUse, UidSet, UserId};
 
@@ -41,6 +44,11 @@ pub trait MetaStore: Send + Sync {
 
     /// Bytes it takes on disk.
     fn size(&self) -> Result<u64>;
+
+    /// Its tables, if it has any, added to `out`. Blocking.
+    fn tables(&self, _out: &mut Vec<TableStats>) -> Result<()> {
+        Ok(())
+    }
 
     /// Operations that wait.
     #[cfg(test)]
@@ -94,6 +102,19 @@ pub trait MetaTxn {
     /// Forgets dead bodies whose pieces are gone, with their records.
     fn forget_bodies(&mut self, bodies: &[BodyId]) -> Result<()>;
 
+    /// Rebuilds these, of which [`Fix::Record`] and [`Fix::Stray`] are none, from the rows as they are now.
+    fn repair(&mut self, fixes: &[Fix]) -> Result<()>;
+
+    /// Replaces the record of a body that is there.
+    fn set_record(&mut self, body: BodyId, record: &Record) -> Result<()>;
+
+    /// Merges the `rows` oldest rows of the mailbox's expunge log into one, under the highest mod-sequence of them. A client
+    /// that asks for what vanished in between is told of UIDs that it knows are gone (RFC 7162 section 3.2.5 allows that);
+    /// none is kept from it.
+    fn merge_expunged(&mut self, _mailbox: MailboxId, _rows: usize) -> Result<()> {
+        Ok(())
+    }
+
     /// For tests that write rows as no operation would.
     #[cfg(test)]
     fn rows(&mut self, _: super::redb::WriteRows<'_>) -> Result<()> {
@@ -134,6 +155,11 @@ pub trait MetaRead {
     /// more once they have `max_pieces`.
     fn dead(&self, before: i64, max_bodies: usize, max_pieces: u64) -> Result<Vec<BodyId>>;
 
+    /// Mailboxes of which the expunge log has more than `max` rows.
+    fn long_expunge_logs(&self, _max: usize) -> Result<Vec<MailboxId>> {
+        Ok(Vec::new())
+    }
+
     /// The ledger of an account, with where each message is now.
     fn ledger(&self, account: AccountId) -> Result<HashMap<Vec<u8>, LedgerRow>>;
 
@@ -149,11 +175,14 @@ pub trait MetaRead {
     /// Messages in all mailboxes.
     fn messages(&self) -> Result<u64>;
 
-    /// Every invariant that the rows and the numbers of the pieces can show; one line a violation.
-    fn check(&self, bodies: &dyn BodyRead, unplaced: &Unplaced) -> Result<Vec<String>>;
+    /// What takes how much room, but for the files as such.
+    fn stats(&self, bodies: &dyn BodyRead, tell: Tell<'_>) -> Result<Stats>;
+
+    /// Every invariant that the rows and the numbers of the pieces can show.
+    fn check(&self, bodies: &dyn BodyRead, unplaced: &Unplaced) -> Result<Vec<Problem>>;
 }
 
-/// Message bytes, as pieces of zstd streams. Body ids are never reused.
+/// Message bytes, as pieces of compressed streams. Body ids are never reused.
 pub trait BodyStore: Send + Sync {
     /// Stores pieces; completes once there is room for them. They may wait for others of the same body until
     /// [`Put::done`] is asked for.
@@ -168,34 +197,30 @@ pub trait BodyStore: Send + Sync {
     /// Bytes it takes on disk.
     fn size(&self) -> Result<u64>;
 
+    /// Its tables, if it has any, added to `out`. Blocking.
+    fn tables(&self, _out: &mut Vec<TableStats>) -> Result<()> {
+        Ok(())
+    }
+
     /// Completes what is queued and closes. Blocking.
     fn stop(&self) -> Result<()>;
-}
-
-/// Which of a body's streams.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Stream {
-    /// The message.
-    Message,
-    /// The decoded, case-folded text that SEARCH scans.
-    Text,
 }
 
 /// A consistent view of a [`BodyStore`].
 pub trait BodyRead {
     /// Piece `n`, counted from 0.
-    fn piece(&self, body: BodyId, stream: Stream, n: u32) -> Result<Option<Octets<'_>>>;
+    fn piece(&self, body: BodyId, n: u32) -> Result<Option<Octets<'_>>>;
 
-    /// Calls `f` with body and number of every piece, ascending.
-    fn pieces(&self, stream: Stream, f: &mut dyn FnMut(BodyId, u32)) -> Result<()>;
+    /// Calls `f` with body, number and length of every piece, ascending.
+    fn pieces(&self, f: &mut dyn FnMut(BodyId, u32, usize)) -> Result<()>;
 }
 
-/// Piece `n` of a body's stream.
+/// Piece `n` of a body.
 #[derive(Debug)]
 pub struct Piece {
     /// Its number.
     pub n: u32,
-    /// At most [`super::PIECE_LEN`] bytes.
+    /// Of one of [`super::PIECE_LENS`]; the last one may be shorter.
     pub bytes: Vec<u8>,
 }
 
@@ -204,10 +229,8 @@ pub struct Piece {
 pub struct Put {
     /// Of this body.
     pub body: BodyId,
-    /// Of the message.
-    pub message: Vec<Piece>,
-    /// Of its text.
-    pub text: Vec<Piece>,
+    /// In the order of their numbers.
+    pub pieces: Vec<Piece>,
     /// With the last pieces of a body: told when all of them are durable.
     pub done: Option<oneshot::Sender<Result<()>>>,
 }

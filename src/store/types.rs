@@ -242,12 +242,12 @@ pub struct Record {
     pub body: Vec<u8>,
     /// BODYSTRUCTURE value, rendered.
     pub body_structure: Vec<u8>,
-    /// The top-level header block with its final blank line, raw, when not longer than 64 KiB; else empty.
-    pub header: Vec<u8>,
     /// Encoded `mime::PartTable`.
     pub parts: Vec<u8>,
     /// Date header as days since 1970-01-01 in the date's own zone (SENTSINCE etc.), if parsable.
     pub sent_day: Option<i32>,
+    /// What SEARCH looks into, text and the header blocks of parts, ends before this octet of the message.
+    pub text_end: u64,
 }
 
 /// Bytes on disk and messages stored, for the gauges `store_size_bytes{file}` and `store_messages`.

@@ -36,14 +36,14 @@ async fn rule_20_every_change_raises_it_and_no_change_does_not() {
 }
 
 #[tokio::test]
-async fn rule_22_modseq_in_every_fetch_after_enabling() {
+async fn rule_22_uid_and_modseq_in_every_fetch_after_enabling() {
     let server = TestServer::start().await;
     server.fill(1).await;
     let (mut a, mut b) = (server.selected("INBOX").await, server.selected("INBOX").await);
     a.ok("FETCH 1 (MODSEQ)").await;
     b.ok("STORE 1 +FLAGS (\\Seen)").await;
     let line = a.ok("NOOP").await.remove(0);
-    assert!(line.starts_with("* 1 FETCH (FLAGS (\\Seen \\Recent) MODSEQ ("), "{line}");
+    assert!(line.starts_with("* 1 FETCH (UID 1 FLAGS (\\Seen \\Recent) MODSEQ ("), "{line}");
 }
 
 #[tokio::test]
@@ -75,6 +75,21 @@ async fn changedsince_and_search_modseq() {
     assert_eq!(c.ok(&format!("SEARCH MODSEQ {}", now + 1)).await, ["* SEARCH"]);
 }
 
+/// RFC 7162 section 3.1: the first command that enables CONDSTORE while a mailbox is selected tells HIGHESTMODSEQ.
+#[tokio::test]
+async fn enabling_condstore_in_a_selected_mailbox_tells_highestmodseq() {
+    let server = TestServer::start().await;
+    server.fill(1).await;
+    let now = highest(&mut server.login().await, "INBOX").await;
+    for command in ["ENABLE CONDSTORE", "ENABLE QRESYNC", "FETCH 1 (MODSEQ)", "STATUS Sent (HIGHESTMODSEQ)"] {
+        let mut c = server.selected("INBOX").await;
+        let lines = c.ok(command).await;
+        assert_eq!(lines.last().unwrap(), &format!("* OK [HIGHESTMODSEQ {now}] Highest mod-sequence"), "{command}");
+        let again = c.ok(command).await;
+        assert!(!again.iter().any(|line| line.contains("[HIGHESTMODSEQ")), "{command}: {again:?}");
+    }
+}
+
 /// Rule 21: what a client is told never covers an expunge that is held back from it.
 #[tokio::test]
 async fn rule_21_held_back_expunges_hold_the_mod_sequence() {
@@ -97,8 +112,8 @@ async fn unchangedsince_always_tells_the_mod_sequence() {
     server.fill(1).await;
     let mut c = server.selected("INBOX").await;
     let lines = c.ok("STORE 1 (UNCHANGEDSINCE 999) +FLAGS.SILENT (\\Seen)").await;
-    assert!(lines[0].starts_with("* 1 FETCH (MODSEQ ("), "{lines:?}");
-    assert_eq!(c.ok("STORE 1 (UNCHANGEDSINCE 999) +FLAGS.SILENT (\\Seen)").await, lines);
+    assert!(lines[0].starts_with("* 1 FETCH (UID 1 MODSEQ ("), "{lines:?}");
+    assert_eq!(c.ok("STORE 1 (UNCHANGEDSINCE 999) +FLAGS.SILENT (\\Seen)").await, lines[..1]);
     assert!(c.ok("STORE 1 +FLAGS.SILENT (\\Seen)").await.is_empty());
 }
 

@@ -14,7 +14,8 @@ async fn capabilities_change_with_login() {
         c.ok("CAPABILITY").await,
         ["* CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE STARTTLS AUTH=PLAIN"]
     );
-    c.expect("LOGIN alice secret", "OK [CAPABILITY IMAP4rev1 * UIDPLUS MOVE SPECIAL-USE CONDSTORE] Logged in").await;
+    c.expect("LOGIN alice secret", "OK [CAPABILITY IMAP4rev1 * UIDPLUS MOVE SPECIAL-USE CONDSTORE QRESYNC] Logged in")
+        .await;
     c.expect("LOGIN alice secret", "BAD Already logged in").await;
     c.expect("SELECT INBOX", "OK [READ-WRITE] *").await;
     c.expect("LOGIN alice secret", "BAD *").await;

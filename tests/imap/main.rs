@@ -13,4 +13,5 @@ mod login;
 mod mailboxes;
 mod messages;
 mod protocol;
+mod qresync;
 mod search;

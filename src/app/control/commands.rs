@@ -5,20 +5,22 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::protocol::{Held, Polled, Request, Status, Switched};
+use super::protocol::{Held, Polled, Progress, Request, Status, Switched};
 use crate::http::AccountView;
 use crate::poll::{Mode, Poller};
 use crate::status::Accounts;
+use crate::store::{self, Store};
 
 /// The parts of the service that can be asked or told.
 pub(in crate::app) struct Commands {
     pub(in crate::app) poller: Poller,
     pub(in crate::app) accounts: watch::Receiver<Accounts>,
+    pub(in crate::app) store: Store,
 }
 
 impl Commands {
     /// The error is for people.
-    pub(super) async fn obey(&self, request: Request) -> Result<Value, String> {
+    pub(super) async fn obey(&self, request: Request, told: watch::Sender<Progress>) -> Result<Value, String> {
         match request {
             Request::Status => value(&self.status()),
             Request::Poll { account, dry_run, force } => {
@@ -49,6 +51,14 @@ impl Commands {
                 let count = counted.map_err(|error| format!("{account}: {error}"))?;
                 value(&Held { account, count })
             }
+            Request::Stats => {
+                let store = self.store.clone();
+                value(&blocking(told, move |tell| store.stats(tell)).await?)
+            }
+            Request::Check { repair } => {
+                let store = self.store.clone();
+                value(&blocking(told, move |tell| super::super::upkeep::check(&store, repair, tell)).await?)
+            }
         }
     }
 
@@ -75,6 +85,16 @@ impl Commands {
         polled.sort_by(|one, other| one.account.cmp(&other.account));
         polled
     }
+}
+
+/// Runs what blocks on a thread of its own, with its progress told.
+async fn blocking<T: Send + 'static>(
+    told: watch::Sender<Progress>,
+    work: impl FnOnce(store::Tell<'_>) -> store::Result<T> + Send + 'static,
+) -> Result<T, String> {
+    let tell = move |progress: store::Progress| drop(told.send_replace(progress.into()));
+    let done = tokio::task::spawn_blocking(move || work(&tell)).await;
+    done.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
 }
 
 fn value(answer: &impl Serialize) -> Result<Value, String> {

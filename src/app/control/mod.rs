@@ -1,7 +1,7 @@
 //! The control socket, `control.sock` in the data directory: by it the commands ask and tell the running service.
 //!
 //! Only the service's own user and root get an answer. Each connection is one request and one answer, each a line of
-//! bounded length (`protocol`); `commands` does what is asked.
+//! bounded length (`protocol`), with lines of progress between them where it takes long; `commands` does what is asked.
 
 mod commands;
 mod path;
@@ -16,7 +16,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -24,7 +24,7 @@ use tokio_util::task::TaskTracker;
 pub(crate) use path::Reach;
 
 pub(super) use commands::Commands;
-use protocol::{answer_line, parse_request};
+use protocol::{Progress, answer_line, parse_request, progress_line};
 
 /// Connections at once; further ones wait in the backlog.
 const CONNECTIONS: usize = 32;
@@ -165,21 +165,32 @@ async fn serve(mut stream: UnixStream, commands: &Commands, shutdown: &Cancellat
     } else {
         match parse_request(&line) {
             Err(error) => Err(error),
-            Ok(request) => tokio::select! {
-                biased;
-                answer = commands.obey(request) => answer,
-                // Nothing follows a request: readable is at its end.
-                _ = reading.read_u8() => return Ok(()),
-                () = shutdown.cancelled() => Err("the service is stopping".to_owned()),
-            },
+            Ok(request) => {
+                let (told, mut progress) = watch::channel(Progress::default());
+                let mut answer = std::pin::pin!(commands.obey(request, told));
+                loop {
+                    tokio::select! {
+                        biased;
+                        answer = &mut answer => break answer,
+                        // Nothing follows a request: readable is at its end.
+                        _ = reading.read_u8() => return Ok(()),
+                        () = shutdown.cancelled() => break Err("the service is stopping".to_owned()),
+                        // Only the newest counts, so a slow reader holds up nothing.
+                        Ok(()) = progress.changed() => {
+                            let line = progress_line(&progress.borrow_and_update()).map_err(io::Error::other)?;
+                            write(&mut writing, &line).await?;
+                        }
+                    }
+                }
+            }
         }
     };
-    let line = answer_line(answer).map_err(io::Error::other)?;
-    let written = timeout(PATIENCE, async {
-        writing.write_all(&line).await?;
-        writing.shutdown().await
-    });
-    written.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+    write(&mut writing, &answer_line(answer).map_err(io::Error::other)?).await?;
+    writing.shutdown().await
+}
+
+async fn write(stream: &mut (impl AsyncWriteExt + Unpin), line: &[u8]) -> io::Result<()> {
+    timeout(PATIENCE, stream.write_all(line)).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }
 
 #[cfg(test)]

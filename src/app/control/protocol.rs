@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::http::AccountView;
 use crate::poll::{Mode, PollNowError, Report};
+use crate::store;
 
 /// Raised when an older program could misunderstand what is said.
 pub(crate) const VERSION: u64 = 1;
@@ -38,6 +39,36 @@ pub(crate) enum Request {
         #[serde(default)]
         count_only: bool,
     },
+    /// What takes how much room.
+    Stats,
+    /// Check every invariant, and rebuild what can be rebuilt.
+    Check {
+        #[serde(default)]
+        repair: bool,
+    },
+}
+
+/// How far the work on a request is; comes before its answer, as often as the service likes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Progress {
+    /// What is being done, in a word or two.
+    pub(crate) phase: String,
+    pub(crate) done: u64,
+    /// 0 where it is not known.
+    pub(crate) total: u64,
+}
+
+impl From<store::Progress> for Progress {
+    fn from(progress: store::Progress) -> Self {
+        Self { phase: progress.phase.to_owned(), done: progress.done, total: progress.total }
+    }
+}
+
+/// What a line from the service says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reply {
+    Progress(Progress),
+    Answer(Value),
 }
 
 /// The answer to `Status`.
@@ -143,14 +174,23 @@ pub(super) fn answer_line(answer: Result<Value, String>) -> serde_json::Result<V
     }
 }
 
-/// Reads the line of an answer; the error is the service's own, or says that it cannot be understood.
-pub(crate) fn parse_answer(line: &[u8]) -> Result<Value, String> {
+/// The line of progress.
+pub(super) fn progress_line(progress: &Progress) -> serde_json::Result<Vec<u8>> {
+    line(&json!({ "version": VERSION, "progress": progress }))
+}
+
+/// Reads a line from the service; the error is the service's own, or says that it cannot be understood.
+pub(crate) fn parse_reply(line: &[u8]) -> Result<Reply, String> {
     let mut value: Value = serde_json::from_slice(line).map_err(|error| format!("the answer is not JSON: {error}"))?;
     check_version(&value)?;
-    match value["error"].as_str() {
-        Some(error) => Err(error.to_owned()),
-        None => Ok(value["answer"].take()),
+    if let Some(error) = value["error"].as_str() {
+        return Err(error.to_owned());
     }
+    if value["progress"].is_object() {
+        let progress = serde_json::from_value(value["progress"].take());
+        return progress.map(Reply::Progress).map_err(|error| format!("progress that is not understood: {error}"));
+    }
+    Ok(Reply::Answer(value["answer"].take()))
 }
 
 fn check_version(value: &Value) -> Result<(), String> {
@@ -184,6 +224,8 @@ mod tests {
             Request::Pause { account: account() },
             Request::Resume { account: account() },
             Request::ConfirmDeletes { account: account(), count_only: true },
+            Request::Stats,
+            Request::Check { repair: true },
         ] {
             let line = request_line(&request).expect("a line");
             assert!(line.ends_with(b"\n") && line.iter().filter(|byte| **byte == b'\n').count() == 1);
@@ -209,9 +251,11 @@ mod tests {
 
     #[test]
     fn an_answer_is_an_answer_or_an_error() {
-        let over = |answer| parse_answer(&answer_line(answer).expect("a line"));
-        assert_eq!(over(Ok(json!({ "a": 1 }))), Ok(json!({ "a": 1 })));
+        let over = |answer| parse_reply(&answer_line(answer).expect("a line"));
+        assert_eq!(over(Ok(json!({ "a": 1 }))), Ok(Reply::Answer(json!({ "a": 1 }))));
         assert_eq!(over(Err("no".to_owned())), Err("no".to_owned()));
-        assert!(parse_answer(b"{\"answer\":1}").is_err());
+        assert!(parse_reply(b"{\"answer\":1}").is_err());
+        let progress = Progress { phase: "octets".to_owned(), done: 1, total: 2 };
+        assert_eq!(parse_reply(&progress_line(&progress).expect("a line")), Ok(Reply::Progress(progress)));
     }
 }

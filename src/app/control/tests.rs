@@ -4,7 +4,7 @@ use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::protocol::{Request, VERSION, parse_answer, request_line};
+use super::protocol::{Reply, Request, VERSION, parse_reply, request_line};
 use super::*;
 use crate::poll::{Metrics, Poller, Settings};
 use crate::store::{self, Store};
@@ -29,7 +29,7 @@ impl Service {
         let poller = Poller::new(Settings::default(), store.clone(), &metrics, status);
         let socket = Socket::bind(&data_dir).await.expect("not running").expect("bound");
         let stop = CancellationToken::new();
-        let task = tokio::spawn(socket.run(Commands { poller, accounts }, stop.clone()));
+        let task = tokio::spawn(socket.run(Commands { poller, accounts, store: store.clone() }, stop.clone()));
         Self { home, data_dir, store, stop, task }
     }
 
@@ -48,7 +48,12 @@ impl Service {
     }
 
     async fn ask(&self, request: &Request) -> Result<serde_json::Value, String> {
-        parse_answer(&self.raw(&request_line(request).expect("a line")).await)
+        let raw = self.raw(&request_line(request).expect("a line")).await;
+        let last = raw.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        match parse_reply(last)? {
+            Reply::Answer(answer) => Ok(answer),
+            Reply::Progress(progress) => panic!("{progress:?} and no answer"),
+        }
     }
 
     async fn stop(self) -> tempfile::TempDir {
@@ -85,10 +90,10 @@ async fn a_request_is_bounded() {
         line.push(b'\n');
         line
     };
-    assert!(parse_answer(&service.raw(&request(MAX_REQUEST)).await).is_ok());
-    let refused = parse_answer(&service.raw(&request(MAX_REQUEST + 1)).await).expect_err("too long");
+    assert!(parse_reply(&service.raw(&request(MAX_REQUEST)).await).is_ok());
+    let refused = parse_reply(&service.raw(&request(MAX_REQUEST + 1)).await).expect_err("too long");
     assert!(refused.contains("at most 4096 bytes"), "{refused}");
-    assert!(parse_answer(&service.raw(b"nonsense\n").await).expect_err("nonsense").contains("no request"));
+    assert!(parse_reply(&service.raw(b"nonsense\n").await).expect_err("nonsense").contains("no request"));
     service.stop().await;
 }
 

@@ -4,6 +4,8 @@ mod search;
 
 pub use search::{SearchArgs, SearchKey, SearchReturn};
 
+use std::num::NonZeroU32;
+
 use crate::mail::{FlagList, FlagOp, InternalDate, MailboxName, ModSeq, SequenceSet, SpecialUse};
 use crate::secret::Secret;
 
@@ -111,6 +113,21 @@ pub struct SelectArgs {
     pub mailbox: Name,
     /// `(CONDSTORE)` (RFC 7162 section 3.1.8).
     pub condstore: bool,
+    /// `(QRESYNC (...))` (RFC 7162 section 3.2.5).
+    pub qresync: Option<Qresync>,
+}
+
+/// What a client that comes back says it knows (RFC 7162 section 3.2.5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Qresync {
+    /// The last known UIDVALIDITY.
+    pub uid_validity: NonZeroU32,
+    /// The last known mod-sequence; 0 for none, which clients send.
+    pub mod_seq: ModSeq,
+    /// The known UIDs, without `*`; all where none are given.
+    pub known: Option<SequenceSet>,
+    /// Message sequence match data (section 3.2.5.2): sequence numbers and their UIDs, both without `*`.
+    pub matches: Option<(SequenceSet, SequenceSet)>,
 }
 
 /// Arguments of LIST and LSUB (RFC 5258 and RFC 5819 syntax is accepted in full).
@@ -213,6 +230,8 @@ pub struct FetchArgs {
     pub items: Vec<FetchItem>,
     /// `(CHANGEDSINCE n)` (RFC 7162 section 3.1.4.1).
     pub changed_since: Option<ModSeq>,
+    /// `VANISHED` beside it, in UID FETCH only (RFC 7162 section 3.2.6).
+    pub vanished: bool,
 }
 
 /// A FETCH data item.

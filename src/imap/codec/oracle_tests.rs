@@ -46,7 +46,7 @@ fn compare(wire: &[u8]) -> bool {
 }
 
 /// `%name` in a template stands for an expression.
-const RULES: [(&str, &str); 12] = [
+const RULES: [(&str, &str); 14] = [
     ("%key", "(%bare|%with|NOT (%with|%bare)|OR %bare (%with|%bare)|\\((%bare|%with)( (%bare|%with)){0,2}\\))"),
     ("%bare", "(ALL|(UN)?(ANSWERED|DELETED|DRAFT|FLAGGED|SEEN)|NEW|OLD|RECENT|%set)"),
     (
@@ -59,6 +59,8 @@ const RULES: [(&str, &str); 12] = [
     ("%month", "(Jan|Feb|mar|Apr|May|Jun|Jul|AUG|Sep|Oct|Nov|Dec)"),
     ("%flag", "(\\\\(Seen|ANSWERED|deleted|Draft|Flagged)|%atom)"),
     ("%set", "%one(:%one)?(,%one(:%one)?){0,2}"),
+    ("%known", "%plain(:%plain)?(,%plain(:%plain)?){0,2}"),
+    ("%plain", "[1-9][0-9]{0,8}"),
     ("%one", "([1-9][0-9]{0,8}|4294967295|\\*)"),
     ("%number", "([1-9][0-9]{0,8}|0)"),
     (
@@ -69,11 +71,12 @@ const RULES: [(&str, &str); 12] = [
 ];
 
 /// Commands of the base grammar.
-const TEMPLATES: [&str; 22] = [
+const TEMPLATES: [&str; 23] = [
     "(CAPABILITY|noop|LOGOUT|CHECK|CLOSE|Expunge|UNSELECT|STARTTLS|IDLE|NAMESPACE)",
     "LOGIN %astring %astring",
     "AUTHENTICATE (PLAIN|login|X-%atom)( =| ([A-Za-z0-9+/]{4}){1,3})?",
     "(SELECT|EXAMINE) %astring( \\(CONDSTORE\\))?",
+    "(SELECT|EXAMINE) %astring \\((CONDSTORE )?QRESYNC \\([1-9][0-9]{0,8} [1-9][0-9]{0,15}( %known)?( \\(%known %known\\))?\\)\\)",
     "(CREATE|DELETE|SUBSCRIBE|UNSUBSCRIBE) %astring",
     "RENAME %astring %astring",
     "(LIST|LSUB) %astring ([!#$&'*%+,./0-9:;<-\\[^-z|}~\\]-]{1,6}|%astring)",
@@ -84,7 +87,7 @@ const TEMPLATES: [&str; 22] = [
     "(UID )?FETCH %set \\((UID|FLAGS|INTERNALDATE|RFC822(\\.SIZE|\\.HEADER|\\.TEXT)?|MODSEQ)( (UID|ENVELOPE|BODY|FLAGS)){0,3}\\)",
     "FETCH %set \\(BODY(\\.PEEK)?\\[((TEXT|HEADER)|[1-9](\\.[1-9]{1,2}){0,2}(\\.MIME|\\.TEXT|\\.HEADER)?)?\\](<%number\\.[1-9][0-9]{0,8}>)?( UID)?\\)",
     "FETCH %set BODY(\\.PEEK)?\\[([1-9]\\.)?HEADER\\.FIELDS(\\.NOT)? \\(%astring( %astring){0,2}\\)\\]",
-    "UID FETCH %set \\(FLAGS\\) \\(CHANGEDSINCE [1-9][0-9]{0,15}\\)",
+    "UID FETCH %set \\(FLAGS\\) \\(CHANGEDSINCE [1-9][0-9]{0,15}( VANISHED)?\\)",
     "(UID )?STORE %set [-+]?FLAGS(\\.SILENT)? (\\((%flag( %flag){0,2})?\\)|%flag( %flag){0,2})",
     "STORE %set \\(UNCHANGEDSINCE [0-9]{1,16}\\) [-+]?FLAGS \\(%flag\\)",
     "(UID )?(COPY|MOVE) %set %astring",

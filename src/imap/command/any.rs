@@ -9,7 +9,7 @@ use crate::imap::session::{Session, State};
 /// Capabilities that hold in every state.
 const ALWAYS: &str = "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE";
 /// Capabilities shown after login.
-const AFTER_LOGIN: &str = "NAMESPACE CHILDREN UNSELECT UIDPLUS MOVE SPECIAL-USE CONDSTORE";
+const AFTER_LOGIN: &str = "NAMESPACE CHILDREN UNSELECT UIDPLUS MOVE SPECIAL-USE CONDSTORE QRESYNC";
 /// How much of a client's ID goes into the log.
 const ID_LOGGED: usize = 200;
 

@@ -101,7 +101,11 @@ async fn admit(session: &mut Session, conn: &mut Conn, user: &[u8], password: &S
     session.bad_commands = 0;
     conn.input.set_limits(deps.settings.fragment_limits(true));
     // RFC 9051 section 6.2.3: the capabilities differ now; the code saves the client a round trip.
-    Ok(Done { code: Some(format!("CAPABILITY {}", any::capabilities(session))), text: Some("Logged in") })
+    Ok(Done {
+        code: Some(format!("CAPABILITY {}", any::capabilities(session))),
+        text: Some("Logged in"),
+        ..Done::default()
+    })
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ pub(in crate::imap) async fn copy(cx: &mut SelectedCx<'_>, args: &CopyArgs) -> C
     let uids = named(cx, args)?;
     let target = cx.target(&args.mailbox).await?;
     let copied = cx.store.copy(cx.mailbox.id, uids, target.id).await?;
-    Ok(Done { code: copy_uid(&copied), text: None })
+    Ok(Done { code: copy_uid(&copied), ..Done::default() })
 }
 
 /// COPYUID comes before the expunges, which the dispatcher announces (RFC 6851 section 4.3). A retry of a UID
@@ -32,7 +32,7 @@ pub(in crate::imap) async fn move_messages(
         out.line(format!("* OK [{code}] Moved"));
     }
     cx.announce(out, true).await?;
-    Ok(cx.highest_mod_seq())
+    Done::mod_seq()
 }
 
 /// A message that is gone without the client knowing makes the numbered form a NO (RFC 2180 section 4.4).

@@ -1,4 +1,5 @@
-//! EXPUNGE, UID EXPUNGE and CLOSE (RFC 9051 sections 6.4.3 and 6.4.1, RFC 4315, RFC 7162 section 3.1).
+//! EXPUNGE, UID EXPUNGE and CLOSE (RFC 9051 sections 6.4.3 and 6.4.1, RFC 4315, RFC 7162 sections 3.2.7
+//! to 3.2.9).
 
 use crate::imap::conn::Output;
 use crate::imap::error::{CommandError, CommandResult, Done};
@@ -16,10 +17,11 @@ pub(in crate::imap) async fn expunge(
     let only = set.map(|set| cx.resolve(set, true)).transpose()?;
     cx.store.expunge(cx.mailbox.id, only).await?;
     cx.announce(out, true).await?;
-    Ok(cx.highest_mod_seq())
+    Done::mod_seq()
 }
 
-/// CLOSE expunges in silence, and nothing at all after EXAMINE.
+/// CLOSE expunges in silence, and nothing at all after EXAMINE. It must not tell HIGHESTMODSEQ, since the client has not
+/// heard what is gone.
 pub(in crate::imap) async fn close(session: &mut Session) -> CommandResult {
     let Some(cx) = session.selected() else { return Err(CommandError::Bad("Select a mailbox first")) };
     if !cx.mailbox.read_only {

@@ -1,10 +1,11 @@
-//! FETCH and UID FETCH (RFC 9051 section 6.4.5, RFC 3501 for the RFC822 items, RFC 7162 section 3.1.4).
+//! FETCH and UID FETCH (RFC 9051 section 6.4.5, RFC 3501 for the RFC822 items, RFC 7162 sections 3.1.4 and 3.2.6).
 //!
 //! This file decides what to send; `fetch_render` turns stored rows into bytes on a blocking thread.
 
 use std::sync::Arc;
 
 use super::fetch_render::{Job, Plan, Renderer};
+use super::resync;
 use crate::imap::codec::command::{FetchArgs, FetchItem};
 use crate::imap::conn::Output;
 use crate::imap::error::{CommandError, CommandResult, Done};
@@ -16,10 +17,19 @@ use crate::store::{BodyCursor, FlagChange};
 const BATCH: usize = 512;
 
 pub(in crate::imap) async fn fetch(cx: &mut SelectedCx<'_>, args: FetchArgs, out: &mut Output) -> CommandResult {
+    if args.vanished && !cx.features.qresync {
+        return Err(CommandError::Bad("VANISHED needs ENABLE QRESYNC"));
+    }
     cx.features.condstore |= args.changed_since.is_some() || args.items.contains(&FetchItem::ModSeq);
+    let mut since = args.changed_since;
+    if let Some(mod_seq) = since.as_mut().filter(|_| args.vanished) {
+        *mod_seq = resync::trusted(&cx.mailbox.view, *mod_seq);
+        resync::vanished(cx, &args.set, *mod_seq, out).await?;
+    }
     // Only what the client knows: mail that arrives while \Seen is set would be shown without it.
     let known = std::iter::once((1, cx.mailbox.view.highest_uid())).collect();
-    let uids = cx.resolve(&args.set, args.uid)?.intersection(&known);
+    let named = cx.resolve(&args.set, args.uid)?.intersection(&known);
+    let uids = since.map_or_else(|| named.clone(), |since| cx.mailbox.view.changed_since(&named, since));
     let seen = match args.items.iter().any(sets_seen) && !cx.mailbox.read_only {
         true => mark_seen(cx, &uids, args.uid, out).await?,
         false => UidSet::default(),
@@ -33,7 +43,7 @@ pub(in crate::imap) async fn fetch(cx: &mut SelectedCx<'_>, args: FetchArgs, out
     let mut rest = uids;
     let mut missed = Missed::default();
     while !rest.is_empty() {
-        let (jobs, later) = next_jobs(cx, &args, &rest, &seen);
+        let (jobs, later) = next_jobs(cx, &rest, &seen);
         rest = later;
         place = run(cx, &plan, jobs, place, out, &mut missed).await?;
     }
@@ -64,13 +74,10 @@ impl Missed {
 }
 
 /// The next messages to render, and the UIDs that remain after them.
-fn next_jobs(cx: &SelectedCx<'_>, args: &FetchArgs, uids: &UidSet, seen: &UidSet) -> (Vec<Job>, UidSet) {
+fn next_jobs(cx: &SelectedCx<'_>, uids: &UidSet, seen: &UidSet) -> (Vec<Job>, UidSet) {
     let mut entries = cx.mailbox.view.entries(uids);
     let mut jobs = Vec::with_capacity(BATCH.min(64));
     for entry in entries.by_ref() {
-        if args.changed_since.is_some_and(|since| entry.message.mod_seq <= since) {
-            continue;
-        }
         let uid = entry.message.uid;
         jobs.push(Job {
             seq: entry.seq,
@@ -153,13 +160,14 @@ async fn mark_seen(
     Ok(unseen)
 }
 
-/// The items in the order they are sent: UID first, then the small ones, bodies last (IMAP-RULES 37).
-fn items(args: &FetchArgs, mod_seq: bool) -> Vec<FetchItem> {
+/// The items in the order they are sent: UID first, then the small ones, bodies last (IMAP-RULES 37). With CONDSTORE,
+/// UID and MODSEQ are there wherever the command `changes` a flag (RFC 7162 section 3.2.4).
+fn items(args: &FetchArgs, changes: bool) -> Vec<FetchItem> {
     let mut items = args.items.clone();
-    if args.uid && !items.contains(&FetchItem::Uid) {
+    if (args.uid || changes) && !items.contains(&FetchItem::Uid) {
         items.push(FetchItem::Uid);
     }
-    if (args.changed_since.is_some() || mod_seq) && !items.contains(&FetchItem::ModSeq) {
+    if (args.changed_since.is_some() || changes) && !items.contains(&FetchItem::ModSeq) {
         items.push(FetchItem::ModSeq);
     }
     items.sort_by_key(|item| match item {

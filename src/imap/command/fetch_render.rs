@@ -208,7 +208,7 @@ impl Renderer {
 fn large(
     item: &FetchItem,
     job: &Job,
-    record: &RecordRef<'_>,
+    record: &RecordRef,
     reader: &Reader,
     out: &mut Vec<u8>,
 ) -> store::Result<Option<Range<u64>>> {
@@ -242,7 +242,7 @@ fn section(
     partial: Option<(u64, u64)>,
     name: &[u8],
     job: &Job,
-    record: &RecordRef<'_>,
+    record: &RecordRef,
     reader: &Reader,
     out: &mut Vec<u8>,
 ) -> store::Result<Option<Range<u64>>> {
@@ -268,7 +268,7 @@ fn section(
         SectionText::HeaderFieldsNot(names) => (names, false),
         _ => return Ok(stream(clip(span, partial), out)),
     };
-    let header = header(wanted, span, job, record, reader)?;
+    let header = header(span, job, reader)?;
     let fields = filter_header(&header, names, keep);
     let range = clip(0..fields.len() as u64, partial);
     let shown = fields.get(range.start as usize..range.end as usize).unwrap_or_default();
@@ -280,17 +280,8 @@ fn section(
     Ok(None)
 }
 
-/// The header block that `span` covers; the top one stands in the record.
-fn header(
-    wanted: &Section,
-    span: Range<u64>,
-    job: &Job,
-    record: &RecordRef<'_>,
-    reader: &Reader,
-) -> store::Result<Vec<u8>> {
-    if wanted.path.is_empty() && !record.header().is_empty() {
-        return Ok(record.header().to_vec());
-    }
+/// The header block that `span` covers.
+fn header(span: Range<u64>, job: &Job, reader: &Reader) -> store::Result<Vec<u8>> {
     let mut header = Vec::new();
     let mut cursor = BodyCursor::new(job.message.body, span.start..span.end.min(span.start + MAX_HEADER));
     while !cursor.is_done() {

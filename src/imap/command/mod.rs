@@ -12,6 +12,7 @@ mod fetch_render;
 pub(super) mod idle;
 pub(super) mod list;
 pub(super) mod mailbox;
+mod resync;
 pub(super) mod search;
 mod search_match;
 pub(super) mod select;

@@ -6,7 +6,7 @@ use memchr::memmem::Finder;
 use crate::imap::codec::command::SearchKey;
 use crate::imap::session::MailboxView;
 use crate::mail::{Flags, Message, ModSeq, UidSet};
-use crate::mime::{INNER_HEADERS_FOLLOW, PartTable, Want, fold, header_text, header_texts};
+use crate::mime::{INNER_HEADERS_FOLLOW, Limits, PartTable, Scanner, Want, fold, header_text, header_texts};
 use crate::store::{self, BodyCursor, Reader};
 
 const DAY: i64 = 86_400;
@@ -151,22 +151,16 @@ impl Criteria {
                 values.iter().any(|text| text.contains(value.as_str()))
             }
             Self::Body(finder) => in_text(reader, candidate, finder, false)?,
-            Self::Text(finder) => {
-                finder.find(header_text(&header(reader, candidate)?).as_bytes()).is_some()
-                    || in_text(reader, candidate, finder, true)?
-            }
+            Self::Text(finder) => in_text(reader, candidate, finder, true)?,
             _ => false,
         })
     }
 }
 
-/// The header block of the message: from the record, or from the octets where it is too long for that.
+/// The header block of the message.
 fn header(reader: &Reader, candidate: &Candidate) -> store::Result<Vec<u8>> {
     let body = candidate.message.body;
     let Some(record) = reader.record(body)? else { return Ok(Vec::new()) };
-    if !record.header().is_empty() {
-        return Ok(record.header().to_vec());
-    }
     let span = PartTable::from_bytes(record.parts()).section(&[], Want::Header).unwrap_or(0..0);
     let mut header = Vec::new();
     let mut cursor = BodyCursor::new(body, span.start..span.end.min(MAX_HEADER));
@@ -174,24 +168,55 @@ fn header(reader: &Reader, candidate: &Candidate) -> store::Result<Vec<u8>> {
     Ok(header)
 }
 
-/// Whether the search text has the needle, also across the pieces in which it is read. The headers of parts and
-/// inner messages, which follow the text, count for TEXT and not for BODY.
-fn in_text(
-    reader: &Reader,
-    candidate: &Candidate,
-    finder: &Finder<'static>,
-    inner_headers: bool,
-) -> store::Result<bool> {
-    let overlap = finder.needle().len().saturating_sub(1);
-    let (mut found, mut window) = (overlap == 0 && finder.needle().is_empty(), Vec::new());
-    reader.text(candidate.message.body, &mut |piece| {
-        let text_end = memchr(INNER_HEADERS_FOLLOW, piece).filter(|_| !inner_headers);
-        window.extend_from_slice(piece.get(..text_end.unwrap_or(piece.len())).unwrap_or(piece));
-        found |= finder.find(&window).is_some();
-        window.drain(..window.len().saturating_sub(overlap));
-        !found && text_end.is_none()
-    })?;
-    Ok(found)
+/// Whether the text has the needle; with `headers`, whether the text or a header block has it. The text is not kept: it is
+/// made of the octets, of which those after the last text are not read.
+fn in_text(reader: &Reader, candidate: &Candidate, finder: &Finder<'static>, headers: bool) -> store::Result<bool> {
+    let body = candidate.message.body;
+    let Some(record) = reader.record(body)? else { return Ok(false) };
+    let mut window = Window { finder, headers, text: Vec::new(), is_over: false };
+    let (mut scanner, mut octets) = (Scanner::new(Limits::default()), Vec::new());
+    let mut cursor = BodyCursor::new(body, 0..record.text_end());
+    while !cursor.is_done() {
+        octets.clear();
+        if !reader.read_body(&mut cursor, &mut octets, STEP)? {
+            return Ok(false);
+        }
+        scanner.feed(&octets, &mut window.text);
+        if window.has_needle() {
+            return Ok(true);
+        }
+    }
+    let structure = scanner.finish(&mut window.text);
+    Ok(window.has_needle() || (headers && finder.find(header_text(&structure.header).as_bytes()).is_some()))
+}
+
+/// Octets looked through at once.
+const STEP: usize = 64 * 1024;
+
+/// The search text as it comes in pieces. The headers of parts and inner messages, which follow the text, count for TEXT and
+/// not for BODY.
+struct Window<'f> {
+    finder: &'f Finder<'static>,
+    headers: bool,
+    /// What has not been looked at, after so much of the rest that no match across pieces is missed.
+    text: Vec<u8>,
+    is_over: bool,
+}
+
+impl Window<'_> {
+    fn has_needle(&mut self) -> bool {
+        if self.is_over {
+            return false;
+        }
+        if let Some(end) = memchr(INNER_HEADERS_FOLLOW, &self.text).filter(|_| !self.headers) {
+            self.text.truncate(end);
+            self.is_over = true;
+        }
+        let found = self.finder.find(&self.text).is_some();
+        let overlap = self.finder.needle().len().saturating_sub(1);
+        self.text.drain(..self.text.len().saturating_sub(overlap));
+        found
+    }
 }
 
 /// The day of INTERNALDATE, its zone disregarded (RFC 9051 section 6.4.4).

@@ -1,5 +1,6 @@
-//! SELECT and EXAMINE (RFC 9051 sections 6.3.2 and 6.3.3, RFC 3501, RFC 7162 section 3.1.2).
+//! SELECT and EXAMINE (RFC 9051 sections 6.3.2 and 6.3.3, RFC 3501, RFC 7162 sections 3.1.2 and 3.2.5).
 
+use super::resync;
 use crate::imap::codec::command::SelectArgs;
 use crate::imap::conn::Output;
 use crate::imap::error::{CommandError, CommandResult, Done};
@@ -14,6 +15,9 @@ pub(in crate::imap) async fn select(
     args: &SelectArgs,
     read_only: bool,
 ) -> CommandResult {
+    if args.qresync.is_some() && !session.features.qresync {
+        return Err(CommandError::Bad("QRESYNC needs ENABLE QRESYNC"));
+    }
     if session.unselect() {
         out.line("* OK [CLOSED] Previous mailbox closed");
     }
@@ -35,8 +39,15 @@ pub(in crate::imap) async fn select(
         watch,
         partial: None,
         keywords_told: 0,
+        condstore: cx.features.condstore,
+        owes_mod_seq: false,
     };
     describe(&mut selected, out);
+    let uid_validity = selected.view.snapshot().uid_validity.value();
+    // Of another UIDVALIDITY the client learns from the answer: nothing that it knows holds.
+    if let Some(client) = args.qresync.as_ref().filter(|client| client.uid_validity.get() == uid_validity) {
+        resync::catch_up(cx.store, &selected, *cx.features, client, out).await?;
+    }
     if selected.name.is_inbox() {
         (session.deps.nudge)(&user);
     }

@@ -41,7 +41,7 @@ pub(in crate::imap) async fn line(
             StatusItem::Size => ("SIZE", counts.size),
             StatusItem::HighestModSeq => {
                 cx.features.condstore = true;
-                ("HIGHESTMODSEQ", counts.highest_mod_seq.0)
+                ("HIGHESTMODSEQ", cx.told(mailbox).0)
             }
         };
         out.push(if index > 0 { " " } else { "" });

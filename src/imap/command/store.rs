@@ -7,8 +7,8 @@ use crate::imap::codec::command::StoreArgs;
 use crate::imap::codec::write;
 use crate::imap::conn::Output;
 use crate::imap::error::{CommandError, CommandResult, Done};
-use crate::imap::session::{Entry, FlagEcho, SelectedCx, fetch_flags, mod_seq_item};
-use crate::mail::{Message, Uid, UidSet};
+use crate::imap::session::{Entry, FlagEcho, SelectedCx, fetch_flags, flags_line, mod_seq_item};
+use crate::mail::{Uid, UidSet};
 use crate::store::{FlagChange, Snapshot};
 
 pub(in crate::imap) async fn store(cx: &mut SelectedCx<'_>, args: &StoreArgs, out: &mut Output) -> CommandResult {
@@ -47,27 +47,26 @@ async fn answer(
         }
     }
     let view = &cx.mailbox.view;
-    for Entry { seq, message, ghost } in view.entries(echo.uids) {
+    for entry in view.entries(echo.uids) {
+        let Entry { message, ghost, .. } = entry;
         let known = before.find(message.uid);
         // A message that arrived after this client's last update was not named by it.
         let (Some(old), false) = (known, ghost) else { continue };
         let own = echo.explains(old, message, &view.snapshot().keywords);
         if !echo.silent || !own {
-            fetch_flags(cx.mailbox, *cx.features, out, message.uid.value(), echo.uid);
+            flags_line(cx.mailbox, *cx.features, out, entry, echo.uid);
         } else if cx.features.condstore && (conditional || others.contains_key(&message.uid)) {
-            mod_seq_only(out, seq, message, echo.uid);
+            mod_seq_only(out, entry);
         }
         out.relieve().await?;
     }
     Ok(())
 }
 
-fn mod_seq_only(out: &mut Output, seq: u32, message: &Message, with_uid: bool) {
-    out.push(format!("* {seq} FETCH ("));
-    if with_uid {
-        out.push(format!("UID {} ", message.uid.value()));
-    }
-    mod_seq_item(out.buf(), message);
+/// Only sent with CONDSTORE, and so with the UID (RFC 7162 section 3.2.4).
+fn mod_seq_only(out: &mut Output, entry: Entry<'_>) {
+    out.push(format!("* {} FETCH (UID {} ", entry.seq, entry.message.uid.value()));
+    mod_seq_item(out.buf(), entry.message);
     out.push(")\r\n");
 }
 
@@ -86,5 +85,5 @@ fn outcome(cx: &SelectedCx<'_>, args: &StoreArgs, uids: &UidSet, modified: &UidS
     let mut code = b"MODIFIED ".to_vec();
     write::uid_set(&mut code, &numbers);
     let code = String::from_utf8_lossy(&code).into_owned();
-    Ok(Done { code: Some(code), text: Some("Conditional STORE failed for some messages") })
+    Ok(Done { code: Some(code), text: Some("Conditional STORE failed for some messages"), ..Done::default() })
 }

@@ -11,10 +11,10 @@ use super::{MailboxView, Upload};
 use crate::auth;
 use crate::imap::codec::command::Name;
 use crate::imap::conn::Output;
-use crate::imap::error::{CommandError, Done};
+use crate::imap::error::CommandError;
 use crate::imap::registry::{Handle, Membership, Registry};
 use crate::imap::server::Deps;
-use crate::mail::{MailboxId, MailboxName, SequenceSet, UidSet, UserId};
+use crate::mail::{MailboxId, MailboxName, ModSeq, SequenceSet, UidSet, UserId};
 use crate::store::{BodyCursor, Delta, Mailbox, MailboxWatch, Store};
 
 /// Who is logged in.
@@ -39,6 +39,10 @@ pub(in crate::imap) struct SelectedMailbox {
     pub(in crate::imap) partial: Option<BodyCursor>,
     /// How many rows of the keyword table the client has been told in FLAGS.
     pub(in crate::imap) keywords_told: usize,
+    /// HIGHESTMODSEQ was told while CONDSTORE was enabled.
+    pub(in crate::imap) condstore: bool,
+    /// Something was told without its mod-sequence: HIGHESTMODSEQ follows before the command ends.
+    pub(in crate::imap) owes_mod_seq: bool,
 }
 
 /// RFC 9051 section 3.
@@ -65,6 +69,8 @@ impl State {
 pub(in crate::imap) struct Features {
     /// A CONDSTORE-enabling command was given (RFC 7162 section 3.1).
     pub(in crate::imap) condstore: bool,
+    /// ENABLE QRESYNC was given, and so CONDSTORE is enabled too (RFC 7162 section 3.2.3).
+    pub(in crate::imap) qresync: bool,
     /// Mailbox names are UTF-8 on the wire. No command of this version switches it on.
     pub(in crate::imap) utf8: bool,
 }
@@ -97,6 +103,8 @@ pub(in crate::imap) struct Authenticated<'s> {
     pub(in crate::imap) login: &'s Login,
     pub(in crate::imap) features: &'s mut Features,
     pub(in crate::imap) deps: &'s Deps,
+    /// The selected mailbox, if any, and the mod-sequence up to which the client has been told of it.
+    selected: Option<(MailboxId, ModSeq)>,
 }
 
 /// What a command of the selected state works on.
@@ -115,8 +123,13 @@ impl Session {
 
     /// The context of a command that needs a login.
     pub(in crate::imap) fn authenticated(&mut self) -> Option<Authenticated<'_>> {
-        let (State::Authenticated(login) | State::Selected(login, _)) = &self.state else { return None };
-        Some(Authenticated { store: &self.deps.store, login, features: &mut self.features, deps: &self.deps })
+        let (login, selected) = match &self.state {
+            State::Authenticated(login) => (login, None),
+            State::Selected(login, mailbox) => (login, Some((mailbox.id, mailbox.view.highest_mod_seq()))),
+            State::NotAuthenticated | State::Logout => return None,
+        };
+        let (store, features) = (&self.deps.store, &mut self.features);
+        Some(Authenticated { store, login, features, deps: &self.deps, selected })
     }
 
     /// The context of a command that needs a selected mailbox.
@@ -164,6 +177,12 @@ impl Authenticated<'_> {
         find(self.store, self.login.id, name).await?.ok_or(CommandError::No(Some("NONEXISTENT"), "No such mailbox"))
     }
 
+    /// HIGHESTMODSEQ of a mailbox; of the selected one no more than the client has been told (IMAP-RULES 21).
+    pub(in crate::imap) fn told(&self, mailbox: &Mailbox) -> ModSeq {
+        let selected = self.selected.filter(|(id, _)| *id == mailbox.id);
+        selected.map_or(mailbox.counts.highest_mod_seq, |(_, told)| told)
+    }
+
     /// The target of APPEND, COPY or MOVE: a missing one may be created and the command tried again.
     pub(in crate::imap) async fn target(&self, name: &Name) -> Result<Mailbox, CommandError> {
         target(self.store, self.login.id, name).await
@@ -183,7 +202,8 @@ impl SelectedCx<'_> {
     /// Moves to the newest version and announces arrivals; expunges if `expunge`. The flag changes are returned.
     pub(in crate::imap) async fn sync(&mut self, out: &mut Output, expunge: bool) -> Result<Delta, CommandError> {
         let (store, id) = (self.store, self.mailbox.id);
-        sync(self.mailbox, out, expunge, |snapshot| store.claim_recent(id, snapshot.counts.uid_next)).await
+        sync(self.mailbox, *self.features, out, expunge, |snapshot| store.claim_recent(id, snapshot.counts.uid_next))
+            .await
     }
 
     /// Moves to the newest version and announces everything; expunges only if `expunge`.
@@ -195,10 +215,15 @@ impl SelectedCx<'_> {
         Ok(())
     }
 
-    /// The end of commands that expunge (RFC 7162 section 3.2.7): HIGHESTMODSEQ for those who use it.
-    pub(in crate::imap) fn highest_mod_seq(&self) -> Done {
-        let code = || format!("HIGHESTMODSEQ {}", self.mailbox.view.highest_mod_seq().0);
-        Done { code: self.features.condstore.then(code), text: None }
+    /// HIGHESTMODSEQ for the end of a command, if the client must have it (RFC 7162 sections 3.1, 3.2 and 6): it was just
+    /// told of expunges, or has just begun to ask for mod-sequences, or takes the highest MODSEQ that it saw for what it
+    /// knows while expunges are held back. `always`: the tagged response has it.
+    pub(in crate::imap) fn mod_seq_due(&mut self, always: bool) -> Option<ModSeq> {
+        let mailbox = &mut *self.mailbox;
+        let first = !std::mem::replace(&mut mailbox.condstore, self.features.condstore);
+        let owed = std::mem::take(&mut mailbox.owes_mod_seq);
+        let due = always || first || owed || mailbox.view.holds_back();
+        (self.features.condstore && due).then(|| mailbox.view.highest_mod_seq())
     }
 
     /// The target of COPY or MOVE.

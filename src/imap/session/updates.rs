@@ -3,12 +3,15 @@
 
 use std::sync::Arc;
 
-use super::{Features, MailboxView, SelectedMailbox};
+use super::{Entry, Features, MailboxView, SelectedMailbox};
 use crate::imap::codec::write;
 use crate::imap::conn::Output;
 use crate::imap::error::CommandError;
 use crate::mail::{FlagList, FlagOp, Flags, Keyword, KeywordSet, MAX_KEYWORDS, Message, UidSet};
 use crate::store::{Delta, Snapshot};
+
+/// Ranges of UIDs in one VANISHED line: below 8,192 octets.
+const RANGES_A_LINE: usize = 350;
 
 /// The flag change that the command being answered made itself.
 pub(in crate::imap) struct FlagEcho<'a> {
@@ -26,6 +29,7 @@ pub(in crate::imap) struct FlagEcho<'a> {
 /// returned for the caller to announce. `claim` takes the new messages as `\Recent` and says from which UID.
 pub(in crate::imap) async fn sync(
     mailbox: &mut SelectedMailbox,
+    features: Features,
     out: &mut Output,
     expunge: bool,
     claim: impl Fn(&Snapshot) -> u32,
@@ -38,14 +42,7 @@ pub(in crate::imap) async fn sync(
         flags_lines(mailbox, out);
     }
     if expunge {
-        let (seqs, uids) = mailbox.view.bury();
-        for seq in seqs {
-            out.push(format!("* {seq} EXPUNGE\r\n"));
-            out.relieve().await?;
-        }
-        if !uids.is_empty() {
-            mailbox.recent = mailbox.recent.iter().filter(|uid| !uids.contains(*uid)).map(|u| (u, u)).collect();
-        }
+        expunges(mailbox, features, out).await?;
     }
     if !delta.appended.is_empty() {
         let snapshot = Arc::clone(mailbox.view.snapshot());
@@ -60,7 +57,43 @@ pub(in crate::imap) async fn sync(
     Ok(delta)
 }
 
-/// `* n FETCH (FLAGS (...))`, with the UID if asked for and MODSEQ if CONDSTORE is enabled (RFC 7162 section 3.2).
+/// Announces what is expunged: by EXPUNGE, or by VANISHED once QRESYNC is enabled (RFC 7162 section 3.2.10.2). Every UID
+/// so named has been shown to the client by EXISTS.
+async fn expunges(mailbox: &mut SelectedMailbox, features: Features, out: &mut Output) -> Result<(), CommandError> {
+    if !mailbox.view.holds_back() {
+        return Ok(());
+    }
+    let numbers = if features.qresync { Vec::new() } else { mailbox.view.ghost_numbers() };
+    for number in numbers {
+        out.push(format!("* {number} EXPUNGE\r\n"));
+        out.relieve().await?;
+    }
+    let uids = mailbox.view.bury();
+    mailbox.recent = mailbox.recent.difference(&uids);
+    if features.qresync {
+        // VANISHED has no mod-sequence of its own.
+        mailbox.owes_mod_seq = true;
+        vanished_lines(out, &uids, false).await?;
+    }
+    Ok(())
+}
+
+/// `* VANISHED [(EARLIER)] known-uids`, as many as it takes: clients have limits on the length of a line. None for none.
+pub(in crate::imap) async fn vanished_lines(
+    out: &mut Output,
+    uids: &UidSet,
+    earlier: bool,
+) -> Result<(), CommandError> {
+    for ranges in uids.ranges().chunks(RANGES_A_LINE) {
+        out.push(if earlier { "* VANISHED (EARLIER) " } else { "* VANISHED " });
+        write::uid_set(out.buf(), &ranges.iter().copied().collect());
+        out.push("\r\n");
+        out.relieve().await?;
+    }
+    Ok(())
+}
+
+/// `* n FETCH (FLAGS (...))` of a message of the present version; see [`flags_line`].
 pub(in crate::imap) fn fetch_flags(
     mailbox: &SelectedMailbox,
     features: Features,
@@ -68,14 +101,28 @@ pub(in crate::imap) fn fetch_flags(
     uid: u32,
     with_uid: bool,
 ) {
-    let view = &mailbox.view;
-    let Some((seq, message)) = living(view, uid) else { return };
+    if let Some((seq, message)) = living(&mailbox.view, uid) {
+        flags_line(mailbox, features, out, Entry { seq, message, ghost: false }, with_uid);
+    }
+}
+
+/// `* n FETCH (FLAGS (...))`, with the UID if asked for; with both UID and MODSEQ if CONDSTORE is enabled (RFC 7162
+/// section 3.2.4).
+pub(in crate::imap) fn flags_line(
+    mailbox: &SelectedMailbox,
+    features: Features,
+    out: &mut Output,
+    entry: Entry<'_>,
+    with_uid: bool,
+) {
+    let Entry { seq, message, .. } = entry;
     out.push(format!("* {seq} FETCH ("));
-    if with_uid {
-        out.push(format!("UID {uid} "));
+    if with_uid || features.condstore {
+        out.push(format!("UID {} ", message.uid.value()));
     }
     out.push("FLAGS ");
-    write_flags(out.buf(), message, &view.snapshot().keywords, mailbox.recent.contains(uid));
+    let recent = mailbox.recent.contains_uid(message.uid);
+    write_flags(out.buf(), message, &mailbox.view.snapshot().keywords, recent);
     if features.condstore {
         out.push(" ");
         mod_seq_item(out.buf(), message);

@@ -59,17 +59,20 @@ impl MailboxView {
         delta
     }
 
-    /// Announces the ghosts: their sequence numbers from the highest down (so that none shifts another), and
-    /// their UIDs. They are gone from the view afterwards.
-    pub(in crate::imap) fn bury(&mut self) -> (Vec<u32>, UidSet) {
-        if self.ghosts.is_empty() {
-            return (Vec::new(), UidSet::default());
-        }
-        let seqs = (0..self.ghosts.len()).rev().map(|index| self.ghost_seq(index)).collect();
-        let uids = self.ghosts.iter().map(|ghost| ghost.uid).collect();
-        self.ghosts = Vec::new();
+    /// The sequence numbers of the ghosts, from the highest down, so that none shifts another.
+    pub(in crate::imap) fn ghost_numbers(&self) -> Vec<u32> {
+        (0..self.ghosts.len()).rev().map(|index| self.ghost_seq(index)).collect()
+    }
+
+    /// Lets the ghosts go: the client is told of them. Returns their UIDs.
+    pub(in crate::imap) fn bury(&mut self) -> UidSet {
         self.floor = None;
-        (seqs, uids)
+        std::mem::take(&mut self.ghosts).iter().map(|ghost| ghost.uid).collect()
+    }
+
+    /// Whether expunges are held back from the client.
+    pub(in crate::imap) fn holds_back(&self) -> bool {
+        !self.ghosts.is_empty()
     }
 
     /// The version of the mailbox that the view stands on.
@@ -144,6 +147,15 @@ impl MailboxView {
     /// The messages of the view with these UIDs, ascending.
     pub(in crate::imap) fn entries<'v>(&'v self, uids: &'v UidSet) -> impl Iterator<Item = Entry<'v>> + 'v {
         uids.ranges().iter().flat_map(|(low, high)| self.range(*low, *high))
+    }
+
+    /// Those of `uids` in the view that changed after `since`. Blocks without a change are passed over.
+    pub(in crate::imap) fn changed_since(&self, uids: &UidSet, since: ModSeq) -> UidSet {
+        let blocks = self.snapshot.blocks.iter().filter(|block| block.max_mod_seq > since);
+        let changed = |m: &&Message| m.mod_seq > since;
+        let living: UidSet = blocks.flat_map(|block| block.messages.iter()).filter(changed).map(|m| m.uid).collect();
+        let ghosts = self.ghosts.iter().filter(changed).map(|m| (m.uid.value(), m.uid.value()));
+        living.ranges().iter().copied().chain(ghosts).collect::<UidSet>().intersection(uids)
     }
 
     /// The messages of the view from UID `low` to `high`.

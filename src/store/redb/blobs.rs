@@ -7,17 +7,17 @@ use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable};
+use redb::{AccessGuard, Database, ReadTransaction, ReadableDatabase, ReadableTable};
 use tokio::sync::{mpsc, oneshot};
 
 use super::file::File;
 use super::read::{Value, get_or_open};
-use super::schema::{BlobTables, CHUNK, PieceTable, ReadTable, TEXT};
+use super::schema::{BlobTables, CHUNK, ReadTable, TAIL};
 use crate::mail::BodyId;
-use crate::store::Shared;
 use crate::store::contain::contained;
 use crate::store::error::{Error, Result};
-use crate::store::seam::{BodyRead, Octets, Put, Stream};
+use crate::store::seam::{BodyRead, Octets, Piece, Put};
+use crate::store::{PIECE_LENS, Shared};
 
 /// Requests that may wait before writers of bodies are held back; each has up to about 16 pieces.
 pub(super) const QUEUE: usize = 16;
@@ -37,7 +37,7 @@ pub(super) enum Request {
 impl Request {
     fn len(&self) -> usize {
         match self {
-            Self::Put(put) => put.message.iter().chain(&put.text).map(|piece| piece.bytes.len()).sum(),
+            Self::Put(put) => put.pieces.iter().map(|piece| piece.bytes.len()).sum(),
             Self::Remove(..) | Self::Stop => 0,
         }
     }
@@ -122,11 +122,8 @@ fn commit(file: &File, batch: &[Request]) -> Result<()> {
         for request in batch {
             match request {
                 Request::Put(put) => {
-                    for piece in &put.message {
-                        tables.chunk.insert((put.body.0, piece.n), piece.bytes.as_slice())?;
-                    }
-                    for piece in &put.text {
-                        tables.text.insert((put.body.0, piece.n), piece.bytes.as_slice())?;
+                    for piece in &put.pieces {
+                        insert(&mut tables, put.body, piece)?;
                     }
                 }
                 Request::Remove(bodies, _) => {
@@ -141,6 +138,25 @@ fn commit(file: &File, batch: &[Request]) -> Result<()> {
     transaction.commit()?;
     Ok(())
 }
+
+/// A piece that fills a page has it for itself. A shorter one, the last of its body, is cut up so that its parts fill
+/// pages together with those of other bodies.
+fn insert(tables: &mut BlobTables<'_>, body: BodyId, piece: &Piece) -> Result<()> {
+    if PIECE_LENS.contains(&piece.bytes.len()) {
+        tables.chunk.insert((body.0, piece.n), piece.bytes.as_slice())?;
+        return Ok(());
+    }
+    for (part, bytes) in (0..).zip(piece.bytes.chunks(TAIL_LEN)) {
+        tables.tail.insert((body.0, piece.n << TAIL_SHIFT | part), bytes)?;
+    }
+    Ok(())
+}
+
+/// Longest value of `tail`: eight of them, with their keys, fill a page of 4 KiB.
+const TAIL_LEN: usize = 495;
+
+/// The key of a row of `tail` is the number of the piece, and in the lowest bits which part of it the row is.
+const TAIL_SHIFT: u32 = 4;
 
 /// Starts the thread.
 pub(super) fn spawn(
@@ -157,36 +173,69 @@ type Pieces = ReadTable<(u64, u32), &'static [u8]>;
 pub(super) struct BlobReader {
     read: ReadTransaction,
     chunk: OnceCell<Pieces>,
-    text: OnceCell<Pieces>,
+    tail: OnceCell<Pieces>,
     _file: Arc<Database>,
 }
 
 impl BlobReader {
     pub(super) fn begin(file: &File) -> Result<Self> {
         let file = file.get()?;
-        Ok(Self { read: file.begin_read()?, chunk: OnceCell::new(), text: OnceCell::new(), _file: file })
+        Ok(Self { read: file.begin_read()?, chunk: OnceCell::new(), tail: OnceCell::new(), _file: file })
     }
 
-    fn table(&self, stream: Stream) -> Result<&Pieces> {
-        let (cell, definition): (_, PieceTable) = match stream {
-            Stream::Message => (&self.chunk, CHUNK),
-            Stream::Text => (&self.text, TEXT),
-        };
-        get_or_open(cell, || Ok(self.read.open_table(definition)?))
+    fn chunk(&self) -> Result<&Pieces> {
+        get_or_open(&self.chunk, || Ok(self.read.open_table(CHUNK)?))
+    }
+
+    fn tail(&self) -> Result<&Pieces> {
+        get_or_open(&self.tail, || Ok(self.read.open_table(TAIL)?))
     }
 }
 
 impl BodyRead for BlobReader {
-    fn piece(&self, body: BodyId, stream: Stream, n: u32) -> Result<Option<Octets<'_>>> {
-        let found = ReadableTable::get(self.table(stream)?, (body.0, n))?;
-        Ok(found.map(|guard| Box::new(Value(guard)) as Octets<'_>))
+    fn piece(&self, body: BodyId, n: u32) -> Result<Option<Octets<'_>>> {
+        if let Some(guard) = ReadableTable::get(self.chunk()?, (body.0, n))? {
+            return Ok(Some(Box::new(Value(guard))));
+        }
+        let first = n << TAIL_SHIFT;
+        let mut bytes = Vec::new();
+        for row in ReadableTable::range(self.tail()?, (body.0, first)..(body.0, first + (1 << TAIL_SHIFT)))? {
+            bytes.extend_from_slice(row?.1.value());
+        }
+        Ok((!bytes.is_empty()).then(|| Box::new(bytes) as Octets<'_>))
     }
 
-    fn pieces(&self, stream: Stream, f: &mut dyn FnMut(BodyId, u32)) -> Result<()> {
-        for entry in self.table(stream)?.iter()? {
-            let (body, n) = entry?.0.value();
-            f(BodyId(body), n);
+    fn pieces(&self, f: &mut dyn FnMut(BodyId, u32, usize)) -> Result<()> {
+        let mut chunks = self.chunk()?.iter()?.map(key_and_len).peekable();
+        let mut parts = self.tail()?.iter()?.map(key_and_len).peekable();
+        while let Some(part) = parts.next() {
+            let ((body, part), mut len) = part?;
+            let tail = (body, part >> TAIL_SHIFT);
+            while let Some(more) = parts.next_if(|part| is_of(part, tail)) {
+                len += more?.1;
+            }
+            while let Some(chunk) = chunks.next_if(|chunk| chunk.as_ref().map_or(true, |(at, _)| *at < tail)) {
+                let ((body, n), len) = chunk?;
+                f(BodyId(body), n, len);
+            }
+            f(BodyId(tail.0), tail.1, len);
+        }
+        for chunk in chunks {
+            let ((body, n), len) = chunk?;
+            f(BodyId(body), n, len);
         }
         Ok(())
     }
+}
+
+type Row<'r> = (AccessGuard<'r, (u64, u32)>, AccessGuard<'r, &'static [u8]>);
+
+fn key_and_len(row: Result<Row<'_>, redb::StorageError>) -> Result<((u64, u32), usize)> {
+    let (key, bytes) = row?;
+    Ok((key.value(), bytes.value().len()))
+}
+
+/// Whether a row of `tail` is a part of this piece.
+fn is_of(row: &Result<((u64, u32), usize)>, (body, n): (u64, u32)) -> bool {
+    row.as_ref().is_ok_and(|((of, part), _)| (*of, part >> TAIL_SHIFT) == (body, n))
 }

@@ -1,11 +1,16 @@
 //! What an operation can do, by the methods of [`Txn`].
 
+use redb::ReadableTable;
+
+use super::row::{decode_ranges, encode_ranges};
 use super::txn::Txn;
 use crate::mail::{AccountId, BodyId, MailboxId, MailboxName, SpecialUse, UidSet, UserId};
+use crate::store::check::Fix;
 use crate::store::error::{Error, Result};
 use crate::store::seam::MetaTxn;
 use crate::store::types::{
-    Appended, Copied, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, NewMessage, PollState, Trouble,
+    Appended, Copied, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, NewMessage, PollState, Record,
+    Trouble,
 };
 
 impl MetaTxn for Txn<'_> {
@@ -99,6 +104,31 @@ impl MetaTxn for Txn<'_> {
             self.tables.env.remove(body.0)?;
             self.tables.dead.remove(body.0)?;
         }
+        Ok(())
+    }
+
+    fn repair(&mut self, fixes: &[Fix]) -> Result<()> {
+        self.repair(fixes)
+    }
+
+    fn set_record(&mut self, body: BodyId, record: &Record) -> Result<()> {
+        self.set_record(body, record)
+    }
+
+    fn merge_expunged(&mut self, mailbox: MailboxId, rows: usize) -> Result<()> {
+        self.mark_written();
+        let (mut ranges, mut mod_seqs) = (Vec::new(), Vec::new());
+        for entry in self.tables.expunge.range((mailbox.0, 0)..=(mailbox.0, u64::MAX))?.take(rows) {
+            let (key, row) = entry?;
+            decode_ranges(row.value(), &mut ranges)?;
+            mod_seqs.push(key.value().1);
+        }
+        let Some(highest) = mod_seqs.pop() else { return Ok(()) };
+        for mod_seq in mod_seqs {
+            self.tables.expunge.remove((mailbox.0, mod_seq))?;
+        }
+        let merged: UidSet = ranges.into_iter().collect();
+        self.tables.expunge.insert((mailbox.0, highest), encode_ranges(&merged).as_slice())?;
         Ok(())
     }
 

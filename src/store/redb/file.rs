@@ -1,6 +1,7 @@
 //! One redb file while the store runs. After a write has failed (a full disk, say), redb refuses every further use
 //! of the handle: the writer thread then opens the file anew, so that the store goes on once there is room again.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -79,8 +80,8 @@ impl File {
         *lock(&self.state) = State::Closed;
     }
 
-    /// Size in bytes.
+    /// Bytes it takes on disk. redb doubles a file that is full, and what it has not written yet is not there.
     pub(super) fn len(&self) -> Result<u64> {
-        Ok(std::fs::metadata(&self.path)?.len())
+        Ok(std::fs::metadata(&self.path)?.blocks() * 512)
     }
 }

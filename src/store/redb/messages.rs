@@ -215,7 +215,7 @@ impl Txn<'_> {
         let row = BodyRow { references: 1, ..prepared.row };
         self.tables.body.insert(prepared.id().0, row.encode().as_slice())?;
         self.tables.hash.insert(&row.hash, prepared.id().0)?;
-        self.tables.env.insert(prepared.id().0, prepared.record.encode().as_slice())?;
+        self.tables.env.insert(prepared.id().0, prepared.record.as_slice())?;
         Ok(prepared.id())
     }
 

@@ -13,13 +13,16 @@ mod messages;
 mod migrate;
 mod open;
 mod read;
+mod repair;
 mod row;
 mod schema;
+mod stats;
 #[cfg(test)]
 mod tests;
 mod txn;
 mod writer;
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -30,6 +33,7 @@ use super::error::{Error, Result};
 use super::notify::lock;
 use super::seam::{Answer, BodyRead, BodyStore, MetaRead, MetaStore, Operation, Put};
 use super::snapshot::BLOCK_SHIFT;
+use super::stats::TableStats;
 use super::types::Settings;
 use crate::mail::BodyId;
 use file::File;
@@ -70,6 +74,11 @@ impl Files {
     }
 }
 
+/// Whether one of the files is in the directory.
+pub(super) fn exist(data_dir: &Path) -> bool {
+    [open::META, open::BLOBS].iter().any(|name| data_dir.join(name).exists())
+}
+
 /// A writer thread, which ends once nobody can send it anything.
 struct Thread(Mutex<Option<JoinHandle<()>>>);
 
@@ -107,6 +116,10 @@ impl MetaStore for Meta {
 
     fn size(&self) -> Result<u64> {
         self.file.len()
+    }
+
+    fn tables(&self, out: &mut Vec<TableStats>) -> Result<()> {
+        stats::tables(&self.file, out)
     }
 
     #[cfg(test)]
@@ -157,6 +170,10 @@ impl BodyStore for Blobs {
 
     fn size(&self) -> Result<u64> {
         self.file.len()
+    }
+
+    fn tables(&self, out: &mut Vec<TableStats>) -> Result<()> {
+        stats::tables(&self.file, out)
     }
 
     fn stop(&self) -> Result<()> {

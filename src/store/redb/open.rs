@@ -7,7 +7,7 @@ use std::path::Path;
 
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
-use super::schema::{BODY, BlobTables, CHUNK, DEAD, GLOBAL, Tables, global};
+use super::schema::{BODY, BlobTables, CHUNK, DEAD, GLOBAL, TAIL, Tables, global};
 use crate::metrics::expecting_panics;
 use crate::store::contain::contained;
 use crate::store::error::{Error, Result};
@@ -59,10 +59,10 @@ fn open_both(settings: &Settings) -> Result<Opened> {
         return Err(missing(BLOBS, META, dir));
     }
     let blobs = open_or_create(&dir.join(BLOBS), Opened::blobs_cache(settings), is_new_blobs)?;
-    if is_fresh && has_chunks(&blobs)? {
+    if is_fresh && has_pieces(&blobs)? {
         return Err(missing(META, BLOBS, dir));
     }
-    super::migrate::migrate(&meta)?;
+    super::migrate::migrate(&meta, &blobs, dir)?;
     let next_body = recover(&meta, &blobs)?;
     Ok(Opened { meta, blobs, next_body })
 }
@@ -174,12 +174,17 @@ fn damaged(path: &Path, why: &dyn std::fmt::Display) -> Error {
     ))
 }
 
-fn has_chunks(blobs: &Database) -> Result<bool> {
-    match blobs.begin_read()?.open_table(CHUNK) {
-        Ok(table) => Ok(!table.is_empty()?),
-        Err(redb::TableError::TableDoesNotExist(_)) => Ok(false),
-        Err(e) => Err(e.into()),
+fn has_pieces(blobs: &Database) -> Result<bool> {
+    let read = blobs.begin_read()?;
+    for table in [CHUNK, TAIL] {
+        match read.open_table(table) {
+            Ok(table) if table.is_empty()? => {}
+            Ok(_) => return Ok(true),
+            Err(redb::TableError::TableDoesNotExist(_)) => {}
+            Err(e) => return Err(e.into()),
+        }
     }
+    Ok(false)
 }
 
 /// A number of `global`; 0 when it is not there.

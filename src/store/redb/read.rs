@@ -1,7 +1,7 @@
 //! Mailboxes, their versions, their changes and the ledger, read from meta.redb.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use redb::{AccessGuard, Database, ReadTransaction, ReadableDatabase, ReadableTable};
@@ -13,9 +13,12 @@ use super::schema::{
 };
 use crate::mail::{AccountId, BodyId, Keyword, MailboxId, MailboxName, ModSeq, Uid, UserId};
 use crate::store::body::{BodyRow, Unplaced};
+use crate::store::check::Problem;
 use crate::store::error::{Error, Result};
+use crate::store::progress::Tell;
 use crate::store::seam::{BodyRead, MetaRead, Octets};
 use crate::store::snapshot::{Block, Delta, Snapshot};
+use crate::store::stats::Stats;
 use crate::store::types::{LedgerRow, Mailbox, PollState, Trouble};
 
 /// One read transaction of meta.redb.
@@ -168,6 +171,12 @@ impl MetaReader {
         Ok(places)
     }
 
+    pub(super) fn accounts_of(&self, user: UserId) -> Result<Vec<AccountId>> {
+        let table = self.meta.open_table(super::schema::ACCOUNT)?;
+        let rows = table.range((user.0, "")..(user.0 + 1, ""))?;
+        rows.map(|entry| Ok(AccountId(entry?.1.value()))).collect()
+    }
+
     fn account_user(&self, account: AccountId) -> Result<Option<UserId>> {
         for entry in self.meta.open_table(super::schema::ACCOUNT)?.iter()? {
             let (key, id) = entry?;
@@ -234,12 +243,20 @@ impl MetaRead for MetaReader {
                 continue;
             }
             bodies.push(BodyId(id.value()));
-            pieces += u64::from(row.body.chunks) + u64::from(row.body.text_chunks);
+            pieces += u64::from(row.body.chunks);
             if bodies.len() >= max_bodies || pieces >= max_pieces {
                 break;
             }
         }
         Ok(bodies)
+    }
+
+    fn long_expunge_logs(&self, max: usize) -> Result<Vec<MailboxId>> {
+        let mut rows: BTreeMap<u32, usize> = BTreeMap::new();
+        for entry in self.meta.open_table(EXPUNGE)?.iter()? {
+            *rows.entry(entry?.0.value().0).or_default() += 1;
+        }
+        Ok(rows.into_iter().filter(|(_, rows)| *rows > max).map(|(mailbox, _)| MailboxId(mailbox)).collect())
     }
 
     fn ledger(&self, account: AccountId) -> Result<HashMap<Vec<u8>, LedgerRow>> {
@@ -262,7 +279,11 @@ impl MetaRead for MetaReader {
         self.messages()
     }
 
-    fn check(&self, bodies: &dyn BodyRead, unplaced: &Unplaced) -> Result<Vec<String>> {
-        super::check::Check::new(self, bodies).run(unplaced)
+    fn stats(&self, bodies: &dyn BodyRead, tell: Tell<'_>) -> Result<Stats> {
+        self.count_room(bodies, tell)
+    }
+
+    fn check(&self, bodies: &dyn BodyRead, unplaced: &Unplaced) -> Result<Vec<Problem>> {
+        super::check::Check::new(self, bodies)?.run(unplaced)
     }
 }

@@ -164,33 +164,36 @@ fn decode_message(base: u32, input: &mut Input<'_>) -> Result<Message> {
 
 impl BodyRow {
     pub(super) fn encode(&self) -> Vec<u8> {
-        let mut out = vec![VERSION];
+        let mut out = vec![BODY_VERSION];
         self.encode_fields(&mut out);
         out
     }
 
     fn encode_fields(&self, out: &mut Vec<u8>) {
         out.extend(self.size.to_le_bytes());
-        for n in [self.chunks, self.text_chunks, self.references] {
+        for n in [self.chunks, self.references] {
             out.extend(n.to_le_bytes());
         }
         out.extend(self.hash);
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
-        Self::decode_fields(&mut Input::new("body", bytes)?)
+        let (version, mut input) = Input::of_two("body", bytes)?;
+        Self::decode_fields(version, &mut input)
     }
 
-    fn decode_fields(input: &mut Input<'_>) -> Result<Self> {
-        Ok(Self {
-            size: input.u64()?,
-            chunks: input.u32()?,
-            text_chunks: input.u32()?,
-            references: input.u32()?,
-            hash: input.array()?,
-        })
+    fn decode_fields(version: u8, input: &mut Input<'_>) -> Result<Self> {
+        let (size, chunks) = (input.u64()?, input.u32()?);
+        if version < BODY_VERSION {
+            // Pieces of a search text, which is no longer kept.
+            input.u32()?;
+        }
+        Ok(Self { size, chunks, references: input.u32()?, hash: input.array()? })
     }
 }
+
+/// First byte of the rows of `body` and `dead`; those that version 1 wrote are read as well.
+const BODY_VERSION: u8 = 2;
 
 /// A row of `dead`: a body that no message has any more, and since when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,15 +204,15 @@ pub(super) struct DeadRow {
 
 impl DeadRow {
     pub(super) fn encode(&self) -> Vec<u8> {
-        let mut out = vec![VERSION];
+        let mut out = vec![BODY_VERSION];
         out.extend(self.since.to_le_bytes());
         self.body.encode_fields(&mut out);
         out
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
-        let mut input = Input::new("dead", bytes)?;
-        Ok(Self { since: input.i64()?, body: BodyRow::decode_fields(&mut input)? })
+        let (version, mut input) = Input::of_two("dead", bytes)?;
+        Ok(Self { since: input.i64()?, body: BodyRow::decode_fields(version, &mut input)? })
     }
 }
 

@@ -5,7 +5,7 @@ use redb::{ReadOnlyTable, Table, TableDefinition, WriteTransaction};
 use crate::store::error::Result;
 
 /// The schema that this code reads and writes.
-pub(super) const SCHEMA_VERSION: u64 = 1;
+pub(super) const SCHEMA_VERSION: u64 = 2;
 
 /// Names of the rows of [`GLOBAL`].
 pub(super) mod global {
@@ -16,32 +16,33 @@ pub(super) mod global {
     pub(crate) const NEXT_BODY: &str = "next_body";
     pub(crate) const LAST_UID_VALIDITY: &str = "last_uid_validity";
     pub(crate) const IN_FLIGHT: &str = "in_flight";
+    pub(crate) const MIGRATING_FROM: &str = "migrating_from";
 }
 
-/// Two tables of [`BLOBS`](BlobTables) have this shape: (body, n) -> piece of a zstd stream.
+/// Both tables of blobs.redb have this shape: (body, n) -> octets of its stream.
 pub(super) type PieceTable = TableDefinition<'static, (u64, u32), &'static [u8]>;
 
-/// `chunk` of blobs.redb.
+/// `chunk` of blobs.redb: the pieces that fill a page of their own.
 pub(super) const CHUNK: PieceTable = TableDefinition::new("chunk");
-/// `text` of blobs.redb.
-pub(super) const TEXT: PieceTable = TableDefinition::new("text");
+/// `tail` of blobs.redb: the last pieces, which would not. Their rows share pages with those of other bodies.
+pub(super) const TAIL: PieceTable = TableDefinition::new("tail");
 
 /// The tables of blobs.redb, open for writing.
 pub(super) struct BlobTables<'t> {
     pub(super) chunk: Table<'t, (u64, u32), &'static [u8]>,
-    pub(super) text: Table<'t, (u64, u32), &'static [u8]>,
+    pub(super) tail: Table<'t, (u64, u32), &'static [u8]>,
 }
 
 impl<'t> BlobTables<'t> {
     pub(super) fn open(txn: &'t WriteTransaction) -> Result<Self> {
-        Ok(Self { chunk: txn.open_table(CHUNK)?, text: txn.open_table(TEXT)? })
+        Ok(Self { chunk: txn.open_table(CHUNK)?, tail: txn.open_table(TAIL)? })
     }
 
     /// Removes whatever is there of these bodies. Idempotent.
     pub(super) fn remove(&mut self, bodies: std::ops::RangeInclusive<u64>) -> Result<()> {
         let keys = (*bodies.start(), 0)..=(*bodies.end(), u32::MAX);
         self.chunk.retain_in(keys.clone(), |_, _| false)?;
-        self.text.retain_in(keys, |_, _| false)?;
+        self.tail.retain_in(keys, |_, _| false)?;
         Ok(())
     }
 }

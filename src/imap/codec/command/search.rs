@@ -72,3 +72,16 @@ pub enum SearchKey {
     /// `MODSEQ n` (the entry name and type are read and ignored).
     ModSeq(ModSeq),
 }
+
+impl SearchKey {
+    /// Whether it names messages by sequence number.
+    pub fn uses_numbers(&self) -> bool {
+        match self {
+            Self::And(keys) => keys.iter().any(Self::uses_numbers),
+            Self::Or(a, b) => a.uses_numbers() || b.uses_numbers(),
+            Self::Not(key) => key.uses_numbers(),
+            Self::Seq(_) => true,
+            _ => false,
+        }
+    }
+}

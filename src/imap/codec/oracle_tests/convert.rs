@@ -91,8 +91,15 @@ fn message_command(body: &CommandBody<'_>) -> Option<Command> {
             changed_since: match modifiers.as_slice() {
                 [] => None,
                 [FetchModifier::ChangedSince(n)] => Some(ModSeq(n.get())),
+                [FetchModifier::ChangedSince(n), FetchModifier::Vanished]
+                | [FetchModifier::Vanished, FetchModifier::ChangedSince(n)]
+                    if *uid =>
+                {
+                    Some(ModSeq(n.get()))
+                }
                 _ => return None,
             },
+            vanished: modifiers.contains(&FetchModifier::Vanished),
         }),
         CommandBody::Store { sequence_set, kind, response, flags, uid, modifiers } => Command::Store(ours::StoreArgs {
             uid: *uid,
@@ -137,11 +144,35 @@ fn pair((field, value): &(IString<'_>, imap_codec::imap_types::core::NString<'_>
 }
 
 fn select(mailbox: &Mailbox<'_>, parameters: &[SelectParameter]) -> Option<ours::SelectArgs> {
-    let condstore = !parameters.is_empty();
-    parameters
-        .iter()
-        .all(|p| *p == SelectParameter::CondStore)
-        .then(|| ours::SelectArgs { mailbox: name(mailbox), condstore })
+    let (mut condstore, mut qresync) = (false, None);
+    for parameter in parameters {
+        match parameter {
+            SelectParameter::CondStore => condstore = true,
+            SelectParameter::QResync { .. } if qresync.is_some() => return None,
+            SelectParameter::QResync { uid_validity, mod_sequence_value, known_uids, seq_match_data } => {
+                qresync = Some(ours::Qresync {
+                    uid_validity: *uid_validity,
+                    mod_seq: ModSeq(mod_sequence_value.get()),
+                    known: match known_uids {
+                        Some(uids) => Some(known(uids)?),
+                        None => None,
+                    },
+                    matches: match seq_match_data {
+                        Some((numbers, uids)) => Some((known(numbers)?, known(uids)?)),
+                        None => None,
+                    },
+                });
+            }
+        }
+    }
+    Some(ours::SelectArgs { mailbox: name(mailbox), condstore, qresync })
+}
+
+/// The oracle lets `*` through, which the grammar forbids in words.
+fn known(sequence_set: &Set) -> Option<SequenceSet> {
+    let known = set(sequence_set);
+    let SequenceSet::Ranges(ranges) = &known else { return None };
+    ranges.iter().all(|(a, b)| ![*a, *b].contains(&SetNumber::Star)).then_some(known)
 }
 
 fn list(reference: &Mailbox<'_>, pattern: &ListMailbox<'_>) -> ours::ListArgs {

@@ -23,12 +23,15 @@ pub(super) fn fetch(input: &mut Input<'_>, uid: bool) -> Parsed<FetchArgs> {
             items.push(item);
         }
     }
-    let mut changed_since = None;
+    let (mut changed_since, mut vanished) = (None, false);
     if input.has_argument() {
         input.sp()?;
-        changed_since = fetch_modifiers(input)?;
+        (changed_since, vanished) = fetch_modifiers(input)?;
     }
-    Ok(FetchArgs { uid, set, items, changed_since })
+    if vanished && (!uid || changed_since.is_none()) {
+        return Err("VANISHED belongs to UID FETCH with CHANGEDSINCE");
+    }
+    Ok(FetchArgs { uid, set, items, changed_since, vanished })
 }
 
 /// `"ALL" / "FULL" / "FAST" / fetch-att`; the macros as RFC 9051 section 6.4.5 writes them out.
@@ -78,13 +81,20 @@ fn fetch_att(input: &mut Input<'_>) -> Parsed<FetchItem> {
 }
 
 /// `fetch-modifiers = SP "(" fetch-modifier *(SP fetch-modifier) ")"`,
-/// `chgsince-fetch-mod = "CHANGEDSINCE" SP mod-sequence-value` (RFC 7162 section 7); zero is taken, as clients send it.
-fn fetch_modifiers(input: &mut Input<'_>) -> Parsed<Option<ModSeq>> {
-    let modifiers = input.list(false, |input| {
-        if !input.eat_word(b"CHANGEDSINCE ") {
-            return Err("unknown modifier of FETCH");
+/// `chgsince-fetch-mod = "CHANGEDSINCE" SP mod-sequence-value`, `rexpunges-fetch-mod = "VANISHED"` (RFC 7162 section 7); a
+/// mod-sequence of zero is taken, as clients send it.
+fn fetch_modifiers(input: &mut Input<'_>) -> Parsed<(Option<ModSeq>, bool)> {
+    let (mut changed_since, mut vanished) = (None, false);
+    input.list(false, |input| {
+        match input.word().to_ascii_uppercase().as_slice() {
+            b"CHANGEDSINCE" => {
+                input.sp()?;
+                changed_since = Some(mod_seq(input)?);
+            }
+            b"VANISHED" => vanished = true,
+            _ => return Err("unknown modifier of FETCH"),
         }
-        mod_seq(input)
+        Ok(())
     })?;
-    Ok(modifiers.last().copied())
+    Ok((changed_since, vanished))
 }

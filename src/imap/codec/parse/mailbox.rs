@@ -1,7 +1,8 @@
 //! Mailbox names, and the commands that take little more than one.
 
 use super::input::{Input, Parsed};
-use crate::imap::codec::command::{Command, Name, SelectArgs, StatusItem};
+use super::set::{known_set, mod_seq};
+use crate::imap::codec::command::{Command, Name, Qresync, SelectArgs, StatusItem};
 use crate::imap::codec::utf7;
 use crate::mail::{MailboxName, SpecialUse};
 
@@ -25,19 +26,51 @@ pub(super) fn decode(wire: &[u8], utf8: bool) -> Option<String> {
 
 /// `select = "SELECT" SP mailbox [select-params]`, `select-params = SP "(" select-param *(SP select-param) ")"`
 ///
-/// `select-param =/ condstore-param`, `condstore-param = "CONDSTORE"` (RFC 7162 section 7)
+/// `select-param =/ condstore-param`, `condstore-param = "CONDSTORE"`,
+/// `select-param =/ "QRESYNC" SP "(" uidvalidity SP mod-sequence-value [SP known-uids] [SP seq-match-data] ")"` (RFC 7162
+/// section 7)
 pub(super) fn select(input: &mut Input<'_>) -> Parsed<SelectArgs> {
     let mailbox = argument(input)?;
-    let mut condstore = false;
+    let (mut condstore, mut qresync) = (false, None);
     if input.has_argument() {
         input.sp()?;
-        let known = input.list(false, |input| Ok(input.word().eq_ignore_ascii_case(b"CONDSTORE")))?;
-        if known.contains(&false) {
-            return Err("unknown parameter of SELECT");
-        }
-        condstore = true;
+        input.list(false, |input| {
+            match input.word().to_ascii_uppercase().as_slice() {
+                b"CONDSTORE" => condstore = true,
+                b"QRESYNC" if qresync.is_none() => {
+                    input.sp()?;
+                    qresync = Some(self::qresync(input)?);
+                }
+                _ => return Err("unknown parameter of SELECT"),
+            }
+            Ok(())
+        })?;
     }
-    Ok(SelectArgs { mailbox, condstore })
+    Ok(SelectArgs { mailbox, condstore, qresync })
+}
+
+/// The value of QRESYNC: `uidvalidity = nz-number`, `known-uids = sequence-set`,
+/// `seq-match-data = "(" known-sequence-set SP known-uid-set ")"`, each a `sequence-set` without `*`
+fn qresync(input: &mut Input<'_>) -> Parsed<Qresync> {
+    input.expect(b'(', "expected a list")?;
+    let uid_validity = input.nz_number()?;
+    input.sp()?;
+    let mod_seq = mod_seq(input)?;
+    let (mut known, mut matches) = (None, None);
+    let mut more = input.eat(b' ');
+    if more && input.peek() != Some(b'(') {
+        known = Some(known_set(input)?);
+        more = input.eat(b' ');
+    }
+    if more {
+        input.expect(b'(', "expected a list")?;
+        let numbers = known_set(input)?;
+        input.sp()?;
+        matches = Some((numbers, known_set(input)?));
+        input.expect(b')', "a list does not end")?;
+    }
+    input.expect(b')', "a list does not end")?;
+    Ok(Qresync { uid_validity, mod_seq, known, matches })
 }
 
 /// `create = "CREATE" SP mailbox [create-params]`, `create-param =/ "USE" SP "(" [use-attr *(SP use-attr)] ")"` (RFC 6154

@@ -20,6 +20,15 @@ pub(super) fn sequence_set(input: &mut Input<'_>) -> Parsed<SequenceSet> {
     }
 }
 
+/// `known-uids = sequence-set`, of which "`*` is not allowed" (RFC 7162 section 7): the client means what it has seen.
+pub(super) fn known_set(input: &mut Input<'_>) -> Parsed<SequenceSet> {
+    let set = sequence_set(input)?;
+    match &set {
+        SequenceSet::Ranges(ranges) if ranges.iter().all(|(a, b)| ![*a, *b].contains(&SetNumber::Star)) => Ok(set),
+        _ => Err("a known set names its numbers"),
+    }
+}
+
 /// `seq-number = nz-number / "*"`
 fn seq_number(input: &mut Input<'_>) -> Parsed<SetNumber> {
     if input.eat(b'*') { Ok(SetNumber::Star) } else { input.nz_number().map(SetNumber::Number) }

@@ -89,7 +89,6 @@ async fn read_body(store: &Store, body: BodyId) -> Result<Vec<u8>> {
     store
         .read(move |reader| {
             reader.record(body)?.ok_or_else(missing)?.to_owned();
-            reader.text(body, &mut |_| true)?;
             let (mut cursor, mut out) = (BodyCursor::new(body, 0..u64::MAX), Vec::new());
             while !cursor.is_done() {
                 if !reader.read_body(&mut cursor, &mut out, 1 << 16)? {

@@ -10,9 +10,7 @@ async fn pieces(store: &Store) -> u64 {
     store
         .read(|reader| {
             let mut pieces = 0;
-            for stream in [Stream::Message, Stream::Text] {
-                reader.bodies()?.pieces(stream, &mut |_, _| pieces += 1)?;
-            }
+            reader.bodies()?.pieces(&mut |_, _, _| pieces += 1)?;
             Ok(pieces)
         })
         .await
@@ -30,7 +28,7 @@ async fn bodies_live_as_long_as_messages() {
         f.add(octets).await;
     }
     assert_eq!(f.store.collect().await.expect("collect"), 1, "the second copy of the same octets");
-    assert_eq!(pieces(&f.store).await, 4);
+    assert_eq!(pieces(&f.store).await, 2);
     f.store.copy(f.inbox, set(&[(3, 3)]), f.inbox).await.expect("copy");
     f.store.set_flags(f.inbox, set(&[(1, 3)]), flags(FlagOp::Add, Flags::DELETED, &[])).await.expect("store");
     f.store.expunge(f.inbox, Some(set(&[(2, 3)]))).await.expect("expunge");
@@ -40,12 +38,12 @@ async fn bodies_live_as_long_as_messages() {
     let body = f.store.watch(f.inbox).await.expect("watch").current().expect("a version").get(0).expect("first").body;
     f.store.expunge(f.inbox, None).await.expect("expunge");
     assert_eq!(f.store.collect().await.expect("collect"), 1);
-    assert_eq!(pieces(&f.store).await, 2);
+    assert_eq!(pieces(&f.store).await, 1);
     let gone = f.store.read(move |reader| {
         let is_read = reader.read_body(&mut BodyCursor::new(body, 0..9), &mut Vec::new(), 9)?;
-        Ok((reader.record(body)?.is_none(), is_read, reader.text(body, &mut |_| true)?))
+        Ok((reader.record(body)?.is_none(), is_read))
     });
-    assert_eq!(gone.await.expect("read"), (true, false, false));
+    assert_eq!(gone.await.expect("read"), (true, false));
     assert_eq!(f.store.check().expect("check"), Vec::<String>::new());
     assert_eq!(f.store.check_octets().expect("check"), Vec::<String>::new());
 }
@@ -80,7 +78,7 @@ async fn bodies_that_no_message_came_to_use_are_discarded() {
     assert_eq!(f.store.collect().await.expect("collect"), 0);
     drop((unused, unfinished));
     assert_eq!(f.store.collect().await.expect("collect"), 2);
-    assert_eq!(pieces(&f.store).await, 2);
+    assert_eq!(pieces(&f.store).await, 1);
     let to_nowhere = vec![f.message(b"refused").await];
     assert!(matches!(f.store.append(MailboxId(999), to_nowhere).await, Err(Error::NoMailbox)));
     assert_eq!(f.store.collect().await.expect("collect"), 1);
@@ -103,7 +101,7 @@ async fn a_crash_leaves_no_stray_pieces_and_reuses_no_id() {
     let crashed = tempfile::tempdir().expect("a temporary directory");
     crash(&f, crashed.path());
     let store = Store::open(&settings(crashed.path())).expect("after the crash");
-    assert_eq!(pieces(&store).await, 2);
+    assert_eq!(pieces(&store).await, 1);
     assert_eq!(store.check().expect("check"), Vec::<String>::new());
     assert_eq!(store.check_octets().expect("check"), Vec::<String>::new());
     let writer = store.body_writer().await.expect("a writer");
@@ -162,10 +160,11 @@ async fn opening_refuses_what_would_lose_mail_and_says_what_to_do() {
     }
     let store = Store::open(&settings(f.dir.path())).expect("whole again");
     assert_eq!(store.sizes().await.expect("sizes").messages, 1);
-    let newer = write_rows(&store, |txn| txn.set_global(schema::global::SCHEMA_VERSION, 2));
+    let newer = write_rows(&store, |txn| txn.set_global(schema::global::SCHEMA_VERSION, 3));
     newer.await.expect("written");
     store.close().await.expect("close");
-    assert!(refusal(f.dir.path()).contains("schema version 2"));
+    let says = refusal(f.dir.path());
+    assert!(says.contains("schema version 3") && says.contains("up to 2") && says.contains("newer version"), "{says}");
 }
 
 /// Corrupts one thing and checks that the check names it.
@@ -228,7 +227,7 @@ async fn the_check_names_what_is_wrong() {
     is_found("has no record", |txn| Ok(txn.tables.env.remove(1).map(drop)?)).await;
     is_found("is missing, but messages have it", |txn| Ok(txn.tables.body.remove(2).map(drop)?)).await;
     is_found("a hash leads to body 2", |txn| Ok(txn.tables.body.remove(2).map(drop)?)).await;
-    is_found("chunk pieces of body 3, which is not there", |txn| Ok(txn.tables.dead.remove(3).map(drop)?)).await;
+    is_found("pieces of body 3, which is not there", |txn| Ok(txn.tables.dead.remove(3).map(drop)?)).await;
     is_found("not found by its name", |txn| Ok(txn.tables.mailbox_name.remove((1, "Sent")).map(drop)?)).await;
     is_found("which has another", |txn| Ok(txn.tables.mailbox_name.insert((1, "New"), 99).map(drop)?)).await;
     is_found("a ledger row of account 5", |txn| {
@@ -246,4 +245,35 @@ async fn the_check_names_what_is_wrong() {
     is_found("in trouble of account 5", |txn| txn.set_trouble(AccountId(5), b"x", Some(Trouble::default()))).await;
     is_found("the state of account 5", |txn| txn.change_poll_state(AccountId(5), |state| state.failures = 1).map(drop))
         .await;
+}
+
+#[tokio::test]
+async fn a_long_expunge_log_is_merged_from_its_old_end_and_misses_nothing() {
+    let f = fixture().await;
+    for uids in 1..=6 {
+        f.add(&[uids]).await;
+    }
+    let mut seen = Vec::new();
+    for n in [1, 2, 4, 3, 6] {
+        f.store.set_flags(f.inbox, set(&[(n, n)]), flags(FlagOp::Add, Flags::DELETED, &[])).await.expect("store");
+        f.store.expunge(f.inbox, None).await.expect("expunge");
+        seen.push((f.counts(f.inbox).await.highest_mod_seq, n));
+    }
+    let long = |max: usize| f.store.read(move |reader| reader.meta.long_expunge_logs(max));
+    assert_eq!(long(5).await.expect("read"), []);
+    assert_eq!(long(4).await.expect("read"), [f.inbox]);
+    let inbox = f.inbox;
+    f.store.write(move |txn| txn.merge_expunged(inbox, 4)).await.expect("merged");
+    assert_eq!(long(2).await.expect("read"), [], "the four oldest are one row now");
+    assert_eq!(long(1).await.expect("read"), [f.inbox]);
+    for (at, _) in [(ModSeq(0), 0)].iter().chain(&seen) {
+        let vanished = f.store.changes_since(f.inbox, *at).await.expect("read").vanished;
+        let later = seen.iter().filter(|(mod_seq, _)| mod_seq > at);
+        assert!(later.clone().all(|(_, n)| vanished.contains_uid(uid(*n))), "{at:?}");
+        assert!(!vanished.contains_uid(uid(5)));
+    }
+    let last = seen.iter().rev().nth(1).expect("two").0;
+    assert_eq!(f.store.changes_since(f.inbox, last).await.expect("read").vanished, set(&[(6, 6)]));
+    assert_eq!(f.store.check().expect("check"), Vec::<String>::new());
+    f.store.collect().await.expect("collect");
 }

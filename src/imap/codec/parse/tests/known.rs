@@ -48,7 +48,7 @@ fn authentication() {
 
 #[test]
 fn mailboxes() {
-    let select = |n: &str, condstore| SelectArgs { mailbox: name(n), condstore };
+    let select = |n: &str, condstore| SelectArgs { mailbox: name(n), condstore, qresync: None };
     assert_eq!(command("SELECT inBOX"), Command::Select(select("INBOX", false)));
     assert_eq!(command("SELECT \"a b\" (CONDSTORE)"), Command::Select(select("a b", true)));
     assert_eq!(command("EXAMINE {1+}\r\nx (condstore)"), Command::Examine(select("x", true)));
@@ -65,6 +65,30 @@ fn mailboxes() {
     assert_eq!(utf8("a SELECT a&b"), Ok(Command::Select(select("a&b", false))));
     assert_eq!(utf8("a DELETE \"\u{e9}\""), Ok(Command::Delete(name("\u{e9}"))));
     assert_eq!(command("DELETE \"\u{e9}\""), Command::Delete(Name::Impossible));
+}
+
+#[test]
+fn quick_resynchronization() {
+    let select = |condstore, mod_seq, known, matches| {
+        let uid_validity = NonZeroU32::new(67_890_007).expect("not zero");
+        let qresync = Some(Qresync { uid_validity, mod_seq: ModSeq(mod_seq), known, matches });
+        SelectArgs { mailbox: name("INBOX"), condstore, qresync }
+    };
+    let known = || Some(set(&[(41, 41), (43, 211)]));
+    let matches = || Some((set(&[(5, 5), (9, 11)]), set(&[(50, 50), (90, 92)])));
+    for (text, want) in [
+        ("67890007 1", select(false, 1, None, None)),
+        ("67890007 0", select(false, 0, None, None)),
+        ("67890007 9223372036854775807 41,43:211", select(false, i64::MAX as u64, known(), None)),
+        ("67890007 7 41,43:211 (5,9:11 50,90:92)", select(false, 7, known(), matches())),
+        ("67890007 7 (5,9:11 50,90:92)", select(false, 7, None, matches())),
+    ] {
+        assert_eq!(command(&format!("SELECT INBOX (QRESYNC ({text}))")), Command::Select(want.clone()));
+        assert_eq!(command(&format!("examine inbox (qresync ({text}))")), Command::Examine(want.clone()));
+        let both = SelectArgs { condstore: true, ..want };
+        assert_eq!(command(&format!("SELECT INBOX (CONDSTORE QRESYNC ({text}))")), Command::Select(both.clone()));
+        assert_eq!(command(&format!("SELECT INBOX (QRESYNC ({text}) CONDSTORE)")), Command::Select(both));
+    }
 }
 
 #[test]
@@ -148,7 +172,9 @@ fn sets_store_copy_move_expunge() {
 #[test]
 fn fetch() {
     use FetchItem::*;
-    let fetch = |items| Command::Fetch(FetchArgs { uid: false, set: set(&[(1, 1)]), items, changed_since: None });
+    let fetch = |items| {
+        Command::Fetch(FetchArgs { uid: false, set: set(&[(1, 1)]), items, changed_since: None, vanished: false })
+    };
     let section = |path: &[u32], text, partial, peek| Section {
         section: crate::imap::codec::command::Section { path: path.into(), text },
         partial,
@@ -180,10 +206,14 @@ fn fetch() {
     assert_eq!(command(text), fetch(vec![section(&[], fields, None, true)]));
     let fields = SectionText::HeaderFieldsNot(names(&["a"]));
     assert_eq!(command("FETCH 1 BODY[2.header.fields.not (a)]"), fetch(vec![section(&[2], fields, None, false)]));
-    let since =
-        FetchArgs { uid: true, set: set(&[(1, 0)]), items: vec![Flags], changed_since: Some(crate::mail::ModSeq(0)) };
-    assert_eq!(command("UID FETCH 1:* (FLAGS) (CHANGEDSINCE 0)"), Command::Fetch(since.clone()));
-    assert_eq!(command("UID FETCH 1:* FLAGS (changedsince 0)"), Command::Fetch(since));
+    let since = |vanished| {
+        let changed_since = Some(crate::mail::ModSeq(0));
+        Command::Fetch(FetchArgs { uid: true, set: set(&[(1, 0)]), items: vec![Flags], changed_since, vanished })
+    };
+    assert_eq!(command("UID FETCH 1:* (FLAGS) (CHANGEDSINCE 0)"), since(false));
+    assert_eq!(command("UID FETCH 1:* FLAGS (changedsince 0)"), since(false));
+    assert_eq!(command("UID FETCH 1:* FLAGS (CHANGEDSINCE 0 VANISHED)"), since(true));
+    assert_eq!(command("uid fetch 1:* flags (vanished changedsince 0)"), since(true));
 }
 
 #[test]

@@ -1,0 +1,39 @@
+//! Work on the whole store, the same for a running service and for a command that opens the store itself.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ingest;
+use crate::store::{Problem, Result, Store, Tell};
+
+/// What a check found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Checked {
+    /// What was looked at.
+    pub(crate) messages: u64,
+    pub(crate) octets: u64,
+    /// What is wrong, one line each; after a repair, what is still wrong.
+    pub(crate) problems: Vec<String>,
+    /// How many of the problems a repair would rebuild.
+    pub(crate) repairable: u64,
+    /// What was wrong and has been rebuilt.
+    pub(crate) repaired: Vec<String>,
+}
+
+/// Checks every invariant and the octets of every body; rebuilds what can be rebuilt if told so.
+pub(crate) fn check(store: &Store, repair: bool, tell: Tell<'_>) -> Result<Checked> {
+    let before = if repair { store.repair(&|| Box::new(ingest::Derivation::default()), tell)? } else { Vec::new() };
+    let mut problems = store.examine()?;
+    problems.extend(store.examine_octets(tell)?);
+    let (messages, octets) = store.extent()?;
+    Ok(Checked {
+        messages,
+        octets,
+        repairable: problems.iter().filter(|problem| problem.fix.is_some()).count() as u64,
+        repaired: lines(before.iter().filter(|problem| !problems.contains(problem))),
+        problems: lines(problems.iter()),
+    })
+}
+
+fn lines<'p>(problems: impl Iterator<Item = &'p Problem>) -> Vec<String> {
+    problems.map(ToString::to_string).collect()
+}
