@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::Shared;
 use super::clock::unix_now;
+use super::contain::contained;
 use super::error::{Error, Result};
 use super::seam::{BodyStore, MetaStore, MetaTxn, operation};
 use crate::mail::BodyId;
@@ -63,9 +64,9 @@ impl Collector {
         let interval = self.grace.clamp(MIN_INTERVAL, MAX_INTERVAL);
         loop {
             match wake.recv_timeout(interval) {
-                Ok(Wake::Now(done)) => drop(done.send(self.pass())),
+                Ok(Wake::Now(done)) => drop(done.send(contained(|| self.pass()))),
                 Err(RecvTimeoutError::Timeout) => {
-                    if let Err(e) = self.pass() {
+                    if let Err(e) = contained(|| self.pass()) {
                         self.shared.metrics.error(&e);
                     }
                 }

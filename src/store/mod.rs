@@ -10,6 +10,7 @@ mod check;
 mod clock;
 mod codec;
 mod common;
+mod contain;
 mod cutter;
 mod decode;
 mod error;
@@ -58,6 +59,7 @@ pub use types::{
 pub use upkeep::{BackupReport, CompactReport, RestoreReport};
 
 use crate::mail::{AccountId, MailboxId, MailboxName, ModSeq, SpecialUse, UidSet, UserId};
+use contain::contained;
 use notify::lock;
 
 /// What the facade and both back-ends share.
@@ -214,7 +216,7 @@ impl Store {
     /// Runs `f` with a consistent view of the store on a blocking thread.
     pub async fn read<T: Send + 'static>(&self, f: impl FnOnce(&Reader) -> Result<T> + Send + 'static) -> Result<T> {
         let inner = Arc::clone(&self.0);
-        let done = tokio::task::spawn_blocking(move || f(&Reader::begin(&inner)?));
+        let done = tokio::task::spawn_blocking(move || contained(|| f(&Reader::begin(&inner)?)));
         done.await.map_err(|e| Error::Internal(format!("a read ended early: {e}")))?
     }
 }
@@ -303,7 +305,7 @@ impl Store {
         }
         let inner = Arc::clone(&self.0);
         let loaded = tokio::task::spawn_blocking(move || {
-            watch.load(|| inner.meta.read()?.snapshot(mailbox))?;
+            watch.load(|| contained(|| inner.meta.read()?.snapshot(mailbox)))?;
             Ok(watch)
         });
         loaded.await.map_err(|e| Error::Internal(format!("a mailbox was not loaded: {e}")))?
@@ -314,7 +316,7 @@ impl Store {
     pub fn claim_recent(&self, mailbox: MailboxId, uid_next: u32) -> u32 {
         let mut marks = lock(&self.0.shared.recent);
         // Under the lock, so that of two sessions one gets the messages. A mailbox that is gone has no message.
-        let row = || self.0.meta.read()?.mailbox_by_id(mailbox);
+        let row = || contained(|| self.0.meta.read()?.mailbox_by_id(mailbox));
         let first = match marks.get(&mailbox) {
             Some(mark) => *mark,
             None => row().map_or(uid_next, |row| row.counts.recent_from),
@@ -403,6 +405,10 @@ impl Store {
 
     /// What takes how much room, by user and mailbox. Blocking; reads every row and piece.
     pub fn stats(&self, tell: Tell<'_>) -> Result<Stats> {
+        contained(|| self.add_up(tell))
+    }
+
+    fn add_up(&self, tell: Tell<'_>) -> Result<Stats> {
         let reader = Reader::begin(&self.0)?;
         let mut stats = reader.meta.stats(reader.bodies()?, tell)?;
         drop(reader);

@@ -11,7 +11,7 @@ use tributary::mail::{
     UidSet, UserId,
 };
 use tributary::store::{
-    BodyCursor, Counts, Delivered, Delivery, Error, FlagChange, LedgerChange, NewMessage, PreparedBody, Record,
+    BodyCursor, Counts, Delivered, Delivery, Error, FlagChange, LedgerChange, NewMessage, Place, PreparedBody, Record,
     Settings, Snapshot, Store, Trouble,
 };
 

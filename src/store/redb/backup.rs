@@ -115,7 +115,8 @@ impl Handles {
         drop(new);
         directory::put_in_place(&path)?;
         remove(&blobs, &strays)?;
-        set_in_flight(&open_copy(&path, CACHE_BYTES)?, in_flight.into_iter())?;
+        let placed = open_copy(&path, CACHE_BYTES)?;
+        set_in_flight(&placed, in_flight.into_iter())?;
         report.removed = strays.len() as u64;
         Ok(report)
     }

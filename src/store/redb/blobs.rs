@@ -5,6 +5,7 @@
 
 use std::cell::OnceCell;
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use redb::{AccessGuard, Database, ReadTransaction, ReadableDatabase, ReadableTable};
@@ -15,6 +16,7 @@ use super::read::{Value, get_or_open};
 use super::schema::{BlobTables, CHUNK, ReadTable, TAIL};
 use super::writer::Alone;
 use crate::mail::BodyId;
+use crate::store::contain::{contained, damaged};
 use crate::store::error::{Error, Result};
 use crate::store::seam::{BodyRead, Octets, Piece, Put};
 use crate::store::{PIECE_LENS, Shared};
@@ -79,14 +81,18 @@ fn run(shared: &Shared, file: &File, mut requests: mpsc::Receiver<Request>) {
             };
         }
         let is_stopping = matches!(batch.last(), Some(Request::Stop));
-        let outcome = commit(file, &batch);
+        let outcome = catch_unwind(AssertUnwindSafe(|| commit(file, &batch)));
+        let outcome = outcome.unwrap_or_else(|_| {
+            file.fail();
+            Err(damaged())
+        });
         if let Err(e) = &outcome {
             shared.metrics.error(e);
         }
         if !file.is_open() {
             // Tried again before the next batch if it does not succeed now. Pieces of a failed commit may be there all
             // the same: they are removed with the body, whose `done` reports the failure.
-            drop(file.reopen());
+            drop(contained(|| file.reopen()));
         }
         for request in batch {
             answer(request, &outcome, &mut broken);

@@ -72,10 +72,6 @@ impl File {
         &self.path
     }
 
-    pub(super) const fn cache_bytes(&self) -> usize {
-        self.cache_bytes
-    }
-
     /// An error when whoever reads for long must let go of the file.
     pub(super) fn may_be_read_on(&self) -> Result<()> {
         if self.is_wanted.load(Ordering::Relaxed) {
@@ -107,6 +103,13 @@ impl File {
             State::Open(handle) => handle.refusal.clone().map_or_else(|| Ok(handle.clone()), Err),
             State::Failed => Err(Error::Internal("an earlier access failed and the file is not open yet".to_owned())),
             State::Closed => Err(Error::Closed),
+        }
+    }
+
+    /// The handle is not to be used again: opened anew at the next use.
+    pub(super) fn fail(&self) {
+        if let State::Open(handle) = &*lock(&self.state) {
+            handle.health.fail();
         }
     }
 

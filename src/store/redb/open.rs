@@ -1,15 +1,18 @@
 //! Opening and creating both files, and clearing away what a crash left half written.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageBackend};
+use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend};
 
 use super::directory::{at, remove, unfinished};
-use super::disk::{Disk, FileSystem, Health, Watched, is_new};
+use super::disk::{Disk, FileSystem, Health, Watched, clear, is_new};
 use super::file::Handle;
-use super::schema::{BODY, BlobTables, CHUNK, DEAD, GLOBAL, TAIL, Tables, global};
+use super::schema::{BODY, BlobTables, DEAD, GLOBAL, Tables, global};
 use super::shadow::Shadow;
+use crate::metrics::expecting_panics;
+use crate::store::contain::contained;
 use crate::store::error::{Error, Result};
 use crate::store::types::Settings;
 
@@ -37,24 +40,44 @@ impl Opened {
 }
 
 pub(super) fn open(settings: &Settings, disk: &dyn Disk) -> Result<Opened> {
+    // redb may panic over a damaged file.
+    expecting_panics(|| contained(|| open_both(settings, disk))).map_err(|error| match error {
+        Error::Damaged(what) => Error::Damaged(format!("{}: {what}", settings.data_dir.display())),
+        other => other,
+    })
+}
+
+/// What is there is looked at before anything is made, so that a refusal leaves the directory as it was.
+fn open_both(settings: &Settings, disk: &dyn Disk) -> Result<Opened> {
     let dir = &settings.data_dir;
     disk.make_dir(dir).map_err(|e| at(dir, &e))?;
     super::restore::refuse_unfinished(dir)?;
     let (meta_path, blobs_path) = (dir.join(META), dir.join(BLOBS));
+    let (meta_cache, blobs_cache) = (Opened::meta_cache(settings), Opened::blobs_cache(settings));
     let is_new_meta = is_new(disk, &meta_path).map_err(|e| at(&meta_path, &e))?;
     let is_new_blobs = is_new(disk, &blobs_path).map_err(|e| at(&blobs_path, &e))?;
-    let meta = open_file(disk, &meta_path, Opened::meta_cache(settings))?;
-    let is_fresh = super::migrate::is_fresh(&meta.database)?;
+    // blobs.redb gets its tables when meta.redb is there for good.
+    if is_new_meta && !is_new_blobs {
+        let blobs = open_existing(disk, &blobs_path, blobs_cache)?;
+        if has_tables(&blobs)? {
+            return Err(missing(META, BLOBS, dir));
+        }
+    }
+    let meta = if is_new_meta {
+        make_file(disk, &meta_path, meta_cache)?
+    } else {
+        open_existing(disk, &meta_path, meta_cache)?
+    };
+    let is_fresh = super::migrate::is_fresh(&meta)?;
     if !is_fresh && is_new_blobs {
         return Err(missing(BLOBS, META, dir));
     }
-    let blobs = open_file(disk, &blobs_path, Opened::blobs_cache(settings))?;
-    if is_fresh && !is_new_blobs && has_pieces(&blobs.database)? {
-        if is_new_meta {
-            // Left empty, it would be taken for a new store at the next start.
-            drop(meta);
-            disk.remove(&meta_path)?;
-        }
+    let blobs = if is_new_blobs {
+        make_file(disk, &blobs_path, blobs_cache)?
+    } else {
+        open_existing(disk, &blobs_path, blobs_cache)?
+    };
+    if is_fresh && has_tables(&blobs)? {
         return Err(missing(META, BLOBS, dir));
     }
     // Both files are locked now: nobody writes these any more.
@@ -80,6 +103,12 @@ fn missing(absent: &str, present: &str, dir: &Path) -> Error {
 /// Opens one file for reading and writing; made when it is not there.
 pub(super) fn open_file(disk: &dyn Disk, path: &Path, cache_bytes: usize) -> Result<Handle> {
     open_or_make(disk, path, cache_bytes, true)
+}
+
+/// Makes one file; what a creation cut short has left of it is cleared away.
+fn make_file(disk: &dyn Disk, path: &Path, cache_bytes: usize) -> Result<Handle> {
+    clear(disk, path).map_err(|e| at(path, &e))?;
+    open_file(disk, path, cache_bytes)
 }
 
 /// Opens one file that is there for reading and writing.
@@ -141,17 +170,8 @@ fn damaged(path: &Path, why: &dyn std::fmt::Display) -> Error {
     ))
 }
 
-fn has_pieces(blobs: &Database) -> Result<bool> {
-    let read = blobs.begin_read()?;
-    for table in [CHUNK, TAIL] {
-        match read.open_table(table) {
-            Ok(table) if table.is_empty()? => {}
-            Ok(_) => return Ok(true),
-            Err(redb::TableError::TableDoesNotExist(_)) => {}
-            Err(e) => return Err(e.into()),
-        }
-    }
-    Ok(false)
+fn has_tables(blobs: &Database) -> Result<bool> {
+    Ok(blobs.begin_read()?.list_tables()?.next().is_some())
 }
 
 /// A number of `global`; 0 when it is not there.
@@ -163,7 +183,9 @@ pub(super) fn global_number(table: &impl ReadableTable<&'static str, &'static [u
 
 /// Drops the pieces of bodies that no committed transaction knows, and makes sure that all tables are there.
 fn recover(meta: &Database, blobs: &Database) -> Result<u64> {
-    let made = meta.begin_write()?;
+    let mut made = meta.begin_write()?;
+    // A service that is killed before its first commit is not to have a large file walked at the next start.
+    made.set_quick_repair(true);
     {
         let mut tables = Tables::open(&made)?;
         super::usage::complete(&mut tables)?;

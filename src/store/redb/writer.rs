@@ -15,6 +15,7 @@ use super::read::MetaReader;
 use super::schema::Tables;
 use super::txn::{Outcome, Touched, Txn};
 use crate::store::Shared;
+use crate::store::contain::{contained, damaged};
 use crate::store::error::{Error, Result};
 use crate::store::seam::{MetaRead, Operation};
 use crate::store::snapshot::Snapshot;
@@ -75,7 +76,12 @@ fn commit_batch(shared: &Shared, file: &File, mut batch: Vec<Box<dyn Operation>>
     {
         return answer_all(shared, batch, &e);
     }
-    let committed = commit(shared, file, &mut batch);
+    // What panics beside an operation has met a damaged file; the handle is not to be used again.
+    let committed = catch_unwind(AssertUnwindSafe(|| commit(shared, file, &mut batch)));
+    let committed = committed.unwrap_or_else(|_| {
+        file.fail();
+        Err(Failure::All(damaged()))
+    });
     if !file.is_open() {
         // Whether or not this batch is what failed, the next must not fail for it.
         shared.bodies.suspend();
@@ -104,11 +110,13 @@ fn commit_batch(shared: &Shared, file: &File, mut batch: Vec<Box<dyn Operation>>
 /// Opens the file anew after a failure. What failed may have become durable all the same, so everything that
 /// memory holds of the file is read again.
 fn recover(shared: &Shared, file: &File) -> Result<()> {
-    file.reopen()?;
-    shared.live.reload(|mailbox| MetaReader::begin(file)?.snapshot(mailbox));
-    shared.quotas.reload(|user| MetaReader::begin(file)?.usage(user));
-    shared.bodies.resume();
-    Ok(())
+    contained(|| {
+        file.reopen()?;
+        shared.live.reload(|mailbox| MetaReader::begin(file)?.snapshot(mailbox));
+        shared.quotas.reload(|user| MetaReader::begin(file)?.usage(user));
+        shared.bodies.resume();
+        Ok(())
+    })
 }
 
 fn answer_all(shared: &Shared, batch: Vec<Box<dyn Operation>>, error: &Error) {

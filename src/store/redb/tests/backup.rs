@@ -59,7 +59,7 @@ async fn picture(store: &Store) -> Vec<String> {
         lines.push(format!("{} {} {:?} {counts:?}", mailbox.name, mailbox.uid_validity.value(), mailbox.special_use));
         let snapshot = store.watch(mailbox.id).await.expect("watch").current().expect("a version");
         lines.push(format!("{:?}", snapshot.keywords));
-        lines.extend(snapshot.blocks.iter().flat_map(|block| block.messages.iter()).map(|m| format!("{m:?}")));
+        lines.extend(snapshot.iter().map(|m| format!("{m:?}")));
         lines.push(format!("{:?}", store.changes_since(mailbox.id, ModSeq(0)).await.expect("read").vanished));
     }
     let mut ledger: Vec<_> = store.ledger(account).await.expect("read").into_iter().collect();

@@ -35,9 +35,6 @@ impl Disk for FullDisk {
         let file = FileSystem.open(path, create)?;
         Ok(file.map(|file| Box::new(FullFile { file, path: path.to_owned(), disk: self.clone() }) as _))
     }
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        FileSystem.remove(path)
-    }
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         FileSystem.sync_dir(dir)
     }

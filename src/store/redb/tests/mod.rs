@@ -4,6 +4,7 @@ mod backup;
 mod compact;
 mod concurrency;
 mod crash;
+mod damage;
 mod format;
 mod full_disk;
 mod ledger;
