@@ -3,6 +3,8 @@
 //! Pieces go first, in small transactions of blobs.redb; only then do the rows that remember them go. A crash between
 //! the two only makes the next pass repeat itself: ids are never reused, and a dead body never comes back to life.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
@@ -11,7 +13,6 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::Shared;
-use super::clock::unix_now;
 use super::contain::contained;
 use super::error::{Error, Result};
 use super::seam::{BodyStore, MetaStore, MetaTxn, operation};
@@ -44,19 +45,29 @@ pub(super) struct Collector {
     meta: Arc<dyn MetaStore>,
     bodies: Arc<dyn BodyStore>,
     grace: Duration,
+    /// When each dead body may go. By this clock and not by that of the rows, which may be set forward or back: what died
+    /// before the store was opened is shown by no session.
+    due: RefCell<HashMap<BodyId, Instant>>,
 }
 
 impl Collector {
-    pub(super) const fn new(
+    pub(super) fn new(
         shared: Arc<Shared>,
         meta: Arc<dyn MetaStore>,
         bodies: Arc<dyn BodyStore>,
         grace: Duration,
     ) -> Self {
-        Self { shared, meta, bodies, grace }
+        Self { shared, meta, bodies, grace, due: RefCell::default() }
     }
 
     pub(super) fn spawn(self, wake: Receiver<Wake>) -> std::io::Result<JoinHandle<()>> {
+        let opened = Instant::now();
+        let mut dead_before = |body, _| {
+            self.due.borrow_mut().insert(body, opened);
+            false
+        };
+        // Where this cannot be read the grace begins now.
+        drop(contained(|| self.meta.read()?.dead(&mut dead_before, MAX_BODIES, MAX_PIECES)));
         std::thread::Builder::new().name("store-gc".to_owned()).spawn(move || self.run(&wake))
     }
 
@@ -138,11 +149,16 @@ impl Collector {
 
     /// Some of the bodies that have been dead for longer than the grace period.
     fn due(&self) -> Result<Vec<BodyId>> {
-        let before = unix_now().saturating_sub(i64::try_from(self.grace.as_secs()).unwrap_or(i64::MAX));
-        self.meta.read()?.dead(before, MAX_BODIES, MAX_PIECES)
+        let now = Instant::now();
+        let mut due = self.due.borrow_mut();
+        let mut is_due = |body, since| since == 0 || *due.entry(body).or_insert_with(|| now + self.grace) <= now;
+        self.meta.read()?.dead(&mut is_due, MAX_BODIES, MAX_PIECES)
     }
 
     fn forget(&self, bodies: Vec<BodyId>) -> Result<()> {
+        for body in &bodies {
+            self.due.borrow_mut().remove(body);
+        }
         self.run_in_meta(move |txn| txn.forget_bodies(&bodies))
     }
 

@@ -83,15 +83,23 @@ impl MetaRead for Version {
         living.into_iter().try_for_each(|(id, body)| f(*id, &body.row))
     }
 
-    fn dead(&self, before: i64, max_bodies: usize, max_pieces: u64) -> Result<Vec<BodyId>> {
-        let due = self.0.bodies.rows.iter().filter(|(_, body)| body.dead_since.is_some_and(|since| since <= before));
-        let mut pieces = 0;
-        let some = due.take(max_bodies).take_while(|(_, body)| {
-            let is_room_left = pieces < max_pieces;
-            pieces += u64::from(body.row.chunks);
-            is_room_left
-        });
-        Ok(some.map(|(id, _)| *id).collect())
+    fn dead(
+        &self,
+        is_due: &mut dyn FnMut(BodyId, i64) -> bool,
+        max_bodies: usize,
+        max_pieces: u64,
+    ) -> Result<Vec<BodyId>> {
+        let (mut due, mut pieces) = (Vec::new(), 0);
+        for (id, body) in &self.0.bodies.rows {
+            if due.len() >= max_bodies || pieces >= max_pieces {
+                break;
+            }
+            if body.dead_since.is_some_and(|since| is_due(*id, since)) {
+                due.push(*id);
+                pieces += u64::from(body.row.chunks);
+            }
+        }
+        Ok(due)
     }
 
     fn ledger(&self, account: AccountId, with_places: bool) -> Result<HashMap<Vec<u8>, LedgerRow>> {

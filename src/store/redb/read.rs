@@ -252,16 +252,22 @@ impl MetaRead for MetaReader {
         Ok(())
     }
 
-    fn dead(&self, before: i64, max_bodies: usize, max_pieces: u64) -> Result<Vec<BodyId>> {
+    fn dead(
+        &self,
+        is_due: &mut dyn FnMut(BodyId, i64) -> bool,
+        max_bodies: usize,
+        max_pieces: u64,
+    ) -> Result<Vec<BodyId>> {
         self.is_durable()?;
         let (mut bodies, mut pieces) = (Vec::new(), 0);
         for entry in self.meta.open_table(DEAD)?.iter()? {
             let (id, row) = entry?;
             let row = DeadRow::decode(row.value())?;
-            if row.since > before {
+            let body = BodyId(id.value());
+            if !is_due(body, row.since) {
                 continue;
             }
-            bodies.push(BodyId(id.value()));
+            bodies.push(body);
             pieces += u64::from(row.body.chunks);
             if bodies.len() >= max_bodies || pieces >= max_pieces {
                 break;
