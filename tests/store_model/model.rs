@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tributary::mail::{Flags, MAX_KEYWORDS, MailboxId, MailboxName, SpecialUse, UidSet};
-use tributary::store::{Counts, Error, LedgerState, PollState, half};
+use tributary::store::{Counts, Error, LedgerState, PollState, Quota, Stored, half};
 
 use crate::op::{ACCOUNTS, Call, Change, KEYWORDS, NAMES, New, Op, Place, USERS};
 use crate::view::{
@@ -42,6 +42,7 @@ struct User {
     keywords: BTreeSet<String>,
     mailboxes: BTreeMap<String, u32>,
     subscriptions: BTreeSet<String>,
+    limit: Option<u64>,
     /// Of names, also of such as are not there any more.
     last_ids: BTreeMap<String, u32>,
 }
@@ -132,6 +133,7 @@ impl Model {
             Op::Hold { content } => self.held.push(*content),
             Op::Abandon if !self.held.is_empty() => drop(self.held.remove(0)),
             Op::Abandon | Op::HalfWritten { .. } | Op::Collect => {}
+            Op::Quota { user, limit } => self.users[*user].limit = limit.map(|limit| u64::from(limit) * 1000),
             Op::Reopen { .. } => self.held.clear(),
         }
         Vec::new()
@@ -229,6 +231,19 @@ impl Model {
         Ok(())
     }
 
+    /// Octets and messages, each copy counted.
+    fn usage(&self, user: usize) -> Stored {
+        let own = self.messages().filter(|(owner, _)| *owner == user).map(|(_, m)| octets(m.content).len() as u64);
+        own.fold(Stored::default(), |sum, len| Stored { octets: sum.octets + len, messages: sum.messages + 1 })
+    }
+
+    fn check_quota(&self, user: usize, contents: impl Iterator<Item = u8>) -> Result<(), Error> {
+        let Some(limit) = self.users[user].limit else { return Ok(()) };
+        let quota = Quota { used: self.usage(user).octets, limit };
+        let octets = contents.map(|content| octets(content).len() as u64).sum();
+        if quota.used + octets > limit { Err(Error::OverQuota { quota, octets }) } else { Ok(()) }
+    }
+
     /// Puts messages at the end, with a mod-sequence of their own.
     fn push(&mut self, to: MailboxId, mod_seq: u64, messages: Vec<Message>) -> Vec<u32> {
         let mailbox = self.mailboxes.get_mut(&to.0).expect("there");
@@ -246,6 +261,7 @@ impl Model {
         if messages.iter().filter_map(|m| m.account).any(|account| ACCOUNTS[account] != user) {
             return Err(Error::NoMailbox);
         }
+        self.check_quota(user, messages.iter().map(|m| m.content))?;
         self.learn(user, messages.iter().flat_map(|m| named(&m.keywords)).collect())?;
         if messages.is_empty() {
             return Ok(Answer::Uids(Vec::new()));
@@ -328,6 +344,9 @@ impl Model {
         let missing = missing(range, source.next, &uids.iter().map(|uid| (*uid, *uid)).collect());
         if messages.is_empty() {
             return Ok(Answer::Copied { pairs: Vec::new(), missing });
+        }
+        if !is_move {
+            self.check_quota(user, messages.iter().map(|m| m.content))?;
         }
         let mod_seq = self.next_mod_seq(user);
         let pairs = uids.iter().copied().zip(self.push(to, mod_seq, messages)).collect();
@@ -440,7 +459,9 @@ impl Model {
     }
 
     pub(crate) fn view(&self) -> View {
-        let users = self.users.iter().map(|user| UserView {
+        let users = self.users.iter().enumerate().map(|(n, user)| UserView {
+            usage: self.usage(n),
+            quota: user.limit.map(|limit| Quota { used: self.usage(n).octets, limit }),
             mailboxes: user.mailboxes.iter().map(|(name, id)| (name.clone(), self.mailboxes[id].view(*id))).collect(),
             subscriptions: user.subscriptions.clone(),
         });
