@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tributary::mail::{Flags, MAX_KEYWORDS, MailboxId, MailboxName, SpecialUse, UidSet};
-use tributary::store::{Counts, Error, LedgerState, PollState, Quota, Stored, half};
+use tributary::store::{Counts, Error, LedgerState, Quota, Stored, half};
 
-use crate::op::{ACCOUNTS, Call, Change, KEYWORDS, NAMES, New, Op, Place, USERS};
+use crate::ledger::{Account, Row};
+use crate::op::{ACCOUNTS, Call, KEYWORDS, NAMES, New, Op, Place, USERS};
 use crate::view::{
     AccountView, Answer, MailboxView, MessageView, NOW, RowView, UserView, View, change_poll_state, hash, key, octets,
-    state,
 };
 
 /// Keywords that the second user has from the start: there is room for two more.
@@ -45,21 +45,6 @@ struct User {
     limit: Option<u64>,
     /// Of names, also of such as are not there any more.
     last_ids: BTreeMap<String, u32>,
-}
-
-#[derive(Clone, Debug)]
-struct Row {
-    state: LedgerState,
-    size: u64,
-    header: u8,
-    body: Option<(u8, u32)>,
-}
-
-#[derive(Debug, Default)]
-struct Account {
-    ledger: BTreeMap<Vec<u8>, Row>,
-    troubles: BTreeMap<Vec<u8>, (u32, i64, bool)>,
-    poll_state: PollState,
 }
 
 #[derive(Debug, Default)]
@@ -517,43 +502,5 @@ impl Mailbox {
         };
         let messages = self.messages.iter().map(|(uid, m)| (*uid, message(m))).collect();
         MailboxView { id, special_use: self.special_use.map(SpecialUse::attribute), counts, messages }
-    }
-}
-
-impl Account {
-    fn change(&mut self, change: &Change) {
-        let ledger = &mut self.ledger;
-        match change {
-            Change::SetState(n, to) => {
-                let row = ledger.get_mut(&key(*n));
-                let is_skipped = state(*to) == LedgerState::Skipped;
-                if let Some(row) = row.filter(|row| (row.state == LedgerState::Skipped) == is_skipped) {
-                    row.state = state(*to);
-                }
-            }
-            Change::Forget(n) => drop(ledger.remove(&key(*n))),
-            Change::Skip { key: n, size, header } => {
-                let row = Row { state: LedgerState::Skipped, size: u64::from(*size), header: *header, body: None };
-                ledger.entry(key(*n)).or_insert(row);
-            }
-            Change::Resize(n, size) => {
-                if let Some(row) = ledger.get_mut(&key(*n)) {
-                    row.size = u64::from(*size);
-                }
-            }
-            Change::EndFirstPoll => self.poll_state.first_poll_done = true,
-            Change::Adopt(from, to) => {
-                let is_free = ledger.get(&key(*to)).is_none_or(|row| row.state == LedgerState::Skipped);
-                if from != to
-                    && is_free
-                    && let Some(mut row) = ledger.remove(&key(*from))
-                {
-                    if row.state != LedgerState::Skipped {
-                        row.state = LedgerState::Stored;
-                    }
-                    ledger.insert(key(*to), row);
-                }
-            }
-        }
     }
 }
