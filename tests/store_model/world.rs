@@ -145,6 +145,10 @@ impl World {
                 self.store().collect().await.unwrap();
                 self.compare_collected().await;
             }
+            Op::Quota { user, limit } => {
+                let limit = limit.map(|limit| u64::from(limit) * 1000);
+                self.store().set_quota(self.users[*user], limit).await.unwrap();
+            }
             Op::Reopen { cleanly } => self.reopen(*cleanly).await,
         }
         Vec::new()
@@ -160,6 +164,7 @@ impl World {
         }
         self.clients.clear();
         let store = self.store.take().unwrap();
+        let quotas: Vec<_> = self.users.iter().map(|user| store.quota(*user)).collect();
         if cleanly {
             store.close().await.unwrap();
             assert!(matches!(store.mailboxes(self.users[0]).await, Err(Error::Closed)));
@@ -172,6 +177,9 @@ impl World {
         for (n, account) in self.accounts.iter().enumerate() {
             let user = self.users[ACCOUNTS[n]];
             assert_eq!(self.store().ensure_account(user, &format!("a{n}")).await.unwrap(), *account);
+        }
+        for (user, quota) in self.users.iter().zip(quotas) {
+            self.store().set_quota(*user, quota.map(|quota| quota.limit)).await.unwrap();
         }
         for (mailbox, mark) in marks {
             // Marks are durable when the store is closed; else a message may be shown as recent again.
@@ -388,7 +396,8 @@ impl World {
             }
             let subscriptions = self.store().subscriptions(*user).await.unwrap();
             let subscriptions = subscriptions.iter().map(ToString::to_string).collect();
-            view.users.push(UserView { mailboxes, subscriptions });
+            let (usage, quota) = (self.store().usage(*user).await.unwrap(), self.store().quota(*user));
+            view.users.push(UserView { usage, quota, mailboxes, subscriptions });
         }
         for account in &self.accounts {
             view.accounts.push(self.account(*account).await);
