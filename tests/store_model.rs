@@ -7,6 +7,8 @@
 
 #[path = "store_model/client.rs"]
 mod client;
+#[path = "store_model/ledger.rs"]
+mod ledger;
 #[path = "store_model/model.rs"]
 mod model;
 #[path = "store_model/op.rs"]

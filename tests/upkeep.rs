@@ -12,7 +12,7 @@ use support::server::Server;
 use support::{config, scratch};
 
 const RECORDS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("env");
-const BODIES: TableDefinition<'_, (u64, u32), &[u8]> = TableDefinition::new("chunk");
+const BODIES: TableDefinition<'_, (u64, u32), &[u8]> = TableDefinition::new("tail");
 
 /// Runs a command on the service of this directory: exit code, what it printed, what it complained of.
 fn tributary(dir: &Path, arguments: &[&str]) -> (i32, String, String) {

@@ -124,6 +124,11 @@ impl App {
 impl Base {
     fn open(config: &Config) -> anyhow::Result<Self> {
         let registry = Registry::new()?;
+        ensure!(
+            config.data_dir.is_dir() || !config.data_dir.exists(),
+            "data_dir {} is no directory: move it away, or set another data_dir",
+            config.data_dir.display()
+        );
         // First what fails by configuration, then the store, which would have to be closed again.
         let users = Users::new(wiring::auth(config), &registry)?;
         let tls = tls::load(&wiring::tls(config))?;

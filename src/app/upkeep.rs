@@ -1,9 +1,24 @@
 //! Work on the whole store, the same for a running service and for a command that opens the store itself.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ingest;
-use crate::store::{Problem, Result, Store, Tell};
+use crate::store::{BackupReport, Problem, RestoreReport, Result, Settings, Store, Tell};
+
+/// Directories beside the store that a backup has: the certificate that clients know, and the tokens of accounts.
+const BESIDE: [&str; 2] = ["tls", "oauth"];
+
+/// Copies the store, and what lies beside it, into the directory.
+pub(crate) fn backup(store: &Store, target: &Path, tell: Tell<'_>) -> Result<BackupReport> {
+    store.backup(target, &BESIDE, tell)
+}
+
+/// Makes the data directory from a backup.
+pub(crate) fn restore(settings: &Settings, from: &Path, tell: Tell<'_>) -> Result<RestoreReport> {
+    Store::restore(settings, from, &BESIDE, tell)
+}
 
 /// What a check found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

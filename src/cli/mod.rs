@@ -1,7 +1,9 @@
 //! The command line: what can be asked, and the exit code: 0 done, 1 failed (reason on stderr), 2 usage.
 
+mod backup;
 mod check;
 mod check_config;
+mod compact;
 mod confirm_deletes;
 mod control;
 mod demo;
@@ -104,6 +106,24 @@ enum Command {
         is everything else.\n\nExamples:\n  tributary stats\n  tributary stats --json"
     )]
     Stats(stats::Flags),
+    /// Copy the store into a directory while the service goes on
+    #[command(
+        after_help = "A second backup into the same directory copies only what is new. The directory is a data directory itself; \
+        one backup is whole at any time, also when the next is cut short.\n\n\
+        Example:\n  tributary backup /mnt/backup/tributary"
+    )]
+    Backup(backup::Flags),
+    /// Make the store from a backup; data_dir must not have one
+    #[command(
+        after_help = "UIDs, UIDVALIDITY, mod-sequences, flags and what was fetched stay as they were, so that no client downloads \
+        again and no message is fetched twice. Stop the service first, and move what is left of its store away.\n\n\
+        Example:\n  tributary restore /mnt/backup/tributary"
+    )]
+    Restore(backup::Flags),
+    /// Give room that expunged mail has left back to the disk
+    #[command(after_help = "The service goes on; writes wait for a moment. Needs room for a copy of what is in use. \
+        Not needed now and then: new mail takes the room that old mail has left.\n\nExample:\n  tributary compact")]
+    Compact,
     /// Log in to the provider of an upstream account that uses OAuth 2.0
     #[command(
         after_help = "Shows an address, and a code to type there, or waits for the browser (`flow: browser`). A service that is \
@@ -141,6 +161,9 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Resume(flags) => pause::resume(&config_file(cli.config)?, flags),
         Command::ConfirmDeletes(flags) => confirm_deletes::run(&config_file(cli.config)?, flags),
         Command::Check(flags) => check::run(&config_file(cli.config)?, &flags),
+        Command::Backup(flags) => backup::backup(&config_file(cli.config)?, &flags),
+        Command::Restore(flags) => backup::restore(&config_file(cli.config)?, &flags),
+        Command::Compact => compact::run(&config_file(cli.config)?),
         Command::Stats(flags) => stats::run(&config_file(cli.config)?, &flags),
         Command::Oauth { account } => oauth::run(&config_file(cli.config)?, &account),
     }

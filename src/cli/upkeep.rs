@@ -30,6 +30,11 @@ pub(super) fn run<T: DeserializeOwned>(
     if service.is_running()? {
         return service.ask_with_progress(request, &mut |progress| shown.show(&progress));
     }
+    with_progress(|tell| with_store(&config, |store| here(store, tell)))
+}
+
+/// Runs `f` here, and shows how far it is.
+pub(super) fn with_progress<T>(f: impl FnOnce(store::Tell<'_>) -> anyhow::Result<T>) -> anyhow::Result<T> {
     let (told, progress) = std::sync::mpsc::channel::<Progress>();
     std::thread::scope(|scope| {
         scope.spawn(move || {
@@ -39,11 +44,9 @@ pub(super) fn run<T: DeserializeOwned>(
             }
         });
         let told = std::sync::Mutex::new(told);
-        with_store(&config, |store| {
-            here(store, &|progress| {
-                let told = told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                drop(told.send(progress.into()));
-            })
+        f(&|progress| {
+            let told = told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            drop(told.send(progress.into()));
         })
     })
 }

@@ -13,7 +13,7 @@ use prometheus::{
     Opts, TextEncoder,
 };
 
-pub use panics::count_panics;
+pub use panics::{count_panics, expecting_panics};
 
 /// Prefix of every metric but `process_*`, whose names are the Prometheus client convention.
 pub const PREFIX: &str = "tributary_";

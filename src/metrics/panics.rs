@@ -1,5 +1,6 @@
 //! `panics_total`: counts panics of the whole process, 0 from the start so that `rate()` sees the first one.
 
+use std::cell::Cell;
 use std::panic;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, Once};
@@ -16,6 +17,9 @@ static HOOK: Once = Once::new();
 pub fn count_panics() {
     HOOK.call_once(|| {
         panic::set_hook(Box::new(|info| {
+            if EXPECTED.get() {
+                return;
+            }
             PANICS.fetch_add(1, Ordering::Relaxed);
             let location = info.location().map_or_else(String::new, ToString::to_string);
             let message = info.payload().downcast_ref::<&'static str>().copied().unwrap_or("(message withheld)");
@@ -23,6 +27,23 @@ pub fn count_panics() {
             tracing::error!(location, thread = thread.name().unwrap_or(""), message, "panic");
         }));
     });
+}
+
+thread_local! {
+    static EXPECTED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs what may panic without a defect, as it reads what nobody vouches for; whoever catches the panic reports it. It is
+/// neither counted nor logged.
+pub fn expecting_panics<T>(run: impl FnOnce() -> T) -> T {
+    struct Reset(bool);
+    impl Drop for Reset {
+        fn drop(&mut self) {
+            EXPECTED.set(self.0);
+        }
+    }
+    let _reset = Reset(EXPECTED.replace(true));
+    run()
 }
 
 /// Shows the count when scraped.
@@ -64,5 +85,15 @@ mod tests {
         let before = PANICS.load(Ordering::Relaxed);
         assert!(std::thread::spawn(|| panic!("on purpose")).join().is_err());
         assert!(PANICS.load(Ordering::Relaxed) > before);
+    }
+
+    #[test]
+    fn an_expected_panic_is_expected_only_where_it_was_said() {
+        let outcome = panic::catch_unwind(|| expecting_panics(|| panic!("on purpose")));
+        assert!(outcome.is_err() && !EXPECTED.get());
+        expecting_panics(|| {
+            assert!(panic::catch_unwind(|| expecting_panics(|| panic!("on purpose"))).is_err());
+            assert!(EXPECTED.get());
+        });
     }
 }

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use super::account::{Command, Request};
 use super::{Handle, LeaveOnServer, Mode, Poller, Report};
 use crate::status::AccountState;
-use crate::store::{self, LedgerChange, LedgerState};
+use crate::store::{self, LedgerChange, LedgerState, Place};
 
 /// Which account is meant cannot be told.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -176,7 +176,8 @@ impl Poller {
             return Err(CommandError::NothingHeld);
         }
         let ledger = self.0.store.ledger(handle.kept.account().await?).await?;
-        let held = ledger.into_iter().filter(|(_, row)| row.state == LedgerState::Stored && row.message.is_none());
+        let held =
+            ledger.into_iter().filter(|(_, row)| row.state == LedgerState::Stored && row.place == Place::Nowhere);
         Ok(held.map(|(unique_id, _)| unique_id).collect())
     }
 

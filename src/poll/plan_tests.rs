@@ -8,14 +8,14 @@ use super::settings::{FirstPoll, LeaveOnServer, LeaveOnServer::*};
 use crate::mail::{BodyId, MailboxId, Uid};
 use crate::pop3::Listing;
 use crate::store::LedgerState::{DeleteWanted, Gone, Skipped, Stored};
-use crate::store::{LedgerRow, LedgerState, Trouble};
+use crate::store::{LedgerRow, LedgerState, Place, Trouble};
 
 const NOW: i64 = 1_000_000;
 
 fn row(state: LedgerState) -> LedgerRow {
     let body = (state != Skipped).then_some(BodyId(1));
-    let message = body.and_then(|_| Some((MailboxId(1), Uid::new(1)?)));
-    LedgerRow { state, message, body, listed_size: 10, header_hash: [7; 16], stored_at: NOW - 100, content: [0; 16] }
+    let place = body.map_or(Place::Nowhere, |_| Place::At(MailboxId(1), Uid::FIRST));
+    LedgerRow { state, place, body, listed_size: 10, header_hash: [7; 16], stored_at: NOW - 100, content: [0; 16] }
 }
 
 fn ledger(rows: &[(&str, LedgerState)]) -> Ledger {
@@ -144,7 +144,8 @@ fn messages_are_deleted_when_they_have_been_here_for_so_long() {
 #[test]
 fn messages_are_deleted_when_they_are_expunged_everywhere() {
     let mut case = Case::new(&[("a", Stored), ("b", Stored)], UntilExpunged);
-    case.ledger.get_mut(b"b".as_slice()).expect("b").message = None;
+    case.ledger.get_mut(b"a".as_slice()).expect("a").place = Place::NotAsked;
+    case.ledger.get_mut(b"b".as_slice()).expect("b").place = Place::Nowhere;
     let got = case.plan(&["1 a", "2 b"], &["1 10", "2 10"]).delete;
     assert_eq!(got.iter().map(|d| (d.target.number, d.wish.reason)).collect::<Vec<_>>(), [(2, Reason::Expunged)]);
     case.leave_on_server = Forever;
@@ -156,7 +157,7 @@ fn the_brake_holds_more_than_fifty_that_are_more_than_half() {
     let counts = |listed: u32, expunged: u32, confirmed: u32| {
         let mut case = Case::new(&[], UntilExpunged);
         case.ledger = rows(listed, |n, row| {
-            row.message = row.message.filter(|_| n > expunged);
+            row.place = if n > expunged { row.place } else { Place::Nowhere };
             row.state = if n <= confirmed { DeleteWanted } else { Stored };
         });
         let plan = case.of(&numbered(listed, 10));

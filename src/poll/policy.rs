@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::settings::{FirstPoll, LeaveOnServer};
-use crate::store::{LedgerRow, LedgerState};
+use crate::store::{LedgerRow, LedgerState, Place};
 
 /// Messages that may be deleted at once because they were expunged here.
 const BRAKE: usize = 50;
@@ -95,7 +95,7 @@ impl Policy<'_> {
                 let age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
                 (self.now.saturating_sub(row.stored_at) >= age).then(|| sure(Reason::Age)).flatten()
             }
-            LeaveOnServer::UntilExpunged if row.message.is_some() => None,
+            LeaveOnServer::UntilExpunged if row.place != Place::Nowhere => None,
             LeaveOnServer::UntilExpunged => {
                 Some(Wish { reason: Reason::Expunged, confirmed: row.state != LedgerState::Stored })
             }

@@ -7,14 +7,14 @@ use super::resolve::{Facts, Resolution, resolve};
 use super::settings::LeaveOnServer::{self, *};
 use crate::mail::{BodyId, MailboxId, Uid};
 use crate::pop3::Listing;
-use crate::store::{self, LedgerChange, LedgerRow, LedgerState};
+use crate::store::{self, LedgerChange, LedgerRow, LedgerState, Place};
 
 const NOW: i64 = 1_000_000;
 
 fn row(hash: u8, state: LedgerState) -> LedgerRow {
     let body = (state != LedgerState::Skipped).then_some(BodyId(u64::from(hash)));
-    let message = body.and_then(|_| Some((MailboxId(1), Uid::new(1)?)));
-    LedgerRow { state, message, body, listed_size: 10, header_hash: [hash; 16], stored_at: NOW - 100, content: [0; 16] }
+    let place = body.map_or(Place::Nowhere, |_| Place::At(MailboxId(1), Uid::FIRST));
+    LedgerRow { state, place, body, listed_size: 10, header_hash: [hash; 16], stored_at: NOW - 100, content: [0; 16] }
 }
 
 fn stored(rows: &[(&str, u8)]) -> Ledger {

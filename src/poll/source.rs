@@ -11,7 +11,7 @@ use super::drive::{Drive, Tally, Work};
 use super::fault::Fault;
 use super::learnt::Learnt;
 use super::metrics::{AccountMetrics, Skipped};
-use super::settings::{AccountSettings, Bounds, FirstPoll, Login, Route, Tls};
+use super::settings::{AccountSettings, Bounds, FirstPoll, LeaveOnServer, Login, Route, Tls};
 use super::{Error, PollResult, quota, trust};
 use crate::ingest;
 use crate::mail::{AccountId, MailboxId, UserId};
@@ -337,7 +337,11 @@ impl Source {
     async fn work(&mut self, mode: Mode, cycle: &mut Cycle) -> Result<Work, Error> {
         let destination = self.destination(mode).await?;
         let account = destination.account;
-        let ledger = self.store.ledger(account).await?;
+        let ledger = match self.settings.leave_on_server {
+            // What is expunged here is deleted there.
+            LeaveOnServer::UntilExpunged => self.store.ledger(account).await?,
+            _ => self.store.ledger_without_places(account).await?,
+        };
         let troubles = self.store.troubles(account).await?;
         let is_first = !self.store.poll_state(account).await?.first_poll_done;
         cycle.is_first |= is_first;

@@ -12,8 +12,8 @@ pub(super) const MAX_MAILBOXES: usize = 10_000;
 /// The most names a user may be subscribed to: they need not exist.
 pub(super) const MAX_SUBSCRIPTIONS: usize = 10_000;
 
-/// The largest UIDVALIDITY: 31 bits, because some clients store it signed.
-const MAX_UID_VALIDITY: u64 = 0x7fff_ffff;
+/// From here on (the year 2097) the clock is not believed: what is left of the 32 bits is for mailboxes to come.
+const MAX_CLOCK: u64 = 0xf000_0000;
 
 /// Every UID there can be.
 pub(super) fn all_uids() -> UidSet {
@@ -26,10 +26,12 @@ pub(super) fn check_uids(counts: &Counts, more: usize) -> Result<()> {
     if next + more as u64 > u64::from(MAX_UID) + 1 { Err(Error::Limit("UIDs of a mailbox")) } else { Ok(()) }
 }
 
-/// A UIDVALIDITY larger than any before: from the clock, so that it stays so when a store is begun anew (I4).
+/// A UIDVALIDITY larger than any before: from the clock, so that it stays so when a store is begun anew (I4). A clock that
+/// is wrong by decades must not use the range up.
 pub(super) fn uid_validity_after(last: u64, now: i64) -> Result<UidValidity> {
-    let clock = u64::try_from(now).unwrap_or(0).min(MAX_UID_VALIDITY);
-    let next = u32::try_from(clock.max(last + 1)).ok().filter(|next| u64::from(*next) <= MAX_UID_VALIDITY);
+    let clock = u64::try_from(now).unwrap_or(0);
+    let clock = if clock < MAX_CLOCK { clock } else { 0 };
+    let next = u32::try_from(clock.max(last.saturating_add(1))).ok();
     next.and_then(UidValidity::new).ok_or(Error::Limit("UIDVALIDITY"))
 }
 
@@ -64,4 +66,26 @@ pub(super) fn count(counts: &mut Counts, message: &Message, is_added: bool) {
 pub(super) fn missing(asked: &UidSet, found: &UidSet, uid_next: u32) -> UidSet {
     let given = UidSet::from_iter((uid_next > 1).then(|| (1, uid_next - 1)));
     asked.intersection(&given).difference(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uid_validity_ascends_whatever_the_clock_does() {
+        let after = |last, now| uid_validity_after(last, now).map(UidValidity::value).ok();
+        assert_eq!(after(0, 1_800_000_000), Some(1_800_000_000));
+        assert_eq!(after(1_800_000_000, 1_800_000_000), Some(1_800_000_001));
+        // Set back by years, before 1970, and forward by decades.
+        assert_eq!(after(1_800_000_000, 5), Some(1_800_000_001));
+        assert_eq!(after(7, -5), Some(8));
+        assert_eq!(after(7, 0xf000_0000), Some(8));
+        assert_eq!(after(7, i64::MAX), Some(8));
+        assert_eq!(after(7, 0xefff_ffff), Some(0xefff_ffff));
+        // To the last that there is.
+        assert_eq!(after(0xffff_fffe, 1_800_000_000), Some(u32::MAX));
+        assert_eq!(after(0xffff_ffff, 1_800_000_000), None);
+        assert_eq!(after(u64::MAX, 1_800_000_000), None);
+    }
 }

@@ -17,6 +17,9 @@ pub enum Error {
     /// The request makes no sense for this mailbox: it has children, is INBOX, and the like.
     #[error("{0}")]
     Refused(&'static str),
+    /// An upkeep command cannot be done; says why and what to do.
+    #[error("{0}")]
+    Unable(String),
     /// A limit of the store: keywords, UIDs, mailboxes, message size.
     #[error("limit reached: {0}")]
     Limit(&'static str),
@@ -51,7 +54,7 @@ impl Error {
         match self {
             Self::NoMailbox => "no_mailbox",
             Self::MailboxExists => "mailbox_exists",
-            Self::Refused(_) => "refused",
+            Self::Refused(_) | Self::Unable(_) => "refused",
             Self::Limit(_) => "limit",
             Self::OverQuota { .. } => "over_quota",
             Self::NoSpace => "no_space",

@@ -3,15 +3,17 @@
 //! Pieces go first, in small transactions of blobs.redb; only then do the rows that remember them go. A crash between
 //! the two only makes the next pass repeat itself: ids are never reused, and a dead body never comes back to life.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 use super::Shared;
-use super::clock::unix_now;
+use super::contain::contained;
 use super::error::{Error, Result};
 use super::seam::{BodyStore, MetaStore, MetaTxn, operation};
 use crate::mail::BodyId;
@@ -43,19 +45,29 @@ pub(super) struct Collector {
     meta: Arc<dyn MetaStore>,
     bodies: Arc<dyn BodyStore>,
     grace: Duration,
+    /// When each dead body may go. By this clock and not by that of the rows, which may be set forward or back: what died
+    /// before the store was opened is shown by no session.
+    due: RefCell<HashMap<BodyId, Instant>>,
 }
 
 impl Collector {
-    pub(super) const fn new(
+    pub(super) fn new(
         shared: Arc<Shared>,
         meta: Arc<dyn MetaStore>,
         bodies: Arc<dyn BodyStore>,
         grace: Duration,
     ) -> Self {
-        Self { shared, meta, bodies, grace }
+        Self { shared, meta, bodies, grace, due: RefCell::default() }
     }
 
     pub(super) fn spawn(self, wake: Receiver<Wake>) -> std::io::Result<JoinHandle<()>> {
+        let opened = Instant::now();
+        let mut dead_before = |body, _| {
+            self.due.borrow_mut().insert(body, opened);
+            false
+        };
+        // Where this cannot be read the grace begins now.
+        drop(contained(|| self.meta.read()?.dead(&mut dead_before, MAX_BODIES, MAX_PIECES)));
         std::thread::Builder::new().name("store-gc".to_owned()).spawn(move || self.run(&wake))
     }
 
@@ -63,9 +75,9 @@ impl Collector {
         let interval = self.grace.clamp(MIN_INTERVAL, MAX_INTERVAL);
         loop {
             match wake.recv_timeout(interval) {
-                Ok(Wake::Now(done)) => drop(done.send(self.pass())),
+                Ok(Wake::Now(done)) => drop(done.send(contained(|| self.pass()))),
                 Err(RecvTimeoutError::Timeout) => {
-                    if let Err(e) = self.pass() {
+                    if let Err(e) = contained(|| self.pass()) {
                         self.shared.metrics.error(&e);
                     }
                 }
@@ -75,6 +87,7 @@ impl Collector {
     }
 
     fn pass(&self) -> Result<usize> {
+        self.shared.live.forget(Instant::now());
         self.merge_expunge_logs()?;
         self.collect_bodies()
     }
@@ -93,6 +106,8 @@ impl Collector {
     }
 
     fn collect_bodies(&self) -> Result<usize> {
+        // While a backup is made, what it has yet to copy must stay.
+        let Some(turn) = self.shared.upkeep.turn() else { return Ok(0) };
         let discarded = self.shared.bodies.discarded();
         let mut removed = match self.discard(&discarded) {
             Ok(removed) => removed,
@@ -101,7 +116,9 @@ impl Collector {
                 return Err(e);
             }
         };
+        drop(turn);
         loop {
+            let Some(_turn) = self.shared.upkeep.turn() else { return Ok(removed) };
             let bodies = self.due()?;
             if bodies.is_empty() {
                 return Ok(removed);
@@ -132,11 +149,16 @@ impl Collector {
 
     /// Some of the bodies that have been dead for longer than the grace period.
     fn due(&self) -> Result<Vec<BodyId>> {
-        let before = unix_now().saturating_sub(i64::try_from(self.grace.as_secs()).unwrap_or(i64::MAX));
-        self.meta.read()?.dead(before, MAX_BODIES, MAX_PIECES)
+        let now = Instant::now();
+        let mut due = self.due.borrow_mut();
+        let mut is_due = |body, since| since == 0 || *due.entry(body).or_insert_with(|| now + self.grace) <= now;
+        self.meta.read()?.dead(&mut is_due, MAX_BODIES, MAX_PIECES)
     }
 
     fn forget(&self, bodies: Vec<BodyId>) -> Result<()> {
+        for body in &bodies {
+            self.due.borrow_mut().remove(body);
+        }
         self.run_in_meta(move |txn| txn.forget_bodies(&bodies))
     }
 

@@ -29,7 +29,12 @@ pub fn header_key(hash: &[u8; 16], listed_size: u64) -> Vec<u8> {
 impl Store {
     /// The whole ledger of an account by unique-id. The key of a message without one is a zero byte and its BLAKE3.
     pub async fn ledger(&self, account: AccountId) -> Result<HashMap<Vec<u8>, LedgerRow>> {
-        self.read(move |reader| reader.meta.ledger(account)).await
+        self.read(move |reader| reader.meta.ledger(account, true)).await
+    }
+
+    /// The same without saying where the messages are now, which takes reading every mailbox of the user.
+    pub async fn ledger_without_places(&self, account: AccountId) -> Result<HashMap<Vec<u8>, LedgerRow>> {
+        self.read(move |reader| reader.meta.ledger(account, false)).await
     }
 
     /// Messages of an account that could not be fetched, by the key they were given.

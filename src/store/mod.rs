@@ -10,6 +10,7 @@ mod check;
 mod clock;
 mod codec;
 mod common;
+mod contain;
 mod cutter;
 mod decode;
 mod error;
@@ -25,9 +26,13 @@ mod record;
 mod redb;
 mod repair;
 mod seam;
+mod segment;
 mod snapshot;
+#[cfg(test)]
+mod snapshot_tests;
 mod stats;
 mod types;
+mod upkeep;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -49,10 +54,12 @@ pub use snapshot::{Block, Delta, Snapshot};
 pub use stats::{MailboxStats, Stats, TableStats, Usage, UserStats};
 pub use types::{
     Appended, Copied, Counts, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, LedgerRow, LedgerState,
-    Mailbox, NewMessage, PollState, Quota, Record, Settings, Sizes, Stored, Trouble,
+    Mailbox, NewMessage, Place, PollState, Quota, Record, Settings, Sizes, Stored, Trouble,
 };
+pub use upkeep::{BackupReport, CompactReport, RestoreReport};
 
 use crate::mail::{AccountId, MailboxId, MailboxName, ModSeq, SpecialUse, UidSet, UserId};
+use contain::contained;
 use notify::lock;
 
 /// What the facade and both back-ends share.
@@ -64,6 +71,7 @@ struct Shared {
     /// Users already looked up: every login asks, and must not wait for a commit.
     users: Mutex<HashMap<String, UserId>>,
     quotas: quota::Quotas,
+    upkeep: upkeep::Upkeep,
     metrics: Metrics,
 }
 
@@ -75,6 +83,7 @@ impl Shared {
             recent: Mutex::default(),
             users: Mutex::default(),
             quotas: quota::Quotas::default(),
+            upkeep: upkeep::Upkeep::default(),
             metrics: Metrics::new()?,
         })
     }
@@ -92,6 +101,8 @@ struct Inner {
     shared: Arc<Shared>,
     meta: Arc<dyn MetaStore>,
     bodies: Arc<dyn BodyStore>,
+    /// Where both are files.
+    files: Option<self::redb::Handles>,
     /// Ended before the writers, to which it sends requests.
     collector: Mutex<Option<(std::sync::mpsc::Sender<gc::Wake>, JoinHandle<()>)>>,
 }
@@ -123,14 +134,16 @@ impl Store {
     fn run(files: self::redb::Files, settings: &Settings) -> Result<Self> {
         let shared = Arc::new(Shared::new(files.next_body)?);
         let (meta, bodies) = files.start(&shared)?;
-        Self::start(shared, Arc::new(meta), Arc::new(bodies), settings.gc_grace)
+        let (meta, bodies) = (Arc::new(meta), Arc::new(bodies));
+        let handles = self::redb::Handles::new(Arc::clone(&meta), Arc::clone(&bodies), &settings.data_dir);
+        Self::start(shared, meta, bodies, Some(handles), settings.gc_grace)
     }
 
     /// A store without files, for tests: it is gone with its last handle. `gc_grace` as in [`Settings`].
     pub fn in_memory(gc_grace: Duration) -> Result<Self> {
         let shared = Arc::new(Shared::new(1)?);
         let meta = memory::Memory::new(Arc::clone(&shared));
-        Self::start(shared, Arc::new(meta), Arc::new(memory::Pieces::new()), gc_grace)
+        Self::start(shared, Arc::new(meta), Arc::new(memory::Pieces::new()), None, gc_grace)
     }
 
     /// Whether a store, or a part of one, is in the directory.
@@ -142,12 +155,13 @@ impl Store {
         shared: Arc<Shared>,
         meta: Arc<dyn MetaStore>,
         bodies: Arc<dyn BodyStore>,
+        files: Option<self::redb::Handles>,
         gc_grace: Duration,
     ) -> Result<Self> {
         let (wake, woken) = std::sync::mpsc::channel();
         let collector = gc::Collector::new(Arc::clone(&shared), Arc::clone(&meta), Arc::clone(&bodies), gc_grace);
         let collector = Mutex::new(Some((wake, collector.spawn(woken)?)));
-        Ok(Self(Arc::new(Inner { shared, meta, bodies, collector })))
+        Ok(Self(Arc::new(Inner { shared, meta, bodies, files, collector })))
     }
 
     /// Completes what is queued, ends the threads and closes the files. Everything after it is [`Error::Closed`].
@@ -202,7 +216,7 @@ impl Store {
     /// Runs `f` with a consistent view of the store on a blocking thread.
     pub async fn read<T: Send + 'static>(&self, f: impl FnOnce(&Reader) -> Result<T> + Send + 'static) -> Result<T> {
         let inner = Arc::clone(&self.0);
-        let done = tokio::task::spawn_blocking(move || f(&Reader::begin(&inner)?));
+        let done = tokio::task::spawn_blocking(move || contained(|| f(&Reader::begin(&inner)?)));
         done.await.map_err(|e| Error::Internal(format!("a read ended early: {e}")))?
     }
 }
@@ -291,7 +305,7 @@ impl Store {
         }
         let inner = Arc::clone(&self.0);
         let loaded = tokio::task::spawn_blocking(move || {
-            watch.load(|| inner.meta.read()?.snapshot(mailbox))?;
+            watch.load(|| contained(|| inner.meta.read()?.snapshot(mailbox)))?;
             Ok(watch)
         });
         loaded.await.map_err(|e| Error::Internal(format!("a mailbox was not loaded: {e}")))?
@@ -302,7 +316,7 @@ impl Store {
     pub fn claim_recent(&self, mailbox: MailboxId, uid_next: u32) -> u32 {
         let mut marks = lock(&self.0.shared.recent);
         // Under the lock, so that of two sessions one gets the messages. A mailbox that is gone has no message.
-        let row = || self.0.meta.read()?.mailbox_by_id(mailbox);
+        let row = || contained(|| self.0.meta.read()?.mailbox_by_id(mailbox));
         let first = match marks.get(&mailbox) {
             Some(mark) => *mark,
             None => row().map_or(uid_next, |row| row.counts.recent_from),
@@ -356,6 +370,14 @@ impl Store {
 
     /// Expunges messages with \Deleted, of `only` if given. Returns their UIDs.
     pub async fn expunge(&self, mailbox: MailboxId, only: Option<UidSet>) -> Result<UidSet> {
+        // While somebody watches the mailbox it need not be read to find them. What was answered before is in the version.
+        let only = match self.0.shared.live.current(mailbox).map(|snapshot| snapshot.deleted()) {
+            Some(deleted) => Some(only.map_or_else(|| deleted.clone(), |only| only.intersection(&deleted))),
+            None => only,
+        };
+        if only.as_ref().is_some_and(UidSet::is_empty) {
+            return Ok(UidSet::default());
+        }
         self.write(move |txn| txn.expunge(mailbox, only.as_ref())).await
     }
 }
@@ -383,6 +405,10 @@ impl Store {
 
     /// What takes how much room, by user and mailbox. Blocking; reads every row and piece.
     pub fn stats(&self, tell: Tell<'_>) -> Result<Stats> {
+        contained(|| self.add_up(tell))
+    }
+
+    fn add_up(&self, tell: Tell<'_>) -> Result<Stats> {
         let reader = Reader::begin(&self.0)?;
         let mut stats = reader.meta.stats(reader.bodies()?, tell)?;
         drop(reader);

@@ -348,3 +348,19 @@ impl BodyCursor {
         Ok(())
     }
 }
+
+/// Length and BLAKE3 of the octets of a body; `None` when it has no pieces.
+pub(super) fn digest(bodies: &dyn BodyRead, body: BodyId) -> Result<Option<(u64, [u8; 32])>> {
+    let (mut cursor, mut out) = (BodyCursor::new(body, 0..u64::MAX), Vec::new());
+    if !cursor.stream.begin(bodies)? {
+        return Ok(None);
+    }
+    let (mut hasher, mut octets) = (blake3::Hasher::new(), 0);
+    while !cursor.is_done() {
+        out.clear();
+        cursor.step(bodies, &mut out, STEP)?;
+        hasher.update(&out);
+        octets += out.len() as u64;
+    }
+    Ok(Some((octets, *hasher.finalize().as_bytes())))
+}

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Store;
 use super::check::{Deriving, Fix, Problem};
+use super::contain::contained;
 use super::error::{Error, Result};
 use super::progress::{Progress, Tell};
 use super::reader::{BodyCursor, Reader};
@@ -29,19 +30,21 @@ impl Store {
     /// Checks every invariant that can be checked without reading all octets. Blocking.
     pub fn examine(&self) -> Result<Vec<Problem>> {
         let unplaced = self.0.shared.bodies.unplaced();
-        let reader = Reader::begin(&self.0)?;
-        reader.meta.check(reader.bodies()?, &unplaced)
+        contained(|| {
+            let reader = Reader::begin(&self.0)?;
+            reader.meta.check(reader.bodies()?, &unplaced)
+        })
     }
 
     /// Reads every body and compares its BLAKE3. Blocking, and as slow as the disk.
     pub fn examine_octets(&self, tell: Tell<'_>) -> Result<Vec<Problem>> {
-        let reader = Reader::begin(&self.0)?;
         let mut bodies = Vec::new();
-        reader.meta.bodies(&mut |body, row| {
-            bodies.push((body, row.size));
-            Ok(())
+        contained(|| {
+            Reader::begin(&self.0)?.meta.bodies(&mut |body, row| {
+                bodies.push((body, row.size));
+                Ok(())
+            })
         })?;
-        drop(reader);
         let total = bodies.iter().map(|(_, size)| size).sum();
         let (mut problems, mut done, mut octets) = (Vec::new(), 0, Vec::new());
         for (body, size) in bodies {
@@ -61,11 +64,11 @@ impl Store {
         octets: &mut Vec<u8>,
         problems: &mut Vec<Problem>,
     ) -> Result<()> {
-        let read = each_octets(reader, body, octets, &mut |_| {});
+        let read = contained(|| each_octets(reader, body, octets, &mut |_| {}));
         let found = match read {
             Ok(true) => None,
             // Expunged and collected since it was listed.
-            Ok(false) if reader.meta.body(body)?.is_none() => return Ok(()),
+            Ok(false) if contained(|| reader.meta.body(body))?.is_none() => return Ok(()),
             Ok(false) => Some(format!("body {} has no octets", body.0)),
             Err(Error::Damaged(what)) => Some(what),
             Err(e) => return Err(e),
@@ -76,6 +79,7 @@ impl Store {
 
     /// Checks everything and rebuilds what can be rebuilt. Returns what was found. Blocking.
     pub fn repair(&self, deriving: Deriving<'_>, tell: Tell<'_>) -> Result<Vec<Problem>> {
+        let _busy = self.0.shared.upkeep.begin("a repair")?;
         let mut found = self.examine()?;
         found.extend(self.examine_octets(tell)?);
         let fixes: BTreeSet<Fix> = found.iter().filter_map(|problem| problem.fix).collect();

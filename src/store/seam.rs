@@ -198,17 +198,22 @@ pub trait MetaRead {
     /// Calls `f` with every body that a message has.
     fn bodies(&self, f: &mut dyn FnMut(BodyId, &BodyRow) -> Result<()>) -> Result<()>;
 
-    /// Some of the bodies that have been dead since `before` or longer (seconds since 1970): at most `max_bodies`, and
-    /// no more once they have `max_pieces`.
-    fn dead(&self, before: i64, max_bodies: usize, max_pieces: u64) -> Result<Vec<BodyId>>;
+    /// Some of the dead bodies for which `is_due` says so, told since when they are dead (seconds since 1970; 0: nobody has
+    /// ever seen them): at most `max_bodies`, and no more once they have `max_pieces`.
+    fn dead(
+        &self,
+        is_due: &mut dyn FnMut(BodyId, i64) -> bool,
+        max_bodies: usize,
+        max_pieces: u64,
+    ) -> Result<Vec<BodyId>>;
 
     /// Mailboxes of which the expunge log has more than `max` rows.
     fn long_expunge_logs(&self, _max: usize) -> Result<Vec<MailboxId>> {
         Ok(Vec::new())
     }
 
-    /// The ledger of an account, with where each message is now.
-    fn ledger(&self, account: AccountId) -> Result<HashMap<Vec<u8>, LedgerRow>>;
+    /// The ledger of an account; with where each message is now, if asked for.
+    fn ledger(&self, account: AccountId, with_places: bool) -> Result<HashMap<Vec<u8>, LedgerRow>>;
 
     /// Messages of the account that could not be fetched.
     fn troubles(&self, account: AccountId) -> Result<HashMap<Vec<u8>, Trouble>>;

@@ -167,13 +167,24 @@ pub enum LedgerState {
     Skipped,
 }
 
+/// Where a message from a maildrop is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In this mailbox, and perhaps in others.
+    At(MailboxId, Uid),
+    /// Expunged everywhere, or never stored.
+    Nowhere,
+    /// Nobody asked.
+    NotAsked,
+}
+
 /// One row of the ledger: a message that was taken from a maildrop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LedgerRow {
     /// Its state upstream.
     pub state: LedgerState,
-    /// Where it is now, also after MOVE or COPY; `None` once it is expunged everywhere.
-    pub message: Option<(MailboxId, Uid)>,
+    /// Where it is now, also after MOVE or COPY.
+    pub place: Place,
     /// Its body; `None` when it was skipped. The octets may be gone.
     pub body: Option<BodyId>,
     /// Size that LIST gave.

@@ -16,7 +16,7 @@ use tributary::poll::{
 use tributary::pop3::Verb;
 use tributary::secret::{Secret, SecretSource};
 use tributary::status::{AccountState, AccountStatus};
-use tributary::store::{FlagChange, LedgerState};
+use tributary::store::{FlagChange, LedgerState, Place};
 
 use super::support::*;
 
@@ -394,7 +394,7 @@ async fn held_deletions_are_made_when_a_person_says_so() {
     assert_eq!(house.poller.held_deletes("u/a").await.unwrap(), 2);
     assert_eq!(house.poller.confirm_deletes("u/a").await.unwrap(), 2);
     let wanted = house.ledger("a").await.into_values().filter(|row| row.state == LedgerState::DeleteWanted);
-    assert!(wanted.map(|row| row.message).eq([None, None]), "those that are here stay there");
+    assert!(wanted.map(|row| row.place).eq([Place::Nowhere; 2]), "those that are here stay there");
     assert_eq!(house.poller.confirm_deletes("u/a").await.unwrap(), 0, "they are no longer held");
     // I8: what is left for ever is not to be deleted by this either.
     assert!(matches!(house.poller.confirm_deletes("u/b").await, Err(CommandError::NothingHeld)));

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tributary::mail::{Flags, MAX_KEYWORDS, MailboxId, MailboxName, SpecialUse, UidSet};
-use tributary::store::{Counts, Error, LedgerState, PollState, half};
+use tributary::store::{Counts, Error, LedgerState, Quota, Stored, half};
 
-use crate::op::{ACCOUNTS, Call, Change, KEYWORDS, NAMES, New, Op, Place, USERS};
+use crate::ledger::{Account, Row};
+use crate::op::{ACCOUNTS, Call, KEYWORDS, NAMES, New, Op, Place, USERS};
 use crate::view::{
     AccountView, Answer, MailboxView, MessageView, NOW, RowView, UserView, View, change_poll_state, hash, key, octets,
-    state,
 };
 
 /// Keywords that the second user has from the start: there is room for two more.
@@ -42,23 +42,9 @@ struct User {
     keywords: BTreeSet<String>,
     mailboxes: BTreeMap<String, u32>,
     subscriptions: BTreeSet<String>,
+    limit: Option<u64>,
     /// Of names, also of such as are not there any more.
     last_ids: BTreeMap<String, u32>,
-}
-
-#[derive(Clone, Debug)]
-struct Row {
-    state: LedgerState,
-    size: u64,
-    header: u8,
-    body: Option<(u8, u32)>,
-}
-
-#[derive(Debug, Default)]
-struct Account {
-    ledger: BTreeMap<Vec<u8>, Row>,
-    troubles: BTreeMap<Vec<u8>, (u32, i64, bool)>,
-    poll_state: PollState,
 }
 
 #[derive(Debug, Default)]
@@ -132,6 +118,7 @@ impl Model {
             Op::Hold { content } => self.held.push(*content),
             Op::Abandon if !self.held.is_empty() => drop(self.held.remove(0)),
             Op::Abandon | Op::HalfWritten { .. } | Op::Collect => {}
+            Op::Quota { user, limit } => self.users[*user].limit = limit.map(|limit| u64::from(limit) * 1000),
             Op::Reopen { .. } => self.held.clear(),
         }
         Vec::new()
@@ -229,6 +216,19 @@ impl Model {
         Ok(())
     }
 
+    /// Octets and messages, each copy counted.
+    fn usage(&self, user: usize) -> Stored {
+        let own = self.messages().filter(|(owner, _)| *owner == user).map(|(_, m)| octets(m.content).len() as u64);
+        own.fold(Stored::default(), |sum, len| Stored { octets: sum.octets + len, messages: sum.messages + 1 })
+    }
+
+    fn check_quota(&self, user: usize, contents: impl Iterator<Item = u8>) -> Result<(), Error> {
+        let Some(limit) = self.users[user].limit else { return Ok(()) };
+        let quota = Quota { used: self.usage(user).octets, limit };
+        let octets = contents.map(|content| octets(content).len() as u64).sum();
+        if quota.used + octets > limit { Err(Error::OverQuota { quota, octets }) } else { Ok(()) }
+    }
+
     /// Puts messages at the end, with a mod-sequence of their own.
     fn push(&mut self, to: MailboxId, mod_seq: u64, messages: Vec<Message>) -> Vec<u32> {
         let mailbox = self.mailboxes.get_mut(&to.0).expect("there");
@@ -246,6 +246,7 @@ impl Model {
         if messages.iter().filter_map(|m| m.account).any(|account| ACCOUNTS[account] != user) {
             return Err(Error::NoMailbox);
         }
+        self.check_quota(user, messages.iter().map(|m| m.content))?;
         self.learn(user, messages.iter().flat_map(|m| named(&m.keywords)).collect())?;
         if messages.is_empty() {
             return Ok(Answer::Uids(Vec::new()));
@@ -328,6 +329,9 @@ impl Model {
         let missing = missing(range, source.next, &uids.iter().map(|uid| (*uid, *uid)).collect());
         if messages.is_empty() {
             return Ok(Answer::Copied { pairs: Vec::new(), missing });
+        }
+        if !is_move {
+            self.check_quota(user, messages.iter().map(|m| m.content))?;
         }
         let mod_seq = self.next_mod_seq(user);
         let pairs = uids.iter().copied().zip(self.push(to, mod_seq, messages)).collect();
@@ -440,7 +444,9 @@ impl Model {
     }
 
     pub(crate) fn view(&self) -> View {
-        let users = self.users.iter().map(|user| UserView {
+        let users = self.users.iter().enumerate().map(|(n, user)| UserView {
+            usage: self.usage(n),
+            quota: user.limit.map(|limit| Quota { used: self.usage(n).octets, limit }),
             mailboxes: user.mailboxes.iter().map(|(name, id)| (name.clone(), self.mailboxes[id].view(*id))).collect(),
             subscriptions: user.subscriptions.clone(),
         });
@@ -496,43 +502,5 @@ impl Mailbox {
         };
         let messages = self.messages.iter().map(|(uid, m)| (*uid, message(m))).collect();
         MailboxView { id, special_use: self.special_use.map(SpecialUse::attribute), counts, messages }
-    }
-}
-
-impl Account {
-    fn change(&mut self, change: &Change) {
-        let ledger = &mut self.ledger;
-        match change {
-            Change::SetState(n, to) => {
-                let row = ledger.get_mut(&key(*n));
-                let is_skipped = state(*to) == LedgerState::Skipped;
-                if let Some(row) = row.filter(|row| (row.state == LedgerState::Skipped) == is_skipped) {
-                    row.state = state(*to);
-                }
-            }
-            Change::Forget(n) => drop(ledger.remove(&key(*n))),
-            Change::Skip { key: n, size, header } => {
-                let row = Row { state: LedgerState::Skipped, size: u64::from(*size), header: *header, body: None };
-                ledger.entry(key(*n)).or_insert(row);
-            }
-            Change::Resize(n, size) => {
-                if let Some(row) = ledger.get_mut(&key(*n)) {
-                    row.size = u64::from(*size);
-                }
-            }
-            Change::EndFirstPoll => self.poll_state.first_poll_done = true,
-            Change::Adopt(from, to) => {
-                let is_free = ledger.get(&key(*to)).is_none_or(|row| row.state == LedgerState::Skipped);
-                if from != to
-                    && is_free
-                    && let Some(mut row) = ledger.remove(&key(*from))
-                {
-                    if row.state != LedgerState::Skipped {
-                        row.state = LedgerState::Stored;
-                    }
-                    ledger.insert(key(*to), row);
-                }
-            }
-        }
     }
 }

@@ -137,6 +137,11 @@ pub(crate) enum Op<P> {
         content: u8,
     },
     Collect,
+    /// Of a user, in thousands of octets.
+    Quota {
+        user: usize,
+        limit: Option<u16>,
+    },
     Reopen {
         cleanly: bool,
     },
@@ -230,6 +235,7 @@ pub(crate) fn operation() -> impl Strategy<Value = Op<Place>> {
         1 => Just(Op::Abandon),
         1 => (0..CONTENTS).prop_map(|content| Op::HalfWritten { content }),
         1 => Just(Op::Collect),
+        1 => (0..USERS, prop::option::weighted(0.6, 0..60u16)).prop_map(|(user, limit)| Op::Quota { user, limit }),
         2 => any::<bool>().prop_map(|cleanly| Op::Reopen { cleanly }),
     ]
 }
@@ -249,6 +255,7 @@ impl Op<Place> {
             Self::Abandon => Op::Abandon,
             Self::HalfWritten { content } => Op::HalfWritten { content },
             Self::Collect => Op::Collect,
+            Self::Quota { user, limit } => Op::Quota { user, limit },
             Self::Reopen { cleanly } => Op::Reopen { cleanly },
         }
     }

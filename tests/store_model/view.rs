@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tributary::mail::UidSet;
-use tributary::store::{Counts, Error, LedgerState, PollState};
+use tributary::store::{Counts, Error, LedgerState, PollState, Quota, Stored};
 
 /// Later than any time that the test makes up.
 pub(crate) const NOW: i64 = 1_000_000;
@@ -69,6 +69,8 @@ pub(crate) struct View {
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct UserView {
+    pub(crate) usage: Stored,
+    pub(crate) quota: Option<Quota>,
     pub(crate) mailboxes: BTreeMap<String, MailboxView>,
     pub(crate) subscriptions: BTreeSet<String>,
 }

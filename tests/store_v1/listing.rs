@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use tributary::mail::{AccountId, BodyId, Message, ModSeq, UserId};
 use tributary::mime::{PartTable, Want};
-use tributary::store::{BodyCursor, Reader, Result, Store};
+use tributary::store::{BodyCursor, LedgerRow, Place, Reader, Result, Store};
 
 /// Lists users `names`, each with an account `isp`, and what is known of `dead`, a body that no message has any more.
 pub(crate) async fn list(store: &Store, names: &[&str], dead: BodyId) -> String {
@@ -62,7 +62,7 @@ async fn account_rows(store: &Store, account: AccountId, out: &mut String) {
     let mut rows: Vec<_> = store.ledger(account).await.expect("read").into_iter().collect();
     rows.sort_by(|a, b| a.0.cmp(&b.0));
     for (key, row) in rows {
-        writeln!(out, "  ledger {} {row:?}", key.escape_ascii()).expect("write");
+        writeln!(out, "  ledger {} {}", key.escape_ascii(), ledger_row(&row)).expect("write");
     }
     let mut rows: Vec<_> = store.troubles(account).await.expect("read").into_iter().collect();
     rows.sort_by(|a, b| a.0.cmp(&b.0));
@@ -74,4 +74,17 @@ async fn account_rows(store: &Store, account: AccountId, out: &mut String) {
 
 fn digest(bytes: &[u8]) -> String {
     format!("{}:{}", bytes.len(), &blake3::hash(bytes).to_hex()[..16])
+}
+
+/// In the words of the version that made the listing.
+fn ledger_row(row: &LedgerRow) -> String {
+    let LedgerRow { state, place, body, listed_size, header_hash, stored_at, content } = row;
+    let message = match place {
+        Place::At(mailbox, uid) => Some((mailbox, uid)),
+        Place::Nowhere | Place::NotAsked => None,
+    };
+    format!(
+        "LedgerRow {{ state: {state:?}, message: {message:?}, body: {body:?}, listed_size: {listed_size}, \
+         header_hash: {header_hash:?}, stored_at: {stored_at}, content: {content:?} }}"
+    )
 }

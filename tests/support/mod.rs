@@ -13,6 +13,7 @@ pub mod metrics;
 pub mod proxy;
 pub mod script;
 pub mod server;
+pub mod small_disk;
 pub mod socks;
 pub mod tls;
 pub mod wait;

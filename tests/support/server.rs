@@ -31,16 +31,28 @@ impl Server {
         Self::start_on(file)
     }
 
-    fn start_on(config: PathBuf) -> Self {
+    /// The same with a configuration that is there already.
+    pub fn start_on(config: PathBuf) -> Self {
         let mut server = Self::spawn(config);
-        for service in ["imap", "imaps", "http"] {
-            let line = server.wait_for_log(&format!("listening line of {service}"), |line| {
-                field(line, "message") == Some("listening") && field(line, "service") == Some(service)
-            });
-            let address = field(&line, "address").unwrap().parse().unwrap();
-            server.ports.insert(service.to_owned(), address);
-        }
+        assert!(server.listens(), "the service ended at its start; log:\n{}", server.tail());
         server
+    }
+
+    /// The same; `None` when the service ends instead.
+    pub fn try_start_on(config: PathBuf) -> Option<Self> {
+        let mut server = Self::spawn(config);
+        server.listens().then_some(server)
+    }
+
+    /// Waits until all ports are bound; false when the service ends before.
+    fn listens(&mut self) -> bool {
+        for service in ["imap", "imaps", "http"] {
+            let wanted =
+                |line: &Value| field(line, "message") == Some("listening") && field(line, "service") == Some(service);
+            let Some(line) = self.find_in_log(&format!("listening line of {service}"), wanted) else { return false };
+            self.ports.insert(service.to_owned(), field(&line, "address").unwrap().parse().unwrap());
+        }
+        true
     }
 
     /// Starts without waiting for anything: for tests that kill at any moment.
@@ -78,9 +90,14 @@ impl Server {
         let _ = self.child.wait();
     }
 
+    /// SIGTERM, without waiting for the end.
+    pub fn terminate(&self) {
+        terminate(&self.child);
+    }
+
     /// SIGTERM; returns how the process ended.
     pub fn stop(mut self) -> ExitStatus {
-        terminate(&self.child);
+        self.terminate();
         super::wait::until("the service stops after SIGTERM", DEADLINE, || self.child.try_wait().unwrap())
     }
 
@@ -109,6 +126,12 @@ impl Server {
 
     /// Reads the log until a line satisfies `wanted`. Lines read before are not looked at again.
     pub fn wait_for_log(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let found = self.find_in_log(what, wanted);
+        found.unwrap_or_else(|| panic!("the service ended while waiting for {what}; log:\n{}", self.tail()))
+    }
+
+    /// The same; `None` when the service ends before.
+    fn find_in_log(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
         let end = Instant::now() + DEADLINE;
         loop {
             match self.log.recv_timeout(end.saturating_duration_since(Instant::now())) {
@@ -116,13 +139,11 @@ impl Server {
                     let value = serde_json::from_str::<Value>(&line).ok();
                     self.seen.push(line);
                     if let Some(value) = value.filter(|value| wanted(value)) {
-                        return value;
+                        return Some(value);
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => panic!("waited in vain for {what}; log:\n{}", self.tail()),
-                Err(RecvTimeoutError::Disconnected) => {
-                    panic!("the service ended while waiting for {what}; log:\n{}", self.tail())
-                }
+                Err(RecvTimeoutError::Disconnected) => return None,
             }
         }
     }

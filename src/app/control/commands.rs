@@ -59,6 +59,14 @@ impl Commands {
                 let store = self.store.clone();
                 value(&blocking(told, move |tell| super::super::upkeep::check(&store, repair, tell)).await?)
             }
+            Request::Backup { target } => {
+                let store = self.store.clone();
+                value(&blocking(told, move |tell| super::super::upkeep::backup(&store, &target, tell)).await?)
+            }
+            Request::Compact => {
+                let store = self.store.clone();
+                value(&blocking(told, move |tell| store.compact(tell)).await?)
+            }
         }
     }
 

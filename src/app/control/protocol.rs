@@ -1,5 +1,6 @@
 //! What goes over the control socket: one line of JSON each way, then the connection ends.
 
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,12 @@ pub(crate) enum Request {
         #[serde(default)]
         repair: bool,
     },
+    /// Copy the store into this directory, named from the root.
+    Backup {
+        target: PathBuf,
+    },
+    /// Give unused room back to the disk.
+    Compact,
 }
 
 /// How far the work on a request is; comes before its answer, as often as the service likes.
@@ -226,6 +233,8 @@ mod tests {
             Request::ConfirmDeletes { account: account(), count_only: true },
             Request::Stats,
             Request::Check { repair: true },
+            Request::Backup { target: "/backup/\u{e4}".into() },
+            Request::Compact,
         ] {
             let line = request_line(&request).expect("a line");
             assert!(line.ends_with(b"\n") && line.iter().filter(|byte| **byte == b'\n').count() == 1);

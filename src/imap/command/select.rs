@@ -5,7 +5,7 @@ use crate::imap::codec::command::SelectArgs;
 use crate::imap::conn::Output;
 use crate::imap::error::{CommandError, CommandResult, Done};
 use crate::imap::session::{MailboxView, SelectedMailbox, Session, flags_lines};
-use crate::mail::{Flags, UidSet};
+use crate::mail::UidSet;
 use crate::store::Snapshot;
 
 /// A failed SELECT leaves nothing selected; `[CLOSED]` says that the responses after it are of the new mailbox.
@@ -59,19 +59,12 @@ fn describe(selected: &mut SelectedMailbox, out: &mut Output) {
     flags_lines(selected, out);
     let snapshot = selected.view.snapshot();
     out.push(format!("* {} EXISTS\r\n* {} RECENT\r\n", snapshot.len(), selected.recent.len()));
-    if let Some(seq) = first_unseen(snapshot) {
-        out.push(format!("* OK [UNSEEN {seq}] First unseen message\r\n"));
+    if let Some(index) = snapshot.first_unseen() {
+        out.push(format!("* OK [UNSEEN {}] First unseen message\r\n", index + 1));
     }
     out.push(format!("* OK [UIDVALIDITY {}] UIDs valid\r\n", snapshot.uid_validity.value()));
     out.push(format!("* OK [UIDNEXT {}] Predicted next UID\r\n", snapshot.counts.uid_next));
     out.push(format!("* OK [HIGHESTMODSEQ {}] Highest mod-sequence\r\n", snapshot.counts.highest_mod_seq.0));
-}
-
-fn first_unseen(snapshot: &Snapshot) -> Option<usize> {
-    if snapshot.counts.unseen == 0 {
-        return None;
-    }
-    snapshot.iter().position(|m| !m.flags.contains(Flags::SEEN)).map(|index| index + 1)
 }
 
 /// The UIDs this session shows as `\Recent`; EXAMINE looks without taking (RFC 3501 section 2.3.2).

@@ -149,12 +149,10 @@ impl MailboxView {
         uids.ranges().iter().flat_map(|(low, high)| self.range(*low, *high))
     }
 
-    /// Those of `uids` in the view that changed after `since`. Blocks without a change are passed over.
+    /// Those of `uids` in the view that changed after `since`. What has no change is passed over.
     pub(in crate::imap) fn changed_since(&self, uids: &UidSet, since: ModSeq) -> UidSet {
-        let blocks = self.snapshot.blocks.iter().filter(|block| block.max_mod_seq > since);
-        let changed = |m: &&Message| m.mod_seq > since;
-        let living: UidSet = blocks.flat_map(|block| block.messages.iter()).filter(changed).map(|m| m.uid).collect();
-        let ghosts = self.ghosts.iter().filter(changed).map(|m| (m.uid.value(), m.uid.value()));
+        let living: UidSet = self.snapshot.changed_after(since).map(|m| m.uid).collect();
+        let ghosts = self.ghosts.iter().filter(|m| m.mod_seq > since).map(|m| (m.uid.value(), m.uid.value()));
         living.ranges().iter().copied().chain(ghosts).collect::<UidSet>().intersection(uids)
     }
 

@@ -9,7 +9,7 @@ use crate::store::check::Problem;
 use crate::store::common::{count, counted};
 use crate::store::error::Result;
 use crate::store::seam::BodyRead;
-use crate::store::types::{Counts, LedgerState};
+use crate::store::types::{Counts, LedgerState, Place};
 
 /// Proposes no fixes: nothing here is damaged by a disk.
 pub(super) fn check(state: &State, pieces: &dyn BodyRead, unplaced: &Unplaced) -> Result<Vec<Problem>> {
@@ -108,7 +108,8 @@ impl Check<'_> {
             let is_unknown = !self.state.users.contains_key(&account.user);
             self.problem(is_unknown, || format!("account {} belongs to no user", id.0));
             for row in account.ledger.values() {
-                let is_whole = row.body.is_none() == (row.state == LedgerState::Skipped) && row.message.is_none();
+                let is_whole =
+                    row.body.is_none() == (row.state == LedgerState::Skipped) && row.place == Place::NotAsked;
                 self.problem(!is_whole, || format!("a ledger row of account {} names body {:?}", id.0, row.body));
             }
         }

@@ -4,7 +4,9 @@ use super::txn::Txn;
 use crate::mail::{AccountId, MailboxId};
 use crate::store::error::Result;
 use crate::store::ledger::{content_key, half};
-use crate::store::types::{Delivered, Delivery, LedgerChange, LedgerRow, LedgerState, NewMessage, PollState, Trouble};
+use crate::store::types::{
+    Delivered, Delivery, LedgerChange, LedgerRow, LedgerState, NewMessage, Place, PollState, Trouble,
+};
 
 impl Txn<'_> {
     pub(super) fn deliver(&mut self, delivery: &Delivery) -> Result<Delivered> {
@@ -19,7 +21,7 @@ impl Txn<'_> {
         let appended = self.append(delivery.mailbox, std::slice::from_ref(message))?;
         let row = LedgerRow {
             state: if delivery.delete_upstream { LedgerState::DeleteWanted } else { LedgerState::Stored },
-            message: None,
+            place: Place::NotAsked,
             body: self.state.bodies.by_hash.get(&hash).copied(),
             listed_size: delivery.listed_size,
             header_hash: delivery.header_hash,
@@ -49,7 +51,7 @@ impl Txn<'_> {
             LedgerChange::Skip { unique_id, listed_size, header_hash } => {
                 ledger.entry(unique_id.clone()).or_insert_with(|| LedgerRow {
                     state: LedgerState::Skipped,
-                    message: None,
+                    place: Place::NotAsked,
                     body: None,
                     listed_size: *listed_size,
                     header_hash: *header_hash,

@@ -12,7 +12,7 @@ use crate::store::progress::Tell;
 use crate::store::seam::{BodyRead, MetaRead, Octets};
 use crate::store::snapshot::{Delta, Snapshot};
 use crate::store::stats::Stats;
-use crate::store::types::{LedgerRow, Mailbox, PollState, Stored, Trouble};
+use crate::store::types::{LedgerRow, Mailbox, Place, PollState, Stored, Trouble};
 
 fn describe(id: MailboxId, row: &Row) -> Mailbox {
     let Row { name, uid_validity, special_use, counts, .. } = row;
@@ -83,18 +83,26 @@ impl MetaRead for Version {
         living.into_iter().try_for_each(|(id, body)| f(*id, &body.row))
     }
 
-    fn dead(&self, before: i64, max_bodies: usize, max_pieces: u64) -> Result<Vec<BodyId>> {
-        let due = self.0.bodies.rows.iter().filter(|(_, body)| body.dead_since.is_some_and(|since| since <= before));
-        let mut pieces = 0;
-        let some = due.take(max_bodies).take_while(|(_, body)| {
-            let is_room_left = pieces < max_pieces;
-            pieces += u64::from(body.row.chunks);
-            is_room_left
-        });
-        Ok(some.map(|(id, _)| *id).collect())
+    fn dead(
+        &self,
+        is_due: &mut dyn FnMut(BodyId, i64) -> bool,
+        max_bodies: usize,
+        max_pieces: u64,
+    ) -> Result<Vec<BodyId>> {
+        let (mut due, mut pieces) = (Vec::new(), 0);
+        for (id, body) in &self.0.bodies.rows {
+            if due.len() >= max_bodies || pieces >= max_pieces {
+                break;
+            }
+            if body.dead_since.is_some_and(|since| is_due(*id, since)) {
+                due.push(*id);
+                pieces += u64::from(body.row.chunks);
+            }
+        }
+        Ok(due)
     }
 
-    fn ledger(&self, account: AccountId) -> Result<HashMap<Vec<u8>, LedgerRow>> {
+    fn ledger(&self, account: AccountId, with_places: bool) -> Result<HashMap<Vec<u8>, LedgerRow>> {
         let Some(found) = self.0.accounts.get(&account) else { return Ok(HashMap::new()) };
         let mut places = HashMap::new();
         for (id, mailbox) in self.0.mailboxes.iter().filter(|(_, mailbox)| mailbox.user == found.user) {
@@ -102,8 +110,12 @@ impl MetaRead for Version {
             places.extend(own.map(|m| (m.body, (*id, m.uid))));
         }
         let rows = found.ledger.iter().map(|(unique_id, row)| {
-            let message = row.body.and_then(|body| places.get(&body).copied());
-            (unique_id.clone(), LedgerRow { message, ..row.clone() })
+            let at = row.body.and_then(|body| places.get(&body));
+            let place = match with_places {
+                true => at.map_or(Place::Nowhere, |(mailbox, uid)| Place::At(*mailbox, *uid)),
+                false => Place::NotAsked,
+            };
+            (unique_id.clone(), LedgerRow { place, ..row.clone() })
         });
         Ok(rows.collect())
     }

@@ -20,7 +20,7 @@ async fn fixture() -> Fixture {
     let shared = Arc::new(Shared::new(1).expect("metrics"));
     let memory = Arc::new(Memory::new(Arc::clone(&shared)));
     let meta: Arc<dyn MetaStore> = Arc::clone(&memory) as _;
-    let store = Store::start(shared, meta, Arc::new(Pieces::new()), Duration::ZERO).expect("a store");
+    let store = Store::start(shared, meta, Arc::new(Pieces::new()), None, Duration::ZERO).expect("a store");
     let user = store.ensure_user("alice").await.expect("a user");
     let inbox = store.mailbox(user, &MailboxName::inbox()).await.expect("read").expect("INBOX").id;
     Fixture { store, memory, user, inbox }

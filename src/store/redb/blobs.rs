@@ -5,6 +5,7 @@
 
 use std::cell::OnceCell;
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use redb::{AccessGuard, Database, ReadTransaction, ReadableDatabase, ReadableTable};
@@ -13,7 +14,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::file::File;
 use super::read::{Value, get_or_open};
 use super::schema::{BlobTables, CHUNK, ReadTable, TAIL};
+use super::writer::Alone;
 use crate::mail::BodyId;
+use crate::store::contain::{contained, damaged};
 use crate::store::error::{Error, Result};
 use crate::store::seam::{BodyRead, Octets, Piece, Put};
 use crate::store::{PIECE_LENS, Shared};
@@ -29,6 +32,8 @@ pub(super) enum Request {
     Put(Put),
     /// Remove these bodies, whatever of them is there.
     Remove(Vec<BodyId>, oneshot::Sender<Result<()>>),
+    /// Do this between two transactions.
+    Alone(Alone),
     /// Nothing sent after this is done.
     Stop,
 }
@@ -37,12 +42,23 @@ impl Request {
     fn len(&self) -> usize {
         match self {
             Self::Put(put) => put.pieces.iter().map(|piece| piece.bytes.len()).sum(),
-            Self::Remove(..) | Self::Stop => 0,
+            Self::Remove(..) | Self::Alone(_) | Self::Stop => 0,
+        }
+    }
+
+    fn bodies(&self) -> Vec<u64> {
+        match self {
+            Self::Put(put) => vec![put.body.0],
+            Self::Remove(bodies, _) => bodies.iter().map(|body| body.0).collect(),
+            Self::Alone(_) | Self::Stop => Vec::new(),
         }
     }
 
     const fn is_waited_for(&self) -> bool {
-        matches!(self, Self::Put(Put { done: Some(_), .. }) | Self::Remove(..) | Self::Stop)
+        match self {
+            Self::Put(put) => put.done.is_some(),
+            Self::Remove(..) | Self::Alone(_) | Self::Stop => true,
+        }
     }
 }
 
@@ -56,7 +72,7 @@ fn run(shared: &Shared, file: &File, mut requests: mpsc::Receiver<Request>) {
         while let Some(request) = next {
             len += request.len();
             is_waited_for |= request.is_waited_for();
-            let is_last = matches!(request, Request::Stop) || len >= MAX_BATCH_BYTES;
+            let is_last = matches!(request, Request::Alone(_) | Request::Stop) || len >= MAX_BATCH_BYTES;
             batch.push(request);
             next = match is_last {
                 true => None,
@@ -65,14 +81,18 @@ fn run(shared: &Shared, file: &File, mut requests: mpsc::Receiver<Request>) {
             };
         }
         let is_stopping = matches!(batch.last(), Some(Request::Stop));
-        let outcome = commit(file, &batch);
+        let outcome = catch_unwind(AssertUnwindSafe(|| commit(file, &batch)));
+        let outcome = outcome.unwrap_or_else(|_| {
+            file.fail();
+            Err(damaged())
+        });
         if let Err(e) = &outcome {
             shared.metrics.error(e);
         }
         if !file.is_open() {
             // Tried again before the next batch if it does not succeed now. Pieces of a failed commit may be there all
             // the same: they are removed with the body, whose `done` reports the failure.
-            drop(file.reopen());
+            drop(contained(|| file.reopen()));
         }
         for request in batch {
             answer(request, &outcome, &mut broken);
@@ -104,12 +124,13 @@ fn answer(request: Request, outcome: &Result<()>, broken: &mut HashSet<BodyId>) 
             }
             drop(done.send(outcome.clone()));
         }
+        Request::Alone(run) => run(),
         Request::Stop => {}
     }
 }
 
 fn commit(file: &File, batch: &[Request]) -> Result<()> {
-    if batch.iter().all(|request| matches!(request, Request::Stop)) {
+    if batch.iter().all(|request| matches!(request, Request::Alone(_) | Request::Stop)) {
         return Ok(());
     }
     if !file.is_open() {
@@ -132,10 +153,11 @@ fn commit(file: &File, batch: &[Request]) -> Result<()> {
                         tables.remove(body.0..=body.0)?;
                     }
                 }
-                Request::Stop => {}
+                Request::Alone(_) | Request::Stop => {}
             }
         }
     }
+    file.wrote(batch.iter().flat_map(Request::bodies));
     transaction.commit()?;
     Ok(())
 }
@@ -175,20 +197,25 @@ pub(super) struct BlobReader {
     read: ReadTransaction,
     chunk: OnceCell<Pieces>,
     tail: OnceCell<Pieces>,
-    _file: Arc<Database>,
+    _file: Option<Arc<Database>>,
 }
 
 impl BlobReader {
     pub(super) fn begin(file: &File) -> Result<Self> {
         let file = file.get()?.database;
-        Ok(Self { read: file.begin_read()?, chunk: OnceCell::new(), tail: OnceCell::new(), _file: file })
+        Ok(Self { _file: Some(Arc::clone(&file)), ..Self::of(file.begin_read()?) })
     }
 
-    fn chunk(&self) -> Result<&Pieces> {
+    /// The file has to stay open as long as this lives.
+    pub(super) const fn of(read: ReadTransaction) -> Self {
+        Self { read, chunk: OnceCell::new(), tail: OnceCell::new(), _file: None }
+    }
+
+    pub(super) fn chunk(&self) -> Result<&Pieces> {
         get_or_open(&self.chunk, || Ok(self.read.open_table(CHUNK)?))
     }
 
-    fn tail(&self) -> Result<&Pieces> {
+    pub(super) fn tail(&self) -> Result<&Pieces> {
         get_or_open(&self.tail, || Ok(self.read.open_table(TAIL)?))
     }
 }

@@ -20,8 +20,6 @@ pub(in crate::store) trait Disk: Debug + Send + Sync {
     /// Opens a file for reading and writing; with `create` it is made (0600) when it is not there. `None`: it is not.
     fn open(&self, path: &Path, create: bool) -> io::Result<Option<Box<dyn StorageBackend>>>;
 
-    fn remove(&self, path: &Path) -> io::Result<()>;
-
     /// Makes the entries of a directory durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 
@@ -62,10 +60,6 @@ impl Disk for FileSystem {
         }
     }
 
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        std::fs::remove_file(path)
-    }
-
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         File::open(dir)?.sync_all()
     }
@@ -89,18 +83,24 @@ const MAGIC: &[u8; 4] = b"redb";
 /// Where the header of a redb file ends: the first page.
 const HEADER_LEN: usize = 4096;
 
-/// Whether the file is not there, or nothing was ever stored in it. What a creation cut short has left is cleared away:
-/// redb would take it for something other than a database. A file in use by another process is not new.
+/// Whether the file is not there, or nothing was ever stored in it. A file in use by another process is not new.
 pub(super) fn is_new(disk: &dyn Disk, path: &Path) -> io::Result<bool> {
     let Some(file) = disk.open(path, false)? else { return Ok(true) };
     let is_locked = matches!(file.try_lock_range(Bound::Unbounded, Bound::Unbounded), Ok(false));
     let is_new = !is_locked && is_blank(&*file)?;
-    if is_new && file.len()? > 0 {
+    file.close()?;
+    Ok(is_new)
+}
+
+/// Clears away what a creation cut short has left of a file that is new: redb would take it for something other than a
+/// database.
+pub(super) fn clear(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    let Some(file) = disk.open(path, false)? else { return Ok(()) };
+    if file.len()? > 0 && is_blank(&*file)? {
         file.set_len(0)?;
         file.sync_data()?;
     }
-    file.close()?;
-    Ok(is_new)
+    file.close()
 }
 
 /// Whether the file has no header that counts, and nothing after it. A damaged header of a file in use is followed by
@@ -130,9 +130,13 @@ impl Health {
         self.0.load(Ordering::Acquire)
     }
 
+    pub(super) fn fail(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
     fn note<T>(&self, outcome: io::Result<T>) -> io::Result<T> {
         if outcome.is_err() {
-            self.0.store(true, Ordering::Release);
+            self.fail();
         }
         outcome
     }

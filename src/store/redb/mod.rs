@@ -1,9 +1,13 @@
 //! The store in two redb files: `meta.redb` and `blobs.redb`, each with one writer thread. `redb` is named only in this
 //! folder. `docs/store-format.md` describes the bytes.
 
+mod backup;
 mod blobs;
 mod change;
 mod check;
+mod compact;
+mod copy;
+mod directory;
 mod disk;
 mod error;
 mod file;
@@ -15,10 +19,12 @@ mod migrate;
 mod open;
 mod read;
 mod repair;
+mod restore;
 mod row;
 mod schema;
 mod shadow;
 mod stats;
+mod target;
 #[cfg(test)]
 mod tests;
 mod txn;
@@ -42,6 +48,9 @@ use crate::mail::BodyId;
 #[cfg(test)]
 pub(super) use disk::Disk;
 use file::File;
+
+pub(super) use backup::Handles;
+pub(super) use restore::restore;
 
 /// Writes rows of meta.redb.
 #[cfg(test)]

@@ -19,7 +19,7 @@ use crate::store::progress::Tell;
 use crate::store::seam::{BodyRead, MetaRead, Octets};
 use crate::store::snapshot::{Block, Delta, Snapshot};
 use crate::store::stats::Stats;
-use crate::store::types::{LedgerRow, Mailbox, PollState, Stored, Trouble};
+use crate::store::types::{LedgerRow, Mailbox, Place, PollState, Stored, Trouble};
 
 /// One read transaction of meta.redb.
 pub(super) struct MetaReader {
@@ -149,25 +149,26 @@ impl MetaReader {
         Ok(delta)
     }
 
-    /// The ledger of an account, with where each message is now.
-    pub(super) fn ledger(&self, account: AccountId) -> Result<HashMap<Vec<u8>, LedgerRow>> {
+    /// The ledger of an account; with where each message is now, if asked for.
+    pub(super) fn ledger(&self, account: AccountId, with_places: bool) -> Result<HashMap<Vec<u8>, LedgerRow>> {
         self.is_durable()?;
-        let mut rows = Vec::new();
-        for entry in self.meta.open_table(UIDL)?.range((account.0, &[][..])..(account.0 + 1, &[][..]))? {
+        let places = if with_places { Some(self.places(account)?) } else { None };
+        let table = self.meta.open_table(UIDL)?;
+        let range = (account.0, &[][..])..(account.0 + 1, &[][..]);
+        // Counted first: a map that grows holds its rows twice for a while.
+        let mut ledger = HashMap::with_capacity(table.range(range.clone())?.count());
+        for entry in table.range(range)? {
             let (key, row) = entry?;
-            rows.push((key.value().1.to_vec(), UidlRow::decode(row.value())?));
-        }
-        if rows.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let places = self.places(account)?;
-        let ledger = rows.into_iter().map(|(unique_id, row)| {
-            let message = places.get(&row.body).copied();
-            let UidlRow { state, body, listed_size, header_hash, stored_at, content } = row;
+            let UidlRow { state, body, listed_size, header_hash, stored_at, content } = UidlRow::decode(row.value())?;
+            let place = match &places {
+                Some(places) => places.get(&body).map_or(Place::Nowhere, |(mailbox, uid)| Place::At(*mailbox, *uid)),
+                None => Place::NotAsked,
+            };
             let body = Some(body).filter(|body| body.0 != 0);
-            (unique_id, LedgerRow { state, message, body, listed_size, header_hash, stored_at, content })
-        });
-        Ok(ledger.collect())
+            let row = LedgerRow { state, place, body, listed_size, header_hash, stored_at, content };
+            ledger.insert(key.value().1.to_vec(), row);
+        }
+        Ok(ledger)
     }
 
     /// One place of each body among the messages that came from the account.
@@ -251,16 +252,22 @@ impl MetaRead for MetaReader {
         Ok(())
     }
 
-    fn dead(&self, before: i64, max_bodies: usize, max_pieces: u64) -> Result<Vec<BodyId>> {
+    fn dead(
+        &self,
+        is_due: &mut dyn FnMut(BodyId, i64) -> bool,
+        max_bodies: usize,
+        max_pieces: u64,
+    ) -> Result<Vec<BodyId>> {
         self.is_durable()?;
         let (mut bodies, mut pieces) = (Vec::new(), 0);
         for entry in self.meta.open_table(DEAD)?.iter()? {
             let (id, row) = entry?;
             let row = DeadRow::decode(row.value())?;
-            if row.since > before {
+            let body = BodyId(id.value());
+            if !is_due(body, row.since) {
                 continue;
             }
-            bodies.push(BodyId(id.value()));
+            bodies.push(body);
             pieces += u64::from(row.body.chunks);
             if bodies.len() >= max_bodies || pieces >= max_pieces {
                 break;
@@ -277,8 +284,8 @@ impl MetaRead for MetaReader {
         Ok(rows.into_iter().filter(|(_, rows)| *rows > max).map(|(mailbox, _)| MailboxId(mailbox)).collect())
     }
 
-    fn ledger(&self, account: AccountId) -> Result<HashMap<Vec<u8>, LedgerRow>> {
-        self.ledger(account)
+    fn ledger(&self, account: AccountId, with_places: bool) -> Result<HashMap<Vec<u8>, LedgerRow>> {
+        self.ledger(account, with_places)
     }
 
     fn troubles(&self, account: AccountId) -> Result<HashMap<Vec<u8>, Trouble>> {

@@ -152,7 +152,10 @@ impl Block {
         if bytes.len() != BLOCK_HEADER + count * MESSAGE_ROW || number > u32::MAX >> BLOCK_SHIFT {
             return Err(input.damaged());
         }
-        let messages = (0..count).map(|_| decode_message(number << BLOCK_SHIFT, &mut input)).collect::<Result<_>>()?;
+        let mut messages = Vec::with_capacity(count);
+        for _ in 0..count {
+            messages.push(decode_message(number << BLOCK_SHIFT, &mut input)?);
+        }
         Ok(Self { max_mod_seq, messages })
     }
 }

@@ -1,6 +1,9 @@
 //! Every table of both files. `docs/store-format.md` describes keys and rows; keep the two the same.
 
-use redb::{ReadOnlyTable, Table, TableDefinition, WriteTransaction};
+use redb::{
+    Key, ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata, Table, TableDefinition, Value,
+    WriteTransaction,
+};
 
 use crate::store::error::Result;
 
@@ -16,6 +19,7 @@ pub(super) mod global {
     pub(crate) const NEXT_BODY: &str = "next_body";
     pub(crate) const LAST_UID_VALIDITY: &str = "last_uid_validity";
     pub(crate) const IN_FLIGHT: &str = "in_flight";
+    pub(crate) const STORE_ID: &str = "store_id";
     pub(crate) const MIGRATING_FROM: &str = "migrating_from";
 }
 
@@ -47,6 +51,36 @@ impl<'t> BlobTables<'t> {
     }
 }
 
+/// Whether a row is copied in the first of two passes. redb splits a full leaf in halves, so rows that come in the order
+/// of their keys leave every leaf half empty; a second pass with nearly as many rows then fills them.
+pub(super) const fn is_first_pass(row: u64) -> bool {
+    row % 19 < 10
+}
+
+/// Copies the rows of a table whose keys `keep` wants.
+pub(super) fn copy_table<K: Key + 'static, V: Value + 'static>(
+    from: &ReadTransaction,
+    to: &WriteTransaction,
+    table: TableDefinition<'static, K, V>,
+    keep: &mut dyn FnMut(K::SelfType<'_>) -> Result<bool>,
+    tick: &mut dyn FnMut() -> Result<()>,
+) -> Result<()> {
+    let (source, mut copy) = (from.open_table(table)?, to.open_table(table)?);
+    for is_first in [true, false] {
+        for (row, entry) in (0..).zip(source.iter()?) {
+            if is_first_pass(row) != is_first {
+                continue;
+            }
+            let (key, value) = entry?;
+            if keep(key.value())? {
+                copy.insert(key.value(), value.value())?;
+            }
+            tick()?;
+        }
+    }
+    Ok(())
+}
+
 /// A table open for reading.
 pub(super) type ReadTable<K, V> = ReadOnlyTable<K, V>;
 
@@ -66,6 +100,24 @@ macro_rules! meta_tables {
             pub(super) fn open(txn: &'t WriteTransaction) -> Result<Self> {
                 Ok(Self { $($field: txn.open_table($constant)?,)* })
             }
+        }
+
+        /// Copies every row of every table of meta.redb, but of those of `but`; `tick` is called for each.
+        pub(super) fn copy_tables(
+            from: &ReadTransaction,
+            to: &WriteTransaction,
+            but: &[&str],
+            tick: &mut dyn FnMut() -> Result<()>,
+        ) -> Result<()> {
+            $(if !but.contains(&stringify!($field)) {
+                copy_table(from, to, $constant, &mut |_| Ok(true), tick)?;
+            })*
+            Ok(())
+        }
+
+        /// Rows of each table of meta.redb.
+        pub(super) fn count_rows(from: &ReadTransaction) -> Result<Vec<(&'static str, u64)>> {
+            Ok(vec![$((stringify!($field), from.open_table($constant)?.len()?),)*])
         }
     };
 }

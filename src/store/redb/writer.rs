@@ -15,6 +15,7 @@ use super::read::MetaReader;
 use super::schema::Tables;
 use super::txn::{Outcome, Touched, Txn};
 use crate::store::Shared;
+use crate::store::contain::{contained, damaged};
 use crate::store::error::{Error, Result};
 use crate::store::seam::{MetaRead, Operation};
 use crate::store::snapshot::Snapshot;
@@ -29,9 +30,14 @@ const QUICK_REPAIR_FROM: u64 = 64 << 20;
 /// The most operations in one transaction: bounds what a failed commit takes with it and the memory of a batch.
 const MAX_BATCH: usize = 512;
 
+/// Something to be done by a writer thread, which writes nothing meanwhile.
+pub(super) type Alone = Box<dyn FnOnce() + Send>;
+
 /// What the writer thread is sent.
 pub(super) enum Request {
     Run(Box<dyn Operation>),
+    /// Do this between two transactions.
+    Alone(Alone),
     /// Nothing sent after this is run.
     Stop,
 }
@@ -41,16 +47,20 @@ fn run(shared: &Shared, file: &File, mut requests: mpsc::Receiver<Request>) {
     while let Some(first) = requests.blocking_recv() {
         let mut batch = Vec::new();
         let mut next = Some(first);
-        let mut is_stopping = false;
+        let (mut is_stopping, mut alone) = (false, None);
         while let Some(request) = next {
             match request {
                 Request::Run(operation) => batch.push(operation),
+                Request::Alone(run) => alone = Some(run),
                 Request::Stop => is_stopping = true,
             }
-            let is_full = is_stopping || batch.len() >= MAX_BATCH;
+            let is_full = is_stopping || alone.is_some() || batch.len() >= MAX_BATCH;
             next = if is_full { None } else { requests.try_recv().ok() };
         }
         commit_batch(shared, file, batch);
+        if let Some(run) = alone {
+            run();
+        }
         if is_stopping {
             return;
         }
@@ -66,7 +76,12 @@ fn commit_batch(shared: &Shared, file: &File, mut batch: Vec<Box<dyn Operation>>
     {
         return answer_all(shared, batch, &e);
     }
-    let committed = commit(shared, file, &mut batch);
+    // What panics beside an operation has met a damaged file; the handle is not to be used again.
+    let committed = catch_unwind(AssertUnwindSafe(|| commit(shared, file, &mut batch)));
+    let committed = committed.unwrap_or_else(|_| {
+        file.fail();
+        Err(Failure::All(damaged()))
+    });
     if !file.is_open() {
         // Whether or not this batch is what failed, the next must not fail for it.
         shared.bodies.suspend();
@@ -95,11 +110,13 @@ fn commit_batch(shared: &Shared, file: &File, mut batch: Vec<Box<dyn Operation>>
 /// Opens the file anew after a failure. What failed may have become durable all the same, so everything that
 /// memory holds of the file is read again.
 fn recover(shared: &Shared, file: &File) -> Result<()> {
-    file.reopen()?;
-    shared.live.reload(|mailbox| MetaReader::begin(file)?.snapshot(mailbox));
-    shared.quotas.reload(|user| MetaReader::begin(file)?.usage(user));
-    shared.bodies.resume();
-    Ok(())
+    contained(|| {
+        file.reopen()?;
+        shared.live.reload(|mailbox| MetaReader::begin(file)?.snapshot(mailbox));
+        shared.quotas.reload(|user| MetaReader::begin(file)?.usage(user));
+        shared.bodies.resume();
+        Ok(())
+    })
 }
 
 fn answer_all(shared: &Shared, batch: Vec<Box<dyn Operation>>, error: &Error) {
@@ -138,6 +155,7 @@ fn commit(shared: &Shared, file: &File, batch: &mut [Box<dyn Operation>]) -> Res
         txn.flush()?;
         (outcomes, txn.into_outcome())
     };
+    file.wrote(changes.placed.iter().map(|body| body.0));
     transaction.commit()?;
     shared.metrics.committed(started.elapsed(), batch.len());
     shared.bodies.placed(&changes.placed);

@@ -2,7 +2,10 @@
 
 use std::sync::mpsc;
 
+use std::time::Instant;
+
 use super::*;
+use crate::store::notify::{KEPT_FOR, MAX_KEPT};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_tasks_lose_no_update() {
@@ -142,4 +145,64 @@ async fn what_changes_nothing_commits_nothing() {
     assert_eq!(commits(), before);
     f.store.set_flags(f.inbox, set(&[(1, 9)]), flags(FlagOp::Add, Flags::SEEN, &[])).await.expect("store");
     assert_eq!(commits(), before + 1);
+}
+
+#[tokio::test]
+async fn a_mailbox_stays_in_memory_for_a_while() {
+    let f = fixture().await;
+    f.add(b"1").await;
+    let live = &f.store.0.shared.live;
+    drop(f.store.watch(f.inbox).await.expect("watch"));
+    assert!(!live.is_watched(f.inbox) && live.current(f.inbox).is_some(), "kept");
+    f.add(b"2").await;
+    assert_eq!(live.current(f.inbox).expect("kept").len(), 2, "and up to date");
+    let watch = f.store.watch(f.inbox).await.expect("watch");
+    assert_eq!(watch.current().expect("a version").counts, f.counts(f.inbox).await);
+    live.forget(Instant::now() + KEPT_FOR);
+    assert!(live.current(f.inbox).is_some(), "watched");
+    drop(watch);
+    live.forget(Instant::now() + KEPT_FOR - Duration::from_secs(1));
+    assert!(live.current(f.inbox).is_some(), "not for long enough");
+    live.forget(Instant::now() + KEPT_FOR);
+    assert!(live.current(f.inbox).is_none(), "forgotten");
+}
+
+#[tokio::test]
+async fn as_many_mailboxes_stay_in_memory_as_may() {
+    let f = fixture().await;
+    let live = &f.store.0.shared.live;
+    let mut mailboxes = Vec::new();
+    for n in 0..=MAX_KEPT {
+        mailboxes.push(f.store.create_mailbox(f.user, &name(&format!("m{n}")), None).await.expect("create"));
+    }
+    let (last, others) = mailboxes.split_last().expect("some");
+    for mailbox in others {
+        drop(f.store.watch(*mailbox).await.expect("watch"));
+    }
+    assert!(others.iter().all(|mailbox| live.current(*mailbox).is_some()));
+    drop(f.store.watch(*last).await.expect("watch"));
+    assert!(live.current(others[0]).is_none(), "the one unwatched for longest is forgotten");
+    assert!(mailboxes[1..].iter().all(|mailbox| live.current(*mailbox).is_some()));
+    f.store.delete_mailbox(f.user, &name("m1")).await.expect("delete");
+    assert!(live.current(others[1]).is_none());
+    drop(f.store.watch(f.inbox).await.expect("watch"));
+    assert!(live.current(others[2]).is_some(), "the deleted one counts no more");
+}
+
+#[tokio::test]
+async fn as_many_messages_stay_in_memory_as_may() {
+    let f = fixture().await;
+    let live = &f.store.0.shared.live;
+    let sent = f.store.mailbox(f.user, &name("Sent")).await.expect("read").expect("Sent").id;
+    live.keep_rows(2);
+    f.add(b"1").await;
+    f.store.copy(f.inbox, set(&[(1, 1)]), sent).await.expect("copy");
+    drop(f.store.watch(f.inbox).await.expect("watch"));
+    drop(f.store.watch(sent).await.expect("watch"));
+    assert!(live.current(f.inbox).is_some() && live.current(sent).is_some(), "two");
+    f.add(b"2").await;
+    assert!(live.current(f.inbox).is_none() && live.current(sent).is_some(), "three");
+    f.add(b"3").await;
+    drop(f.store.watch(f.inbox).await.expect("watch"));
+    assert!(live.current(f.inbox).is_none(), "larger than all that may stay");
 }

@@ -49,7 +49,7 @@ async fn a_skipped_message_is_known_and_can_be_fetched_after_all() {
     f.store.change_ledger(account, changes).await.expect("change");
     assert!(f.store.poll_state(account).await.expect("read").first_poll_done);
     let row = f.row(account, b"old").await.expect("a row");
-    assert_eq!((row.state, row.message, row.body, row.listed_size), (LedgerState::Skipped, None, None, 5));
+    assert_eq!((row.state, row.place, row.body, row.listed_size), (LedgerState::Skipped, Place::Nowhere, None, 5));
     assert_eq!(f.row(account, b"here").await.expect("a row").state, LedgerState::Stored);
     let adopt = LedgerChange::Adopt { from: b"old".to_vec(), to: b"new".to_vec() };
     f.store.change_ledger(account, vec![adopt, LedgerChange::Resize(b"new".to_vec(), 6)]).await.expect("change");
@@ -69,7 +69,7 @@ async fn a_reused_unique_id_loses_no_message_and_doubles_none() {
     assert_eq!(f.deliver(account, b"1", b"other", false).await, Delivered::Duplicate, "the unique-id is believed");
     assert_eq!(f.deliver(account, b"1", b"first", true).await, Delivered::Duplicate, "the same octets");
     assert_eq!(f.deliver(account, b"1", b"second", true).await, Delivered::Stored(uid(2)));
-    assert_eq!(f.row(account, b"1").await.expect("a row").message.map(|(_, uid)| uid), Some(uid(2)));
+    assert_eq!(f.row(account, b"1").await.expect("a row").place, Place::At(f.inbox, uid(2)));
     f.expunge_all().await;
     assert_eq!(f.deliver(account, b"1", b"second", true).await, Delivered::Duplicate, "expunged, and still known");
     f.store.collect().await.expect("collect");

@@ -1,8 +1,12 @@
 //! The store through its facade.
 
+mod backup;
+mod compact;
 mod concurrency;
 mod crash;
+mod damage;
 mod format;
+mod full_disk;
 mod ledger;
 mod limits;
 mod quota;
@@ -19,7 +23,7 @@ use crate::mail::{
 };
 use crate::store::{
     Block, BodyCursor, BodyRow, Counts, Delivered, Delivery, Delta, FlagChange, LedgerChange, LedgerRow, LedgerState,
-    NewMessage, PollState, PreparedBody, Quota, Record, Snapshot, Store, Stored, Trouble,
+    NewMessage, Place, PollState, PreparedBody, Quota, Record, Snapshot, Store, Stored, Trouble,
 };
 
 struct Fixture {
@@ -260,9 +264,11 @@ async fn a_unique_id_is_stored_once_and_its_message_is_followed() {
     assert_eq!(ledger.len(), 2);
     let row = &ledger[&b"b"[..]];
     assert_eq!((row.state, row.listed_size, row.header_hash), (LedgerState::DeleteWanted, 11, [7; 16]));
-    assert_eq!(row.message.map(|(mailbox, _)| mailbox), Some(archive));
+    assert!(matches!(row.place, Place::At(mailbox, _) if mailbox == archive));
+    let without = f.store.ledger_without_places(account).await.expect("read");
+    assert_eq!(without[&b"b"[..]], LedgerRow { place: Place::NotAsked, ..row.clone() });
     f.store.delete_mailbox(f.user, &name("Archive")).await.expect("delete");
-    assert_eq!(f.store.ledger(account).await.expect("read")[&b"b"[..]].message, None);
+    assert_eq!(f.store.ledger(account).await.expect("read")[&b"b"[..]].place, Place::Nowhere);
 }
 
 #[tokio::test]

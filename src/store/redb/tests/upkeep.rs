@@ -67,6 +67,34 @@ async fn an_expunged_message_stays_readable_for_the_grace_period() {
     assert_eq!(read.await.expect("read"), (b"octets".to_vec(), true));
 }
 
+/// The clock of the machine may be set forward or back at any time.
+#[tokio::test]
+async fn the_grace_period_does_not_depend_on_the_clock_of_the_rows() {
+    let mut f = fixture().await;
+    let patient = Settings { gc_grace: Duration::from_secs(3600), ..settings(f.dir.path()) };
+    f.store.close().await.expect("close");
+    f.store = Store::open(&patient).expect("open");
+    f.add(b"octets").await;
+    f.store.set_flags(f.inbox, set(&[(1, 1)]), flags(FlagOp::Add, Flags::DELETED, &[])).await.expect("store");
+    f.store.expunge(f.inbox, None).await.expect("expunge");
+    for since in [1, i64::MAX] {
+        write_rows(&f.store, move |txn| {
+            txn.mark_written();
+            let row = txn.tables.dead.remove(1)?.map(|row| row::DeadRow::decode(row.value())).transpose()?;
+            let row = row::DeadRow { since, ..row.expect("dead") };
+            txn.tables.dead.insert(1, row.encode().as_slice())?;
+            Ok(())
+        })
+        .await
+        .expect("written");
+        assert_eq!(f.store.collect().await.expect("collect"), 0, "{since}");
+    }
+    f.store.close().await.expect("close");
+    f.store = Store::open(&patient).expect("open");
+    // No session of before the opening is left to show it.
+    assert_eq!(f.store.collect().await.expect("collect"), 1);
+}
+
 #[tokio::test]
 async fn bodies_that_no_message_came_to_use_are_discarded() {
     let f = fixture().await;

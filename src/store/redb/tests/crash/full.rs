@@ -1,6 +1,6 @@
 //! A disk without room, without permission, in use by another, or with less on it than there was.
 
-use super::super::super::disk::{FileSystem, is_new};
+use super::super::super::disk::{FileSystem, clear, is_new};
 use super::super::super::shadow::Shadow;
 use super::sim::{Event, Plan, apply_write};
 use super::*;
@@ -177,7 +177,10 @@ fn only_what_was_never_used_is_new() {
     let is_new = |content: &[u8]| {
         std::fs::write(&path, content).expect("written");
         let is_new = is_new(&disk, &path).expect("read");
-        (is_new, std::fs::metadata(&path).expect("there").len() as usize)
+        let len = || std::fs::metadata(&path).expect("there").len() as usize;
+        assert_eq!(len(), content.len());
+        clear(&disk, &path).expect("cleared, if it is new");
+        (is_new, len())
     };
     assert_eq!(is_new(&[]), (true, 0));
     // A creation that was cut short: no first bytes, nothing behind the header.

@@ -248,7 +248,7 @@ pub(super) async fn read(store: &Store) -> Result<World> {
                     user.mailboxes.insert(mailbox.name.to_string(), folder);
                 }
                 user.subscribed = reader.meta.subscriptions(id)?.iter().map(ToString::to_string).collect();
-                user.ledger = reader.meta.ledger(account).ok().map(|ledger| {
+                user.ledger = reader.meta.ledger(account, true).ok().map(|ledger| {
                     ledger.into_iter().map(|(k, v)| (k, (format!("{:?}", v.state), v.listed_size))).collect()
                 });
                 user.troubles = reader.meta.troubles(account)?.into_iter().map(|(k, v)| (k, v.tries)).collect();

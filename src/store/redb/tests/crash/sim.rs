@@ -253,11 +253,6 @@ impl Disk for Sim {
         Ok(Some(Box::new(SimFile { sim: self.clone(), which, handle: state.handles })))
     }
 
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.state().files[which(path)] = None;
-        Ok(())
-    }
-
     fn sync_dir(&self, _: &Path) -> io::Result<()> {
         let mut state = self.state();
         state.call(true)?;
