@@ -6,23 +6,14 @@ mod support;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
 
+use support::command::tributary;
 use support::config::Account;
 use support::dovecot::PASSWORD;
 use support::server::Server;
 use support::{DEADLINE, config, metrics, scratch, wait};
 use tokio::runtime::Runtime;
 use tributary::demo::pop3d::{Pop3d, Settings};
-
-/// Runs a command on the service of this directory: exit code, what it printed, what it complained of.
-fn tributary(dir: &Path, arguments: &[&str]) -> (i32, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tributary"));
-    command.args(arguments).arg("-c").arg(dir.join("tributary.yaml"));
-    let Output { status, stdout, stderr } = command.stdin(Stdio::null()).output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (status.code().unwrap(), text(stdout), text(stderr))
-}
 
 fn ok(dir: &Path, arguments: &[&str]) -> String {
     let (code, out, err) = tributary(dir, arguments);

@@ -6,10 +6,11 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use support::command::tributary;
 use support::config::{self, Account};
 use support::dovecot::PASSWORD;
 use support::imap::Imap;
@@ -20,22 +21,15 @@ use tributary::demo::pop3d::{Pop3d, Settings};
 
 const MESSAGES: u32 = 40;
 
-/// Exit code, and what a command printed.
-fn tributary(dir: &Path, arguments: &[&str]) -> (i32, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tributary"));
-    command.args(arguments).arg("-c").arg(dir.join("tributary.yaml"));
-    let Output { status, stdout, stderr } = command.stdin(Stdio::null()).output().unwrap();
-    (status.code().unwrap(), String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr))
-}
-
 fn ok(dir: &Path, arguments: &[&str]) -> String {
-    let (code, out) = tributary(dir, arguments);
-    assert_eq!(code, 0, "{arguments:?}: {out}");
-    out
+    let (code, out, err) = tributary(dir, arguments);
+    assert_eq!(code, 0, "{arguments:?}: {out}{err}");
+    out + &err
 }
 
 fn fails(dir: &Path, arguments: &[&str], why: &str) {
-    let (code, out) = tributary(dir, arguments);
+    let (code, out, err) = tributary(dir, arguments);
+    let out = out + &err;
     assert_eq!(code, 1, "{arguments:?}: {out}");
     assert!(out.contains(why), "{arguments:?}: {out}");
 }

@@ -5,23 +5,14 @@
 mod support;
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
 
 use redb::{Database, TableDefinition};
+use support::command::tributary;
 use support::server::Server;
 use support::{config, scratch};
 
 const RECORDS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("env");
 const BODIES: TableDefinition<'_, (u64, u32), &[u8]> = TableDefinition::new("tail");
-
-/// Runs a command on the service of this directory: exit code, what it printed, what it complained of.
-fn tributary(dir: &Path, arguments: &[&str]) -> (i32, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tributary"));
-    command.args(arguments).arg("-c").arg(dir.join("tributary.yaml"));
-    let Output { status, stdout, stderr } = command.stdin(Stdio::null()).output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (status.code().unwrap(), text(stdout), text(stderr))
-}
 
 /// A store with three messages, of which two are the same.
 fn filled(dir: &Path) -> Server {

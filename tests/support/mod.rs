@@ -5,6 +5,7 @@
 //! started are stopped, by their process id.
 #![allow(dead_code, unreachable_pub, missing_docs, clippy::unwrap_used)]
 
+pub mod command;
 pub mod config;
 pub mod dovecot;
 pub mod imap;
