@@ -7,7 +7,8 @@ use std::time::Instant;
 use super::codec::command::{Command, Tagged};
 use super::codec::parse::SyntaxError;
 use super::command::{
-    any, append, auth, copy_move, enable, expunge, fetch, idle, list, mailbox, quota, search, select, status, store,
+    any, append, auth, compress, copy_move, enable, expunge, fetch, idle, list, mailbox, metadata, quota, replace,
+    search, select, sort, status, store, thread,
 };
 use super::conn::{Conn, Output};
 use super::error::{CommandError, CommandResult, Condition, Done, Failure};
@@ -114,6 +115,9 @@ async fn run(session: &mut Session, conn: &mut Conn, command: Command) -> Comman
         Command::Examine(args) => select::select(session, &mut conn.output, &args, true).await,
         Command::Idle => idle::idle(session, conn).await,
         Command::Append(args) => append::append(session, args).await,
+        Command::Replace(args) => replace::replace(session, conn, args).await,
+        Command::Unauthenticate => auth::unauthenticate(session, conn),
+        Command::Compress(mechanism) => compress::compress(session, &mechanism),
         Command::Delete(name) => mailbox::delete(session, &mut conn.output, &name).await,
         Command::Close => expunge::close(session).await,
         Command::Unselect => {
@@ -140,6 +144,8 @@ async fn run_authenticated(session: &mut Session, conn: &mut Conn, command: Comm
         Command::GetQuota(root) => quota::get_quota(&cx, &root, out),
         Command::GetQuotaRoot(name) => quota::get_quota_root(&cx, &name, out),
         Command::SetQuota(root) => quota::set_quota(&cx, &root),
+        Command::GetMetadata(args) => metadata::get(&cx, &args, out).await,
+        Command::SetMetadata(args) => metadata::set(&cx, args).await,
         other => run_selected(session, conn, other).await,
     }
 }
@@ -151,6 +157,8 @@ async fn run_selected(session: &mut Session, conn: &mut Conn, command: Command) 
         Command::Check => Done::ok(),
         Command::Expunge(set) => expunge::expunge(&mut cx, set.as_ref(), out).await,
         Command::Search(args) => search::search(&mut cx, args, out).await,
+        Command::Sort(args) => sort::sort(&mut cx, args, out).await,
+        Command::Thread(args) => thread::thread(&mut cx, args, out).await,
         Command::Fetch(args) => fetch::fetch(&mut cx, args, out).await,
         Command::Store(args) => store::store(&mut cx, &args, out).await,
         Command::Copy(args) => copy_move::copy(&mut cx, &args).await,
@@ -196,7 +204,7 @@ fn tagged_failure(conn: &mut Conn, tag: &[u8], failure: &Failure) {
     let out = &mut conn.output;
     out.push(if failure.condition == Condition::Bye { b"*" } else { tag });
     out.push(format!(" {} ", failure.condition.word()));
-    if let Some(code) = failure.code {
+    if let Some(code) = &failure.code {
         out.push(format!("[{code}] "));
     }
     out.line(failure.text);

@@ -1,5 +1,6 @@
 //! How a command can fail, and the one place that maps it to the wire.
 
+use std::borrow::Cow;
 use std::io;
 
 use crate::store;
@@ -11,6 +12,8 @@ pub(in crate::imap) enum CommandError {
     Bad(&'static str),
     /// The command cannot be done: `NO`, with a response code or none.
     No(Option<&'static str>, &'static str),
+    /// The same with a response code that has an argument.
+    NoWith(String, &'static str),
     /// The session must end: `BYE`.
     Bye(&'static str),
     /// The store failed; the client sees a fixed sentence, the log the detail.
@@ -55,7 +58,7 @@ impl Done {
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::imap) struct Failure {
     pub(in crate::imap) condition: Condition,
-    pub(in crate::imap) code: Option<&'static str>,
+    pub(in crate::imap) code: Option<Cow<'static, str>>,
     pub(in crate::imap) text: &'static str,
 }
 
@@ -101,11 +104,12 @@ impl CommandError {
         let (condition, code, text) = match self {
             Self::Bad(text) => (Condition::Bad, None, text),
             Self::No(code, text) => (Condition::No, code, text),
+            Self::NoWith(code, text) => return Ok(Failure { condition: Condition::No, code: Some(code.into()), text }),
             Self::Bye(text) => (Condition::Bye, None, text),
             Self::Store(error) => store_failure(&error),
             Self::Io(error) => return Err(error),
         };
-        Ok(Failure { condition, code, text })
+        Ok(Failure { condition, code: code.map(Cow::Borrowed), text })
     }
 }
 

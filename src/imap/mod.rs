@@ -1,10 +1,11 @@
-//! The IMAP server: IMAP4rev1 (RFC 3501) with the extensions that `command::any::capabilities` lists.
+//! The IMAP server: IMAP4rev1 (RFC 3501) with the extensions that `capability` lists.
 //!
 //! `conn` alone touches the socket, `dispatch` alone writes tagged lines, `spec` holds the facts about each
 //! command; a handler is a plain async function in `command`, one file a command family.
 
 pub mod codec;
 
+mod capability;
 mod command;
 mod conn;
 mod dispatch;

@@ -9,9 +9,10 @@ use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use super::capability;
 use super::codec::fragment::Event;
 use super::codec::parse::{self, SyntaxError};
-use super::command::{any, append};
+use super::command::append;
 use super::conn::{Conn, ReadError};
 use super::dispatch::{self, Flow};
 use super::error::CommandError;
@@ -70,7 +71,7 @@ struct Life {
 
 impl Life {
     async fn run(&mut self) -> End {
-        let greeting = format!("* OK [CAPABILITY {}] Tributary ready", any::capabilities(&self.session));
+        let greeting = format!("* OK [CAPABILITY {}] Tributary ready", capability::capabilities(&self.session));
         let Some(conn) = &mut self.conn else { return End::Ended };
         conn.output.line(greeting);
         loop {
@@ -95,7 +96,7 @@ impl Life {
         let Some(conn) = &mut self.conn else { return Err(End::Ended) };
         let session = &mut self.session;
         let flow = match event {
-            Event::Command(pieces) => match parse::parse(&pieces, session.features.utf8) {
+            Event::Command(pieces) => match parse::parse(&pieces, session.features.utf8_names()) {
                 Ok(tagged) => {
                     // Only nonsense without end is cut, not a client that errs now and then.
                     session.bad_commands = 0;

@@ -1,12 +1,22 @@
 //! Commands as values: what the parser makes of a complete command, one variant a command.
 
+mod append;
+mod fetch;
+mod list;
+mod metadata;
 mod search;
+mod select;
+mod sort;
 
+pub use append::{AppendArgs, ReplaceArgs};
+pub use fetch::{FetchArgs, FetchItem, Section, SectionText};
+pub use list::{ListArgs, StatusItem};
+pub use metadata::{Annotated, GetMetadataArgs, MetadataDepth, SetMetadataArgs};
 pub use search::{SearchArgs, SearchKey, SearchReturn};
+pub use select::{Qresync, SelectArgs};
+pub use sort::{SortArgs, SortCriterion, SortKey, ThreadAlgorithm, ThreadArgs};
 
-use std::num::NonZeroU32;
-
-use crate::mail::{FlagList, FlagOp, InternalDate, MailboxName, ModSeq, SequenceSet, SpecialUse};
+use crate::mail::{FlagList, FlagOp, MailboxName, ModSeq, SequenceSet, SpecialUse};
 use crate::secret::Secret;
 
 /// A command with its tag.
@@ -47,6 +57,10 @@ pub enum Command {
     },
     /// `ENABLE` (RFC 5161): names in upper case, known or not.
     Enable(Vec<String>),
+    /// `UNAUTHENTICATE` (RFC 8437)
+    Unauthenticate,
+    /// `COMPRESS` (RFC 4978): the mechanism, in upper case.
+    Compress(String),
     /// `SELECT`
     Select(SelectArgs),
     /// `EXAMINE`
@@ -75,8 +89,14 @@ pub enum Command {
     GetQuotaRoot(Name),
     /// `SETQUOTA` (RFC 9208) of a quota root; to what limits is not kept, as nobody may set them.
     SetQuota(Vec<u8>),
+    /// `GETMETADATA` (RFC 5464)
+    GetMetadata(GetMetadataArgs),
+    /// `SETMETADATA` (RFC 5464)
+    SetMetadata(SetMetadataArgs),
     /// `APPEND`
     Append(AppendArgs),
+    /// `REPLACE` and `UID REPLACE` (RFC 8508)
+    Replace(ReplaceArgs),
     /// `IDLE` (RFC 2177); the session handles `DONE`.
     Idle,
     /// `CHECK`
@@ -89,6 +109,10 @@ pub enum Command {
     Expunge(Option<SequenceSet>),
     /// `SEARCH` and `UID SEARCH`
     Search(SearchArgs),
+    /// `SORT` and `UID SORT` (RFC 5256)
+    Sort(SortArgs),
+    /// `THREAD` and `UID THREAD` (RFC 5256)
+    Thread(ThreadArgs),
     /// `FETCH` and `UID FETCH`
     Fetch(FetchArgs),
     /// `STORE` and `UID STORE`
@@ -110,93 +134,6 @@ pub enum Name {
     Valid(MailboxName),
     /// Not a name that any mailbox can have (wrong modified UTF-7, empty level, control character, too long).
     Impossible,
-}
-
-/// Arguments of SELECT and EXAMINE.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SelectArgs {
-    /// The mailbox.
-    pub mailbox: Name,
-    /// `(CONDSTORE)` (RFC 7162 section 3.1.8).
-    pub condstore: bool,
-    /// `(QRESYNC (...))` (RFC 7162 section 3.2.5).
-    pub qresync: Option<Qresync>,
-}
-
-/// What a client that comes back says it knows (RFC 7162 section 3.2.5).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Qresync {
-    /// The last known UIDVALIDITY.
-    pub uid_validity: NonZeroU32,
-    /// The last known mod-sequence; 0 for none, which clients send.
-    pub mod_seq: ModSeq,
-    /// The known UIDs, without `*`; all where none are given.
-    pub known: Option<SequenceSet>,
-    /// Message sequence match data (section 3.2.5.2): sequence numbers and their UIDs, both without `*`.
-    pub matches: Option<(SequenceSet, SequenceSet)>,
-}
-
-/// Arguments of LIST and LSUB (RFC 5258 and RFC 5819 syntax is accepted in full).
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ListArgs {
-    /// Reference name, decoded to UTF-8.
-    pub reference: String,
-    /// Patterns with `*` and `%`, decoded to UTF-8; one in the basic form.
-    pub patterns: Vec<String>,
-    /// Selection options: SUBSCRIBED
-    pub select_subscribed: bool,
-    /// Selection options: SPECIAL-USE (RFC 6154)
-    pub select_special_use: bool,
-    /// Selection options: RECURSIVEMATCH
-    pub recursive_match: bool,
-    /// Selection options: REMOTE (accepted; there are none)
-    pub select_remote: bool,
-    /// RETURN options: SUBSCRIBED
-    pub return_subscribed: bool,
-    /// RETURN options: CHILDREN
-    pub return_children: bool,
-    /// RETURN options: SPECIAL-USE
-    pub return_special_use: bool,
-    /// RETURN options: STATUS items (RFC 5819)
-    pub return_status: Option<Vec<StatusItem>>,
-    /// Whether the extended syntax was used (options, several patterns, or RETURN).
-    pub extended: bool,
-}
-
-/// A STATUS data item.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StatusItem {
-    /// `MESSAGES`
-    Messages,
-    /// `RECENT`
-    Recent,
-    /// `UIDNEXT`
-    UidNext,
-    /// `UIDVALIDITY`
-    UidValidity,
-    /// `UNSEEN`
-    Unseen,
-    /// `DELETED`
-    Deleted,
-    /// `SIZE` (RFC 8438)
-    Size,
-    /// `HIGHESTMODSEQ` (RFC 7162)
-    HighestModSeq,
-    /// `DELETED-STORAGE` (RFC 9208)
-    DeletedStorage,
-}
-
-/// Arguments of APPEND.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AppendArgs {
-    /// Target mailbox.
-    pub mailbox: Name,
-    /// Flags; `\Recent` in the list is ignored.
-    pub flags: FlagList,
-    /// INTERNALDATE, if given.
-    pub date: Option<InternalDate>,
-    /// Size of the literal, whose octets were streamed beside the command (see `fragment`).
-    pub size: u64,
 }
 
 /// Arguments of STORE.
@@ -225,81 +162,4 @@ pub struct CopyArgs {
     pub set: SequenceSet,
     /// Target mailbox.
     pub mailbox: Name,
-}
-
-/// Arguments of FETCH.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FetchArgs {
-    /// UID FETCH.
-    pub uid: bool,
-    /// Messages.
-    pub set: SequenceSet,
-    /// Items in the order asked for; macros expanded, duplicates dropped.
-    pub items: Vec<FetchItem>,
-    /// `(CHANGEDSINCE n)` (RFC 7162 section 3.1.4.1).
-    pub changed_since: Option<ModSeq>,
-    /// `VANISHED` beside it, in UID FETCH only (RFC 7162 section 3.2.6).
-    pub vanished: bool,
-}
-
-/// A FETCH data item.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FetchItem {
-    /// `UID`
-    Uid,
-    /// `FLAGS`
-    Flags,
-    /// `INTERNALDATE`
-    InternalDate,
-    /// `RFC822.SIZE`
-    Size,
-    /// `MODSEQ`
-    ModSeq,
-    /// `ENVELOPE`
-    Envelope,
-    /// `BODY` without a section
-    Body,
-    /// `BODYSTRUCTURE`
-    BodyStructure,
-    /// `RFC822`
-    Rfc822,
-    /// `RFC822.HEADER`
-    Rfc822Header,
-    /// `RFC822.TEXT`
-    Rfc822Text,
-    /// `BODY[section]<partial>` and `BODY.PEEK[section]<partial>`; also the Outlook form `RFC822.PEEK` as BODY.PEEK[].
-    Section {
-        /// What of the message.
-        section: Section,
-        /// `<offset.count>`
-        partial: Option<(u64, u64)>,
-        /// `.PEEK`
-        peek: bool,
-    },
-}
-
-/// A section specification (RFC 9051 section 6.4.5.1).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Section {
-    /// Part numbers; empty: the message itself.
-    pub path: Vec<u32>,
-    /// What of the part.
-    pub text: SectionText,
-}
-
-/// The text part of a section specification.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SectionText {
-    /// Nothing: the whole part.
-    Whole,
-    /// `HEADER`
-    Header,
-    /// `HEADER.FIELDS (...)`, names as sent.
-    HeaderFields(Vec<Vec<u8>>),
-    /// `HEADER.FIELDS.NOT (...)`, names as sent.
-    HeaderFieldsNot(Vec<Vec<u8>>),
-    /// `TEXT`
-    Text,
-    /// `MIME` (only with a path)
-    Mime,
 }

@@ -1,36 +1,14 @@
 //! CAPABILITY, NOOP, LOGOUT (RFC 9051 section 6.1) and ID (RFC 2971).
 
+use crate::imap::capability::capabilities;
 use crate::imap::codec::command::IdPair;
 use crate::imap::codec::write;
 use crate::imap::conn::Output;
 use crate::imap::error::{CommandResult, Done};
-use crate::imap::session::{Session, State};
+use crate::imap::session::Session;
 
-/// Capabilities that hold in every state.
-const ALWAYS: &str = "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE";
-/// Capabilities shown after login.
-const AFTER_LOGIN: &str =
-    "NAMESPACE CHILDREN UNSELECT UIDPLUS MOVE SPECIAL-USE CONDSTORE QRESYNC QUOTA QUOTA=RES-STORAGE";
 /// How much of a client's ID goes into the log.
 const ID_LOGGED: usize = 200;
-
-/// The capability list of the present state. IDLE is shown before login too: one Outlook looks for it only then.
-pub(in crate::imap) fn capabilities(session: &Session) -> String {
-    let mut list = ALWAYS.to_owned();
-    match session.state {
-        State::NotAuthenticated => {
-            if !session.tls {
-                list.push_str(" STARTTLS");
-            }
-            list.push_str(if session.may_log_in() { " AUTH=PLAIN" } else { " LOGINDISABLED" });
-        }
-        _ => {
-            list.push(' ');
-            list.push_str(AFTER_LOGIN);
-        }
-    }
-    list
-}
 
 pub(in crate::imap) fn capability(session: &Session, out: &mut Output) -> CommandResult {
     out.line(format!("* CAPABILITY {}", capabilities(session)));

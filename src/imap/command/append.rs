@@ -20,7 +20,7 @@ pub(in crate::imap) async fn begin(
     size: u64,
     sync: bool,
 ) -> std::io::Result<Flow> {
-    let tagged = match parse::parse_append_head(head, session.features.utf8) {
+    let tagged = match parse::parse_append_head(head, session.features.utf8_names()) {
         Ok(tagged) => tagged,
         Err(error) => {
             conn.input.refuse();

@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::time::Instant;
 
-use super::any;
 use crate::auth::Denied;
+use crate::imap::capability;
 use crate::imap::conn::{Conn, ReadError};
 use crate::imap::error::{CommandError, CommandResult, Done};
 use crate::imap::session::{Login, Session, State};
@@ -102,10 +102,15 @@ async fn admit(session: &mut Session, conn: &mut Conn, user: &[u8], password: &S
     conn.input.set_limits(deps.settings.fragment_limits(true));
     // RFC 9051 section 6.2.3: the capabilities differ now; the code saves the client a round trip.
     Ok(Done {
-        code: Some(format!("CAPABILITY {}", any::capabilities(session))),
+        code: Some(format!("CAPABILITY {}", capability::capabilities(session))),
         text: Some("Logged in"),
         ..Done::default()
     })
+}
+
+/// UNAUTHENTICATE (RFC 8437).
+pub(in crate::imap) fn unauthenticate(_session: &mut Session, _conn: &mut Conn) -> CommandResult {
+    Err(CommandError::Bad("Unknown command"))
 }
 
 #[cfg(test)]

@@ -176,9 +176,14 @@ fn items(args: &FetchArgs, changes: bool) -> Vec<FetchItem> {
         FetchItem::InternalDate => 2,
         FetchItem::Size => 3,
         FetchItem::ModSeq => 4,
-        FetchItem::Envelope => 5,
-        FetchItem::Body | FetchItem::BodyStructure => 6,
-        FetchItem::Rfc822 | FetchItem::Rfc822Header | FetchItem::Rfc822Text | FetchItem::Section { .. } => 7,
+        FetchItem::EmailId | FetchItem::ThreadId | FetchItem::SaveDate | FetchItem::BinarySize(_) => 5,
+        FetchItem::Envelope | FetchItem::Preview { .. } => 6,
+        FetchItem::Body | FetchItem::BodyStructure => 7,
+        FetchItem::Rfc822
+        | FetchItem::Rfc822Header
+        | FetchItem::Rfc822Text
+        | FetchItem::Section { .. }
+        | FetchItem::Binary { .. } => 8,
     });
     items
 }

@@ -45,7 +45,7 @@ pub(in crate::imap) async fn list(cx: &mut Authenticated<'_>, args: &ListArgs, o
         // RFC 5258 section 3.5: why a name that is not subscribed is in the answer.
         let child_info = args.recursive_match && !node.subscribed && node.subscribed_below;
         let extended = if child_info { " (\"CHILDINFO\" (\"SUBSCRIBED\"))" } else { "" };
-        line(out, "LIST", &attributes, name, cx.features.utf8, extended);
+        line(out, "LIST", &attributes, name, cx.features.utf8_names(), extended);
         if let (Some(items), Some(mailbox)) = (&args.return_status, &node.mailbox) {
             status::line(cx, mailbox, items, out).await?;
         }
@@ -66,7 +66,7 @@ pub(in crate::imap) async fn lsub(cx: &Authenticated<'_>, args: &ListArgs, out: 
     for (name, node) in &nodes {
         let above = node.subscribed_below && levels_above;
         if (node.subscribed || above) && patterns.iter().any(|p| p.matches(name)) {
-            line(out, "LSUB", &attributes(node, !node.subscribed), name, cx.features.utf8, "");
+            line(out, "LSUB", &attributes(node, !node.subscribed), name, cx.features.utf8_names(), "");
             out.relieve().await?;
         }
     }

@@ -26,7 +26,7 @@ pub(in crate::imap) fn get_quota_root(cx: &Authenticated<'_>, name: &Name, out: 
     };
     let quota = cx.store.quota(cx.login.id);
     out.push("* QUOTAROOT ");
-    write::mailbox(out.buf(), name.as_str(), cx.features.utf8);
+    write::mailbox(out.buf(), name.as_str(), cx.features.utf8_names());
     if quota.is_some() {
         out.push(" ");
         write::string(out.buf(), ROOT.as_bytes());

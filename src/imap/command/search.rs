@@ -21,7 +21,7 @@ const BATCH: usize = 256;
 
 pub(in crate::imap) async fn search(cx: &mut SelectedCx<'_>, args: SearchArgs, out: &mut Output) -> CommandResult {
     if args.charset.as_deref().is_some_and(|charset| !matches!(charset, "UTF-8" | "US-ASCII")) {
-        return Err(CommandError::No(Some("BADCHARSET (US-ASCII UTF-8)"), "Unknown charset"));
+        return Err(CommandError::NoWith("BADCHARSET (US-ASCII UTF-8)".to_owned(), "Unknown charset"));
     }
     if args.returns.is_some() {
         return Err(CommandError::Bad("SEARCH RETURN is not offered"));

@@ -27,7 +27,7 @@ pub(in crate::imap) async fn line(
     out: &mut Output,
 ) -> Result<(), CommandError> {
     out.push("* STATUS ");
-    write::mailbox(out.buf(), mailbox.name.as_str(), cx.features.utf8);
+    write::mailbox(out.buf(), mailbox.name.as_str(), cx.features.utf8_names());
     out.push(" (");
     let counts = &mailbox.counts;
     for (index, item) in items.iter().enumerate() {
@@ -39,6 +39,9 @@ pub(in crate::imap) async fn line(
             StatusItem::Unseen => ("UNSEEN", u64::from(counts.unseen)),
             StatusItem::Deleted => ("DELETED", u64::from(counts.deleted)),
             StatusItem::Size => ("SIZE", counts.size),
+            StatusItem::MailboxId | StatusItem::AppendLimit => {
+                return Err(CommandError::Bad("Unknown STATUS item"));
+            }
             StatusItem::DeletedStorage => ("DELETED-STORAGE", deleted_storage(cx, mailbox).await?),
             StatusItem::HighestModSeq => {
                 cx.features.condstore = true;

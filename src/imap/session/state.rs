@@ -71,8 +71,17 @@ pub(in crate::imap) struct Features {
     pub(in crate::imap) condstore: bool,
     /// ENABLE QRESYNC was given, and so CONDSTORE is enabled too (RFC 7162 section 3.2.3).
     pub(in crate::imap) qresync: bool,
-    /// Mailbox names are UTF-8 on the wire. No command of this version switches it on.
+    /// ENABLE UTF8=ACCEPT was given (RFC 6855): strings and mailbox names may be UTF-8.
     pub(in crate::imap) utf8: bool,
+    /// ENABLE IMAP4rev2 was given (RFC 9051 section 6.3.1).
+    pub(in crate::imap) rev2: bool,
+}
+
+impl Features {
+    /// Mailbox names are UTF-8 on the wire, not modified UTF-7 (RFC 6855 section 3, RFC 9051 section 5.1).
+    pub(in crate::imap) fn utf8_names(self) -> bool {
+        self.utf8 || self.rev2
+    }
 }
 
 /// One client's session.

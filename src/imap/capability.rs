@@ -1,0 +1,55 @@
+//! The capability list: one constant, and what of it holds in which state.
+
+use super::session::{Session, State};
+
+/// When a capability is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    /// In every state.
+    Always,
+    /// After login.
+    LoggedIn,
+    /// Before login, while the connection has no TLS.
+    CanStartTls,
+    /// Before login, where a password may travel.
+    CanLogIn,
+    /// Before login, where none may.
+    NoLogin,
+}
+
+/// Every capability, in the order shown. IDLE is shown before login too: one Outlook looks for it only then.
+const CAPABILITIES: &[(&str, Shown)] = &[
+    ("IMAP4rev1", Shown::Always),
+    ("LITERAL+", Shown::Always),
+    ("SASL-IR", Shown::Always),
+    ("ID", Shown::Always),
+    ("ENABLE", Shown::Always),
+    ("IDLE", Shown::Always),
+    ("STARTTLS", Shown::CanStartTls),
+    ("AUTH=PLAIN", Shown::CanLogIn),
+    ("LOGINDISABLED", Shown::NoLogin),
+    ("NAMESPACE", Shown::LoggedIn),
+    ("CHILDREN", Shown::LoggedIn),
+    ("UNSELECT", Shown::LoggedIn),
+    ("UIDPLUS", Shown::LoggedIn),
+    ("MOVE", Shown::LoggedIn),
+    ("SPECIAL-USE", Shown::LoggedIn),
+    ("CONDSTORE", Shown::LoggedIn),
+    ("QRESYNC", Shown::LoggedIn),
+    ("QUOTA", Shown::LoggedIn),
+    ("QUOTA=RES-STORAGE", Shown::LoggedIn),
+];
+
+/// The capability list of the present state.
+pub(super) fn capabilities(session: &Session) -> String {
+    let logged_in = !matches!(session.state, State::NotAuthenticated);
+    let shown = |when: Shown| match when {
+        Shown::Always => true,
+        Shown::LoggedIn => logged_in,
+        Shown::CanStartTls => !logged_in && !session.tls,
+        Shown::CanLogIn => !logged_in && session.may_log_in(),
+        Shown::NoLogin => !logged_in && !session.may_log_in(),
+    };
+    let names: Vec<&str> = CAPABILITIES.iter().filter(|(_, when)| shown(*when)).map(|(name, _)| *name).collect();
+    names.join(" ")
+}
