@@ -56,6 +56,13 @@ fn curl() {
 }
 
 #[test]
+fn messages_come_in_by_imapclient_imaplib_and_curl() {
+    if script::have_module("imapclient") && have(&["curl"]) {
+        tour("append_tour");
+    }
+}
+
+#[test]
 fn mbsync_two_way_with_two_devices() {
     if have(&["mbsync"]) {
         tour("mbsync_tour");
