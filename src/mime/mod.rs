@@ -14,11 +14,14 @@ mod casefold;
 mod charset;
 mod content;
 mod date;
+mod decoder;
 mod encoded_word;
 mod envelope;
 mod header;
+mod html;
 mod lexer;
 mod parameter;
+mod preview;
 mod scanner;
 mod section;
 mod text;
@@ -28,10 +31,12 @@ mod tree;
 use std::ops::Range;
 
 pub use casefold::fold;
+pub use decoder::{Broken, Decoder};
 pub use envelope::Envelope;
 pub use header::{filter_header, header_hash, header_text, header_texts};
+pub use preview::Preview;
 pub use scanner::Scanner;
-pub use section::{PartTable, Want};
+pub use section::{Leaf, PartTable, Want};
 
 /// In the search text: before it the text of the parts (SEARCH BODY), after it the header blocks of parts and inner messages,
 /// which SEARCH TEXT looks into beside the text and the message's own header. Stands nowhere else in it.
