@@ -188,7 +188,10 @@ async fn rule_37_order_of_items() {
 #[tokio::test]
 async fn rule_05_expunged_elsewhere() {
     let server = TestServer::forgetful().await;
-    server.fill(3).await;
+    // Equal messages would share their bytes.
+    for subject in ["one", "two", "six"] {
+        server.login().await.append("INBOX", "", &MESSAGE.replace("Greetings", subject)).await;
+    }
     let (mut a, mut b) = (server.selected("INBOX").await, server.selected("INBOX").await);
     b.ok("STORE 2 +FLAGS.SILENT (\\Deleted)").await;
     b.ok("EXPUNGE").await;
@@ -204,14 +207,17 @@ async fn rule_05_expunged_elsewhere() {
         let lines = a.ok(&format!("FETCH 2 {item}")).await;
         assert!(lines[0].starts_with("* 2 FETCH (") && !lines[0].contains("\"\""), "{item}: {lines:?}");
     }
-    server.store.collect().await.expect("collected");
+    assert_eq!(server.store.collect().await.expect("collected"), 1);
     for item in items {
         let lines = a.expect(&format!("FETCH 1:3 {item}"), "NO [EXPUNGEISSUED] *").await;
         let numbers: Vec<_> = lines.iter().map(|line| line.split(' ').nth(1).unwrap()).collect();
         assert_eq!(numbers, ["1", "3"], "{item}");
     }
     // What the session knows by itself it still tells.
-    assert_eq!(a.ok("FETCH 2 (UID RFC822.SIZE)").await, [format!("* 2 FETCH (UID 2 RFC822.SIZE {})", MESSAGE.len())]);
+    assert_eq!(
+        a.ok("FETCH 2 (UID RFC822.SIZE)").await,
+        [format!("* 2 FETCH (UID 2 RFC822.SIZE {})", MESSAGE.len() - 6)]
+    );
     a.ok("NOOP").await;
     assert_eq!(a.ok("FETCH 1:* BODY.PEEK[]").await.len(), 2);
 }
@@ -232,7 +238,8 @@ async fn rule_13_what_never_changes() {
     for mailbox in ["Archive", "Trash"] {
         let mut other = server.selected(mailbox).await;
         assert_eq!(other.ok(asked).await, before);
-        assert!(other.ok("FETCH 1 FLAGS").await[0].contains("\\Flagged x"), "{mailbox}");
+        let flags = other.ok("FETCH 1 FLAGS").await.remove(0);
+        assert!(flags.contains("\\Flagged") && flags.contains(" x)"), "{mailbox}: {flags}");
     }
 }
 
