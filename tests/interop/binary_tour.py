@@ -31,7 +31,9 @@ def fetched(client, number, item):
     """The octets of one item; `""` and NIL are b""."""
     kind, data = client.fetch(number, "(%s)" % item)
     check(kind == "OK", "FETCH %s" % item, data)
-    return data[0][1] if isinstance(data[0], tuple) else b""
+    # The last: imaplib keeps what came with a NO for the next answer.
+    literals = [part[1] for part in data if isinstance(part, tuple)]
+    return literals[-1] if literals else b""
 
 
 def decoded(client, whole):
