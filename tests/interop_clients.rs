@@ -36,6 +36,11 @@ fn imaplib() {
 }
 
 #[test]
+fn imaplib_reads_decoded_parts_and_previews() {
+    tour("binary_tour");
+}
+
+#[test]
 fn imaplib_with_a_quota() {
     let dir = scratch();
     tour_of("quota_tour", dir.path(), &config::yaml_with_quota(dir.path(), QUOTA));

@@ -38,6 +38,8 @@ const CAPABILITIES: &[(&str, Shown)] = &[
     ("SPECIAL-USE", Shown::LoggedIn),
     ("CONDSTORE", Shown::LoggedIn),
     ("QRESYNC", Shown::LoggedIn),
+    ("BINARY", Shown::LoggedIn),
+    ("PREVIEW", Shown::LoggedIn),
     ("QUOTA", Shown::LoggedIn),
     ("QUOTA=RES-STORAGE", Shown::LoggedIn),
     ("ESEARCH", Shown::LoggedIn),

@@ -41,8 +41,17 @@ impl TestServer {
     }
 
     pub async fn with(settings: Settings) -> Self {
+        Self::over(Store::in_memory(Duration::from_secs(3600)).expect("store"), settings).await
+    }
+
+    /// Over a store that keeps nothing of an expunged message once it is told to collect.
+    pub async fn forgetful() -> Self {
+        let settings = Settings { allow_cleartext_login: true, ..Settings::default() };
+        Self::over(Store::in_memory(Duration::ZERO).expect("store"), settings).await
+    }
+
+    async fn over(store: Store, settings: Settings) -> Self {
         let dir = tempfile::tempdir().expect("temporary directory");
-        let store = Store::in_memory(Duration::from_secs(3600)).expect("store");
         let registry = Registry::new().expect("registry");
         let user = |name: &str| UserSettings { name: name.into(), password: Password::Plain(Secret::new("secret")) };
         let users = auth::Settings { users: vec![user("alice"), user("bob")], ..auth::Settings::default() };
@@ -140,6 +149,12 @@ impl Client {
 
     /// The next response: a line with its literals in place; `None` at the end of the stream.
     pub async fn response(&mut self) -> Option<String> {
+        let octets = self.octets().await?;
+        Some(String::from_utf8_lossy(&octets).into_owned())
+    }
+
+    /// The same as it came, without its line end.
+    pub async fn octets(&mut self) -> Option<Vec<u8>> {
         let mut whole = Vec::new();
         loop {
             let read = self.stream.read_until(b'\n', &mut whole);
@@ -152,8 +167,9 @@ impl Client {
             timeout(DEADLINE, self.stream.read_exact(&mut literal)).await.expect("in time").expect("literal");
             whole.extend_from_slice(&literal);
         }
-        let text = String::from_utf8_lossy(&whole).into_owned();
-        Some(text.strip_suffix("\r\n").expect("lines end in CRLF").to_owned())
+        let length = whole.strip_suffix(b"\r\n").expect("lines end in CRLF").len();
+        whole.truncate(length);
+        Some(whole)
     }
 
     /// The next response, which must match; `*` at the end of the pattern matches anything.

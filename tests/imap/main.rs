@@ -5,15 +5,19 @@
 
 mod append;
 mod catenate;
+mod binary;
 mod condstore;
 mod fetch;
 mod flags;
+mod grammar;
 mod harness;
+mod hostile;
 mod idle;
 mod limits;
 mod login;
 mod mailboxes;
 mod messages;
+mod preview;
 mod protocol;
 mod qresync;
 mod quota;

@@ -272,8 +272,17 @@ fn item(item: &MessageDataItemName<'_>) -> Option<FetchItem> {
         MessageDataItemName::Rfc822Text => FetchItem::Rfc822Text,
         MessageDataItemName::Uid => FetchItem::Uid,
         MessageDataItemName::ModSeq => FetchItem::ModSeq,
-        MessageDataItemName::Binary { .. } | MessageDataItemName::BinarySize { .. } => return None,
+        MessageDataItemName::Binary { section, partial, peek } => FetchItem::Binary {
+            section: binary(section),
+            partial: partial.map(|(offset, count)| (offset.into(), count.get().into())),
+            peek: *peek,
+        },
+        MessageDataItemName::BinarySize { section } => FetchItem::BinarySize(binary(section)),
     })
+}
+
+fn binary(path: &[std::num::NonZeroU32]) -> ours::Section {
+    ours::Section { path: path.iter().map(|n| n.get()).collect(), text: SectionText::Whole }
 }
 
 fn section(section: Option<&Section<'_>>) -> ours::Section {

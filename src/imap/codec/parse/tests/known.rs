@@ -273,6 +273,11 @@ fn fetch() {
     );
     let names = |names: &[&str]| names.iter().map(|n| n.as_bytes().to_vec()).collect::<Vec<_>>();
     let fields = SectionText::HeaderFields(names(&["Date", "x y", "To"]));
+    assert_eq!(
+        command("FETCH 1 BODY[]<7>"),
+        fetch(vec![section(&[], whole(), Some((7, u64::MAX)), false)]),
+        "as ImapTest asks"
+    );
     let text = "FETCH 1 BODY.PEEK[HEADER.FIELDS (Date \"x y\" {2}\r\nTo)]";
     assert_eq!(command(text), fetch(vec![section(&[], fields, None, true)]));
     let fields = SectionText::HeaderFieldsNot(names(&["a"]));
@@ -285,6 +290,50 @@ fn fetch() {
     assert_eq!(command("UID FETCH 1:* FLAGS (changedsince 0)"), since(false));
     assert_eq!(command("UID FETCH 1:* FLAGS (CHANGEDSINCE 0 VANISHED)"), since(true));
     assert_eq!(command("uid fetch 1:* flags (vanished changedsince 0)"), since(true));
+}
+
+#[test]
+fn fetch_of_decoded_parts_and_previews() {
+    use FetchItem::*;
+    let items = |text: &str| match command(text) {
+        Command::Fetch(args) => (args.items, args.changed_since),
+        other => panic!("{other:?}"),
+    };
+    let of = |path: &[u32], text| crate::imap::codec::command::Section { path: path.into(), text };
+    let part = |path: &[u32]| of(path, SectionText::Whole);
+    assert_eq!(
+        items("FETCH 1 (BINARY[] binary[1.2]<0.9> Binary.Peek[2] BINARY.PEEK[2]<5> BINARY.SIZE[3.1] BINARY.SIZE[])").0,
+        [
+            Binary { section: part(&[]), partial: None, peek: false },
+            Binary { section: part(&[1, 2]), partial: Some((0, 9)), peek: false },
+            Binary { section: part(&[2]), partial: None, peek: true },
+            Binary { section: part(&[2]), partial: Some((5, u64::MAX)), peek: true },
+            BinarySize(part(&[3, 1])),
+            BinarySize(part(&[])),
+        ]
+    );
+    let names = vec![b"a".to_vec()];
+    assert_eq!(
+        items("FETCH 1 (BINARY.SIZE[TEXT] BINARY.PEEK[1.MIME] BINARY[2.HEADER.FIELDS (a)])").0,
+        [
+            BinarySize(of(&[], SectionText::Text)),
+            Binary { section: of(&[1], SectionText::Mime), partial: None, peek: true },
+            Binary { section: of(&[2], SectionText::HeaderFields(names)), partial: None, peek: false },
+        ],
+        "as ImapTest asks"
+    );
+    let since = Some(crate::mail::ModSeq(5));
+    for (text, lazy, changed_since) in [
+        ("FETCH 1 PREVIEW", false, None),
+        ("FETCH 1 preview (lazy)", true, None),
+        ("FETCH 1 (PREVIEW (LAZY))", true, None),
+        ("FETCH 1 PREVIEW (CHANGEDSINCE 5)", false, since),
+        ("FETCH 1 PREVIEW (LAZY) (CHANGEDSINCE 5)", true, since),
+        ("FETCH 1 (PREVIEW (LAZY)) (CHANGEDSINCE 5)", true, since),
+    ] {
+        assert_eq!(items(text), (vec![Preview { lazy }], changed_since), "{text}");
+    }
+    assert_eq!(items("FETCH 1 (PREVIEW (LAZY) UID)").0, [Preview { lazy: true }, Uid]);
 }
 
 #[test]
