@@ -36,8 +36,12 @@ const CAPABILITIES: &[(&str, Shown)] = &[
     ("SPECIAL-USE", Shown::LoggedIn),
     ("CONDSTORE", Shown::LoggedIn),
     ("QRESYNC", Shown::LoggedIn),
+    ("OBJECTID", Shown::LoggedIn),
+    ("METADATA", Shown::LoggedIn),
+    ("LIST-METADATA", Shown::LoggedIn),
     ("QUOTA", Shown::LoggedIn),
     ("QUOTA=RES-STORAGE", Shown::LoggedIn),
+    ("QUOTA=RES-MESSAGE", Shown::LoggedIn),
 ];
 
 /// The capability list of the present state.

@@ -22,6 +22,7 @@ mod parameter;
 mod scanner;
 mod section;
 mod text;
+mod thread;
 mod transfer;
 mod tree;
 
@@ -32,6 +33,7 @@ pub use envelope::Envelope;
 pub use header::{filter_header, header_hash, header_text, header_texts};
 pub use scanner::Scanner;
 pub use section::{PartTable, Want};
+pub use thread::{ThreadKey, keys_of, thread_keys};
 
 /// In the search text: before it the text of the parts (SEARCH BODY), after it the header blocks of parts and inner messages,
 /// which SEARCH TEXT looks into beside the text and the message's own header. Stands nowhere else in it.

@@ -12,6 +12,8 @@ mod limits;
 mod login;
 mod mailboxes;
 mod messages;
+mod metadata;
+mod objectid;
 mod protocol;
 mod qresync;
 mod quota;

@@ -39,7 +39,13 @@ pub(in crate::imap) async fn line(
             StatusItem::Unseen => ("UNSEEN", u64::from(counts.unseen)),
             StatusItem::Deleted => ("DELETED", u64::from(counts.deleted)),
             StatusItem::Size => ("SIZE", counts.size),
-            StatusItem::MailboxId | StatusItem::AppendLimit => {
+            StatusItem::MailboxId => {
+                let id = cx.store.object_ids(cx.login.id).mailbox(mailbox.id);
+                out.push(if index > 0 { " " } else { "" });
+                out.push(format!("MAILBOXID ({id})"));
+                continue;
+            }
+            StatusItem::AppendLimit => {
                 return Err(CommandError::Bad("Unknown STATUS item"));
             }
             StatusItem::DeletedStorage => ("DELETED-STORAGE", deleted_storage(cx, mailbox).await?),

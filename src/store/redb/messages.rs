@@ -6,7 +6,7 @@ use redb::ReadableTable;
 use super::BLOCK_SHIFT;
 use super::row::{DeadRow, encode_ranges};
 use super::txn::Txn;
-use crate::mail::{BodyId, Flags, MailboxId, Message, ModSeq, ThreadId, Uid, UidSet, UserId};
+use crate::mail::{BodyId, Flags, MailboxId, Message, ModSeq, Uid, UidSet, UserId};
 use crate::store::body::{BodyRow, PreparedBody};
 use crate::store::common::{all_uids, check_uids, count, counted, missing};
 use crate::store::error::{Error, Result};
@@ -33,7 +33,7 @@ impl Txn<'_> {
                 saved: 0,
                 size: u32::try_from(message.body.size()).map_err(|_| Error::Limit("message size"))?,
                 body: self.place_body(&message.body)?,
-                thread: ThreadId::default(),
+                thread: self.thread_of(user, &message.body.thread_keys)?,
                 account: message.account,
                 twin: None,
             });
@@ -52,13 +52,14 @@ impl Txn<'_> {
         for account in messages.iter().filter_map(|m| m.account) {
             self.check_account(user, account)?;
         }
-        self.check_quota(user, messages.iter().map(|m| m.body.size()).sum())?;
+        let octets = messages.iter().map(|m| m.body.size()).sum();
+        self.check_quota(user, Stored { octets, messages: messages.len() as u64 })?;
         self.check_keywords(user, messages.iter().flat_map(|m| &m.flags.keywords))
     }
 
-    fn check_quota(&mut self, user: UserId, octets: u64) -> Result<()> {
-        let used = self.user(user)?.usage.octets;
-        self.shared.quotas.check(user, used, octets)
+    fn check_quota(&mut self, user: UserId, more: Stored) -> Result<()> {
+        let used = self.user(user)?.usage;
+        self.shared.quotas.check(user, used, more)
     }
 
     pub(super) fn copy(&mut self, from: MailboxId, uids: &UidSet, to: MailboxId) -> Result<Copied> {
@@ -67,7 +68,7 @@ impl Txn<'_> {
             return Ok(copied);
         }
         let user = self.mailbox(to)?.user;
-        self.check_quota(user, usage(&messages).octets)?;
+        self.check_quota(user, usage(&messages))?;
         self.add_references(messages.iter().map(|m| m.body))?;
         let mod_seq = self.next_mod_seq(user)?;
         copied.pairs = self.insert_copies(to, mod_seq, messages)?;

@@ -10,6 +10,7 @@ mod flags;
 mod input;
 mod list;
 mod mailbox;
+mod metadata;
 mod quota;
 mod search;
 mod section;
@@ -97,6 +98,8 @@ fn command(input: &mut Input<'_>) -> Parsed<Command> {
         b"GETQUOTA" => quota::get_quota(input)?,
         b"GETQUOTAROOT" => quota::get_quota_root(input)?,
         b"SETQUOTA" => quota::set_quota(input)?,
+        b"GETMETADATA" => Command::GetMetadata(metadata::get(input)?),
+        b"SETMETADATA" => Command::SetMetadata(metadata::set(input)?),
         b"APPEND" => return append::append(input).map(Command::Append),
         b"SEARCH" => Command::Search(search::search(input, false)?),
         b"FETCH" => Command::Fetch(fetch::fetch(input, false)?),
