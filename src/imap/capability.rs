@@ -37,11 +37,22 @@ const CAPABILITIES: &[(&str, Shown)] = &[
     ("CONDSTORE", Shown::LoggedIn),
     ("QRESYNC", Shown::LoggedIn),
     ("OBJECTID", Shown::LoggedIn),
+    ("SAVEDATE", Shown::LoggedIn),
     ("METADATA", Shown::LoggedIn),
     ("LIST-METADATA", Shown::LoggedIn),
     ("QUOTA", Shown::LoggedIn),
     ("QUOTA=RES-STORAGE", Shown::LoggedIn),
     ("QUOTA=RES-MESSAGE", Shown::LoggedIn),
+    ("ESEARCH", Shown::LoggedIn),
+    ("SEARCHRES", Shown::LoggedIn),
+    ("WITHIN", Shown::LoggedIn),
+    ("SORT", Shown::LoggedIn),
+    ("SORT=DISPLAY", Shown::LoggedIn),
+    ("ESORT", Shown::LoggedIn),
+    ("THREAD=ORDEREDSUBJECT", Shown::LoggedIn),
+    ("THREAD=REFERENCES", Shown::LoggedIn),
+    ("I18NLEVEL=1", Shown::LoggedIn),
+    ("INPROGRESS", Shown::LoggedIn),
 ];
 
 /// The capability list of the present state.

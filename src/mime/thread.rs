@@ -1,4 +1,7 @@
 //! By which messages find their conversation: hashes of the message-ids that a header names (RFC 5322 section 3.6.4).
+//!
+//! Not of the form in which THREAD compares ids: hashes are stored, so what makes one must never change, and what is no
+//! msg-id by the grammar, as one without `@`, tells a message from others all the same.
 
 use memchr::memchr;
 

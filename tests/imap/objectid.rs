@@ -124,6 +124,8 @@ async fn saved_dates_are_those_of_the_mailbox() {
     assert!(lines[0].starts_with("* 1 FETCH (INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" SAVEDATE \""), "{lines:?}");
     assert!(lines[0].ends_with(" +0000\")"), "{lines:?}");
     assert!(!lines[0].contains("SAVEDATE \"17-Jul-1996"), "{lines:?}");
+    assert!(c.ok("CAPABILITY").await[0].contains(" SAVEDATE"));
+    assert_eq!(c.ok("SEARCH SAVEDSINCE 1-Jan-2020 BEFORE 1-Jan-1997").await, ["* SEARCH 1"]);
     c.ok("MOVE 1 Archive").await;
     c.ok("SELECT Archive").await;
     assert!(c.ok("FETCH 1 SAVEDATE").await[0].starts_with("* 1 FETCH (SAVEDATE \""));

@@ -38,6 +38,7 @@ pub(in crate::imap) async fn select(
         recent,
         view: MailboxView::new(snapshot, ids),
         watch,
+        saved: UidSet::default(),
         partial: None,
         keywords_told: 0,
         condstore: cx.features.condstore,
