@@ -13,10 +13,10 @@ async fn annotations_of_mailboxes_and_of_the_server() {
     let (server, mut c) = client().await;
     let capability = c.ok("CAPABILITY").await.remove(0);
     assert!(capability.contains(" METADATA") && capability.contains(" LIST-METADATA"), "{capability}");
-    assert!(c.ok("SETMETADATA INBOX (/private/comment \"My comment\" /shared/comment {3+}\r\nIt'\r)").await.is_empty());
+    assert!(c.ok("SETMETADATA INBOX (/private/comment \"My comment\" /shared/comment {4+}\r\nIt'\r)").await.is_empty());
     assert_eq!(
         c.ok("GETMETADATA inbox (/shared/comment /private/comment /private/none)").await,
-        ["* METADATA INBOX (/shared/comment {3}\r\nIt'\r /private/comment \"My comment\" /private/none NIL)"]
+        ["* METADATA INBOX (/shared/comment {4}\r\nIt'\r /private/comment \"My comment\" /private/none NIL)"]
     );
     // Names compare without case, and come back as they were asked for.
     assert_eq!(
