@@ -47,6 +47,11 @@ fn imaplib_with_a_quota() {
 }
 
 #[test]
+fn imaplib_with_annotations_and_identifiers() {
+    tour("metadata_tour");
+}
+
+#[test]
 fn imapclient_two_devices_and_idle() {
     if script::have_module("imapclient") {
         tour("imapclient_tour");

@@ -27,6 +27,7 @@ mod scanner;
 mod section;
 mod subject;
 mod text;
+mod thread;
 mod transfer;
 mod tree;
 
@@ -44,6 +45,7 @@ pub use preview::Preview;
 pub use scanner::Scanner;
 pub use section::{Leaf, PartTable, Want};
 pub use subject::{BaseSubject, base_subject};
+pub use thread::{ThreadKey, keys_of, thread_keys};
 
 /// In the search text: before it the text of the parts (SEARCH BODY), after it the header blocks of parts and inner messages,
 /// which SEARCH TEXT looks into beside the text and the message's own header. Stands nowhere else in it.

@@ -4,8 +4,8 @@
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod append;
-mod catenate;
 mod binary;
+mod catenate;
 mod condstore;
 mod fetch;
 mod flags;
@@ -17,6 +17,8 @@ mod limits;
 mod login;
 mod mailboxes;
 mod messages;
+mod metadata;
+mod objectid;
 mod preview;
 mod protocol;
 mod qresync;

@@ -9,7 +9,7 @@ use crate::imap::codec::command::SearchKey;
 use crate::imap::session::MailboxView;
 use crate::mail::{Flags, Message, ModSeq, SequenceSet, UidSet};
 use crate::mime::{INNER_HEADERS_FOLLOW, Limits, PartTable, Scanner, Want, fold, header_text, header_texts};
-use crate::store::{self, BodyCursor, Reader};
+use crate::store::{self, BodyCursor, ObjectIds, Reader};
 
 const DAY: i64 = 86_400;
 /// The longest header block looked through (DESIGN 2.8).
@@ -48,6 +48,8 @@ pub(super) enum Criteria {
     Larger(u64),
     Smaller(u64),
     ModSeq(ModSeq),
+    EmailId(ObjectIds, Vec<u8>),
+    ThreadId(ObjectIds, Vec<u8>),
     Header(Vec<u8>, String),
     Body(Box<Finder<'static>>),
     Text(Box<Finder<'static>>),
@@ -124,6 +126,8 @@ impl Criteria {
             SearchKey::Larger(size) => Self::Larger(*size),
             SearchKey::Smaller(size) => Self::Smaller(*size),
             SearchKey::ModSeq(mod_seq) => Self::ModSeq(*mod_seq),
+            SearchKey::EmailId(id) => Self::EmailId(view.ids(), id.clone()),
+            SearchKey::ThreadId(id) => Self::ThreadId(view.ids(), id.clone()),
             SearchKey::Header(name, value) => Self::Header(name.clone(), folded(value)),
             SearchKey::Body(value) => Self::Body(Box::new(finder(value))),
             SearchKey::Text(value) => Self::Text(Box::new(finder(value))),
@@ -150,6 +154,8 @@ impl Criteria {
             Self::Larger(size) => u64::from(message.size) > *size,
             Self::Smaller(size) => u64::from(message.size) < *size,
             Self::ModSeq(mod_seq) => message.mod_seq >= *mod_seq,
+            Self::EmailId(ids, id) => ids.email(message.body).as_bytes() == id,
+            Self::ThreadId(ids, id) => ids.thread(message.thread).is_some_and(|thread| thread.as_bytes() == id),
             Self::SentDay(..) | Self::Header(..) | Self::Body(_) | Self::Text(_) => return None,
         })
     }
