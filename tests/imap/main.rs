@@ -16,3 +16,5 @@ mod protocol;
 mod qresync;
 mod quota;
 mod search;
+mod sort;
+mod thread;
