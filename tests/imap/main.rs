@@ -3,6 +3,8 @@
 //! Tests named `rule_NN_...` prove the rule of that number in IMAP-RULES, the list of what servers get wrong.
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+mod capability;
+mod compress;
 mod condstore;
 mod fetch;
 mod flags;
@@ -15,4 +17,7 @@ mod messages;
 mod protocol;
 mod qresync;
 mod quota;
+mod rev2;
 mod search;
+mod unauthenticate;
+mod utf8;

@@ -168,7 +168,7 @@ fn select(mailbox: &Mailbox<'_>, parameters: &[SelectParameter]) -> Option<ours:
             }
         }
     }
-    Some(ours::SelectArgs { mailbox: name(mailbox), condstore, qresync })
+    Some(ours::SelectArgs { mailbox: name(mailbox), denormalized: None, condstore, qresync })
 }
 
 /// The oracle lets `*` through, which the grammar forbids in words.
