@@ -80,3 +80,15 @@ fn neomutt_comes_back_with_qresync() {
         tour("neomutt_qresync");
     }
 }
+
+#[test]
+fn imaplib_compresses() {
+    tour("imaplib_compress");
+}
+
+#[test]
+fn neomutt_compresses() {
+    if have(&["neomutt"]) {
+        tour("neomutt_compress");
+    }
+}

@@ -61,6 +61,11 @@ impl TestServer {
         Self { address, registry, store, running: Arc::new(Running { shutdown, _dir: dir }) }
     }
 
+    /// Stops the server.
+    pub fn stop(&self) {
+        self.running.shutdown.cancel();
+    }
+
     /// The value of the sample whose line in /metrics begins with `name` and a space.
     pub fn metric(&self, name: &str) -> String {
         let text = String::from_utf8(self.registry.render().expect("metrics")).expect("text");
