@@ -85,10 +85,3 @@ fn neomutt_comes_back_with_qresync() {
 fn imaplib_compresses() {
     tour("imaplib_compress");
 }
-
-#[test]
-fn neomutt_compresses() {
-    if have(&["neomutt"]) {
-        tour("neomutt_compress");
-    }
-}

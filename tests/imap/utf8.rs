@@ -15,7 +15,7 @@ async fn rule_34_quoted_strings_may_be_utf8_after_enable_and_not_before() {
     c.ok("SUBSCRIBE \"Entw\u{fc}rfe\"").await;
     assert_eq!(c.ok("LSUB \"\" Entw*").await, ["* LSUB (\\HasNoChildren) \"/\" \"Entw\u{fc}rfe\""]);
     c.ok("SELECT \"Entw\u{fc}rfe\"").await;
-    c.ok("SELECT {10+}\r\nEntw\u{fc}rfe").await;
+    c.ok("SELECT {9+}\r\nEntw\u{fc}rfe").await;
     // `&` is a letter like others now.
     c.expect("SELECT Entw&APw-rfe", "NO [NONEXISTENT] *").await;
     c.ok("CREATE R&D").await;
