@@ -104,3 +104,8 @@ fn neomutt_comes_back_with_qresync() {
         tour("neomutt_qresync");
     }
 }
+
+#[test]
+fn imaplib_compresses() {
+    tour("imaplib_compress");
+}
