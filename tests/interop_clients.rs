@@ -1,4 +1,4 @@
-//! Real clients against the service: imaplib, IMAPClient, curl, mbsync and neomutt.
+//! Real clients against the service: imaplib, IMAPClient, aioimaplib, imapflow, curl, mbsync, offlineimap and neomutt.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -49,6 +49,20 @@ fn imapclient_two_devices_and_idle() {
 }
 
 #[test]
+fn aioimaplib_four_devices_at_once() {
+    if script::have_module("aioimaplib") {
+        tour("aioimaplib_tour");
+    }
+}
+
+#[test]
+fn imapflow_two_devices_with_all_it_enables() {
+    if have(&["node"]) && script::have_node_module("imapflow") {
+        tour("node/imapflow_tour.cjs");
+    }
+}
+
+#[test]
 fn curl() {
     if have(&["curl"]) {
         tour("curl_tour");
@@ -59,6 +73,13 @@ fn curl() {
 fn mbsync_two_way_with_two_devices() {
     if have(&["mbsync"]) {
         tour("mbsync_tour");
+    }
+}
+
+#[test]
+fn offlineimap_two_way_with_two_devices() {
+    if have(&["offlineimap"]) {
+        tour("offlineimap_tour");
     }
 }
 
