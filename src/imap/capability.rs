@@ -38,6 +38,16 @@ const CAPABILITIES: &[(&str, Shown)] = &[
     ("QRESYNC", Shown::LoggedIn),
     ("QUOTA", Shown::LoggedIn),
     ("QUOTA=RES-STORAGE", Shown::LoggedIn),
+    ("ESEARCH", Shown::LoggedIn),
+    ("SEARCHRES", Shown::LoggedIn),
+    ("WITHIN", Shown::LoggedIn),
+    ("SORT", Shown::LoggedIn),
+    ("SORT=DISPLAY", Shown::LoggedIn),
+    ("ESORT", Shown::LoggedIn),
+    ("THREAD=ORDEREDSUBJECT", Shown::LoggedIn),
+    ("THREAD=REFERENCES", Shown::LoggedIn),
+    ("I18NLEVEL=1", Shown::LoggedIn),
+    ("INPROGRESS", Shown::LoggedIn),
 ];
 
 /// The capability list of the present state.

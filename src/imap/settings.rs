@@ -19,6 +19,8 @@ pub struct Settings {
     pub write_stall: Duration,
     /// Interval of `* OK Still here` in IDLE.
     pub keepalive: Duration,
+    /// How often a command that takes long tells how far it is (RFC 9585).
+    pub progress: Duration,
     /// Longest line before login, octets.
     pub line_before_login: usize,
     /// Longest line after login, octets.
@@ -54,6 +56,7 @@ impl Default for Settings {
             idle_timeout: Duration::from_secs(31 * 60),
             write_stall: Duration::from_secs(60),
             keepalive: Duration::from_secs(10 * 60),
+            progress: Duration::from_secs(10),
             line_before_login: 8 << 10,
             line: 64 << 10,
             literal_before_login: 1 << 10,

@@ -35,6 +35,8 @@ pub(in crate::imap) struct SelectedMailbox {
     pub(in crate::imap) watch: MailboxWatch,
     /// UIDs this session shows as `\Recent`.
     pub(in crate::imap) recent: UidSet,
+    /// `$`: the saved result of a search (RFC 5182), as UIDs that the client has been shown.
+    pub(in crate::imap) saved: UidSet,
     /// Where the last partial FETCH ended.
     pub(in crate::imap) partial: Option<BodyCursor>,
     /// How many rows of the keyword table the client has been told in FLAGS.
@@ -121,6 +123,7 @@ pub(in crate::imap) struct SelectedCx<'s> {
     pub(in crate::imap) store: &'s Store,
     pub(in crate::imap) login: &'s Login,
     pub(in crate::imap) features: &'s mut Features,
+    pub(in crate::imap) deps: &'s Deps,
     pub(in crate::imap) mailbox: &'s mut SelectedMailbox,
 }
 
@@ -144,7 +147,7 @@ impl Session {
     /// The context of a command that needs a selected mailbox.
     pub(in crate::imap) fn selected(&mut self) -> Option<SelectedCx<'_>> {
         let State::Selected(login, mailbox) = &mut self.state else { return None };
-        Some(SelectedCx { store: &self.deps.store, login, features: &mut self.features, mailbox })
+        Some(SelectedCx { store: &self.deps.store, login, features: &mut self.features, deps: &self.deps, mailbox })
     }
 
     /// Leaves the selected state, if it is the present one; says whether it was.
@@ -202,7 +205,7 @@ impl SelectedCx<'_> {
     /// The UIDs that a set names for this client.
     pub(in crate::imap) fn resolve(&self, set: &SequenceSet, uid: bool) -> Result<UidSet, CommandError> {
         if *set == SequenceSet::SavedResult {
-            return Err(CommandError::Bad("$ belongs to SEARCHRES, which is not offered"));
+            return Ok(self.mailbox.saved.clone());
         }
         let resolved = self.mailbox.view.resolve(set, uid);
         resolved.map_err(|OutOfRange| CommandError::Bad("A sequence number is out of range"))

@@ -99,6 +99,8 @@ fn command(input: &mut Input<'_>) -> Parsed<Command> {
         b"SETQUOTA" => quota::set_quota(input)?,
         b"APPEND" => return append::append(input).map(Command::Append),
         b"SEARCH" => Command::Search(search::search(input, false)?),
+        b"SORT" => Command::Sort(search::sort(input, false)?),
+        b"THREAD" => Command::Thread(search::thread(input, false)?),
         b"FETCH" => Command::Fetch(fetch::fetch(input, false)?),
         b"STORE" => Command::Store(store::store(input, false)?),
         b"COPY" => Command::Copy(store::copy(input, false)?),
@@ -110,7 +112,7 @@ fn command(input: &mut Input<'_>) -> Parsed<Command> {
     Ok(command)
 }
 
-/// `uid = "UID" SP (copy / move / fetch / search / store / uid-expunge)`
+/// `uid = "UID" SP (copy / move / fetch / search / store / uid-expunge / sort / thread)`
 ///
 /// `uid-expunge = "UID" SP "EXPUNGE" SP sequence-set`
 fn uid(input: &mut Input<'_>) -> Parsed<Command> {
@@ -118,6 +120,8 @@ fn uid(input: &mut Input<'_>) -> Parsed<Command> {
     let name = input.word().to_ascii_uppercase();
     Ok(match name.as_slice() {
         b"SEARCH" => Command::Search(search::search(input, true)?),
+        b"SORT" => Command::Sort(search::sort(input, true)?),
+        b"THREAD" => Command::Thread(search::thread(input, true)?),
         b"FETCH" => Command::Fetch(fetch::fetch(input, true)?),
         b"STORE" => Command::Store(store::store(input, true)?),
         b"COPY" => Command::Copy(store::copy(input, true)?),
