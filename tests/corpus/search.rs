@@ -19,7 +19,10 @@ async fn every_search_sort_and_thread_is_answered_as_recorded_or_differs_for_a_r
     for row in rows(&path, "expected-search.jsonl") {
         let command = row["command"].as_str().expect("a command");
         let got = ask(&mut client, command).await;
-        let want: Vec<u32> = match row["uids"].as_array() { Some(u) => u.iter().map(|u| u.as_u64().unwrap() as u32).collect(), None => vec![] };
+        let want: Vec<u32> = match row["uids"].as_array() {
+            Some(u) => u.iter().map(|u| u.as_u64().unwrap() as u32).collect(),
+            None => vec![],
+        };
         if row["kind"] == "thread" {
             let w = row["answer"].as_str().unwrap();
             println!("THREAD {command}: {}\n  ours {got}\n  want {w}", got == w);
@@ -30,7 +33,9 @@ async fn every_search_sort_and_thread_is_answered_as_recorded_or_differs_for_a_r
             let missed: Vec<_> = want.iter().filter(|uid| !got.contains(uid)).collect();
             let extra: Vec<_> = got.iter().filter(|uid| !want.contains(uid)).collect();
             println!("{command}: of {} missed {missed:?}, too many {extra:?}", want.len());
-            if row["kind"] == "sort" { println!("ours {got:?}\nwant {want:?}"); }
+            if row["kind"] == "sort" {
+                println!("ours {got:?}\nwant {want:?}");
+            }
         }
     }
 }

@@ -40,13 +40,27 @@ pub fn have_node_module(module: &str) -> bool {
     found
 }
 
-/// Runs `tests/interop/NAME` (Python without a suffix, node with `.cjs`) with the JSON as its argument; panics with its
-/// output when a check fails.
+/// Whether PHP has the file of a class; missing ones are a failure where CI=true.
+pub fn have_php_class(class: &str) -> bool {
+    let code = format!("exit(stream_resolve_include_path('{}.php') ? 0 : 1);", class.replace('_', "/"));
+    let found = Command::new("php").args(["-r", &code]).output().is_ok_and(|o| o.status.success());
+    if !found {
+        super::skip(&format!("no PHP class {class}; tests/run installs it"));
+    }
+    found
+}
+
+/// Runs `tests/interop/NAME` (Python without a suffix, node with `.cjs`, PHP with `.php`) with the JSON as its argument;
+/// panics with its output when a check fails.
 pub fn run(name: &str, argument: &Value) -> String {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop").join(name);
     let mut command = if name.ends_with(".cjs") {
         let mut command = Command::new("node");
         command.env("NODE_PATH", node_modules()).arg(file);
+        command
+    } else if name.ends_with(".php") {
+        let mut command = Command::new("php");
+        command.arg(file);
         command
     } else {
         let mut command = Command::new(python());

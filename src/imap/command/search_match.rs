@@ -89,7 +89,9 @@ impl Criteria {
             SearchKey::And(keys) => Self::And(keys.iter().map(each).collect()),
             SearchKey::Or(a, b) => Self::Or(Box::new([each(a), each(b)])),
             SearchKey::Not(key) => Self::Not(Box::new(each(key))),
-            SearchKey::Seq(SequenceSet::SavedResult) | SearchKey::Uid(SequenceSet::SavedResult) => Self::Uid(saved.clone()),
+            SearchKey::Seq(SequenceSet::SavedResult) | SearchKey::Uid(SequenceSet::SavedResult) => {
+                Self::Uid(saved.clone())
+            }
             // A number past the end matches nothing: the mailbox may have shrunk since the client looked.
             SearchKey::Seq(set) => Self::Seq(set.resolve(view.len())),
             SearchKey::Uid(set) => view.resolve(set, true).map_or(Self::Never, Self::Uid),

@@ -45,12 +45,7 @@ pub(in crate::imap) async fn thread(
 }
 
 /// What threading looks at of a message.
-fn letter(
-    reader: &Reader,
-    candidate: &Candidate,
-    by_uid: bool,
-    algorithm: ThreadAlgorithm,
-) -> store::Result<Letter> {
+fn letter(reader: &Reader, candidate: &Candidate, by_uid: bool, algorithm: ThreadAlgorithm) -> store::Result<Letter> {
     let message = &candidate.message;
     let record = reader.record(message.body)?;
     let members = record.map(|record| Rendered::new(record.envelope()).members()).unwrap_or_default();

@@ -311,7 +311,8 @@ enum Step {
 
 /// One node a letter.
 fn nodes(letters: &[Letter]) -> Vec<Node> {
-    let number = |(index, letter): (usize, &Letter)| Node { letter: Some(index), number: letter.number, ..Node::default() };
+    let number =
+        |(index, letter): (usize, &Letter)| Node { letter: Some(index), number: letter.number, ..Node::default() };
     letters.iter().enumerate().map(number).collect()
 }
 

@@ -8,8 +8,8 @@ const { ImapFlow } = require('imapflow');
 
 const target = JSON.parse(process.argv[2]);
 const TOP = 'Tour imapflow';
-const BOX = `${TOP}/Bücher & 日本語`;
-const RENAMED = `${TOP}/Großes Archiv`;
+const BOX = `${TOP}/B\u00fccher & \u65e5\u672c\u8a9e`;
+const RENAMED = `${TOP}/Gro\u00dfes Archiv`;
 const SAVED = `${TOP}/Saved`;
 const COUNT = 12;
 const DEADLINE = 20_000;
@@ -127,7 +127,7 @@ async function messages(a, b) {
     same('the source is what was appended', first.source, message(1));
     same('and its size', first.size, message(1).length);
     same('ENVELOPE', [first.envelope.from[0].name, first.envelope.to[0].name, first.envelope.subject, first.envelope.messageId],
-        ['Quill, "M"', 'Jörg', 'Grüße 1', '<flow.1@example.org>']);
+        ['Quill, "M"', 'J\u00f6rg', 'Gr\u00fc\u00dfe 1', '<flow.1@example.org>']);
     same('sender and reply-to stand for From', [first.envelope.sender[0].address, first.envelope.replyTo[0].address],
         ['mara@example.org', 'mara@example.org']);
     same('BODYSTRUCTURE', first.bodyStructure.childNodes.map(node => [node.part, node.type, node.encoding]),
@@ -147,13 +147,13 @@ async function messages(a, b) {
         same(`the attachment, decoded ${binary ? 'by the server' : 'here'}`, [meta.contentType, await read(content)], ['image/png', PICTURE]);
     }
     const { content } = await a.download('3', '1', { chunkSize: 10 });
-    same('text in chunks of ten octets', String(await read(content)).trim(), 'Schöner Text 3, Nadelwald.');
+    same('text in chunks of ten octets', String(await read(content)).trim(), 'Sch\u00f6ner Text 3, Nadelwald.');
     const many = await a.downloadMany('4', ['1', '2'], { uid: true });
     same('two parts at once', Object.keys(many).filter(key => /^\d/.test(key)), ['1', '2']);
 
     same('SEARCH of flags', await a.search({ seen: false }), [2, 4, 6, 8, 10, 12]);
-    same('SEARCH of decoded subjects', await a.search({ subject: 'grüße 1' }, { uid: true }), [1, 10, 11, 12]);
-    same('SEARCH of decoded bodies', await a.search({ body: 'schöner text 7' }), [7]);
+    same('SEARCH of decoded subjects', await a.search({ subject: 'gr\u00fc\u00dfe 1' }, { uid: true }), [1, 10, 11, 12]);
+    same('SEARCH of decoded bodies', await a.search({ body: 'sch\u00f6ner text 7' }), [7]);
     same('SEARCH with OR and NOT', await a.search({ or: [{ uid: '2:3' }, { header: { 'message-id': 'flow.9@' } }], not: { seen: true } }), [2]);
     same('ESEARCH', await a.search({ seen: true }, { returnOptions: ['MIN', 'MAX', 'COUNT', 'ALL'] }), { min: 1, max: 11, count: 6, all: '1,3,5,7,9,11' });
     same('ESEARCH that finds nothing', await a.search({ subject: 'nowhere' }, { returnOptions: ['COUNT', 'ALL'] }), { count: 0 });
@@ -241,7 +241,7 @@ async function main() {
     const list = await plain_rev1.list();
     ok('a plain IMAP4rev1 device sees the same names', list.some(one => one.path === BOX), list);
     const lock = await plain_rev1.getMailboxLock(BOX);
-    same('and finds the same', await plain_rev1.search({ subject: 'grüße 10' }, { uid: true }), [10]);
+    same('and finds the same', await plain_rev1.search({ subject: 'gr\u00fc\u00dfe 10' }, { uid: true }), [10]);
     lock.release();
     await plain_rev1.logout();
     await b.logout();

@@ -76,7 +76,8 @@ fn by_subject_where_references_are_missing() {
 
 #[test]
 fn by_date() {
-    let mut rows = letters(&[("a", "", "x"), ("b", "a", "x"), ("c", "a", "x"), ("d", "", "y"), ("f", "e", "v"), ("g", "e", "w")]);
+    let mut rows =
+        letters(&[("a", "", "x"), ("b", "a", "x"), ("c", "a", "x"), ("d", "", "y"), ("f", "e", "v"), ("g", "e", "w")]);
     for (letter, sent) in rows.iter_mut().zip([50, 40, 30, 20, 60, 10]) {
         letter.sent = sent;
     }
@@ -87,7 +88,8 @@ fn by_date() {
 
 #[test]
 fn by_ordered_subject() {
-    let mut rows = letters(&[("", "", "y"), ("", "", "x"), ("", "", "Re: y"), ("", "", "y"), ("", "", "x"), ("", "", "")]);
+    let mut rows =
+        letters(&[("", "", "y"), ("", "", "x"), ("", "", "Re: y"), ("", "", "y"), ("", "", "x"), ("", "", "")]);
     let ordered = |rows: &[Letter]| shown(&Forest::ordered_subject(rows));
     assert_eq!(ordered(&rows), "(1 (3)(4))(2 5)(6)");
     for (letter, sent) in rows.iter_mut().zip([50, 40, 30, 20, 60, 10]) {
@@ -102,7 +104,13 @@ fn very_deep_and_very_wide_threads() {
     let count: u32 = 100_000;
     let chain = |step: u32| -> Vec<Letter> {
         let id = |n: u32| format!("{n}@x").into_bytes();
-        let letter = |n| Letter { number: n + 1, sent: n.into(), id: Some(id(n)), references: vec![id(n + step)], ..Letter::default() };
+        let letter = |n| Letter {
+            number: n + 1,
+            sent: n.into(),
+            id: Some(id(n)),
+            references: vec![id(n + step)],
+            ..Letter::default()
+        };
         (0..count).map(letter).collect()
     };
     let deep = Forest::references(&chain(1));
@@ -110,7 +118,8 @@ fn very_deep_and_very_wide_threads() {
     assert!(shown(&deep).starts_with("(100000 99999 "));
     // Dummies between all messages.
     assert_eq!(Forest::references(&chain(count)).roots().count(), count as usize);
-    let wide = vec![Letter { subject: "x".to_owned(), references: vec![b"a@b".to_vec()], ..Letter::default() }; 100_000];
+    let wide =
+        vec![Letter { subject: "x".to_owned(), references: vec![b"a@b".to_vec()], ..Letter::default() }; 100_000];
     assert_eq!(Forest::references(&wide).roots().count(), 1);
     assert_eq!(Forest::ordered_subject(&wide).roots().count(), 1);
 }
