@@ -1,5 +1,5 @@
 //! Real clients against the service: imaplib, IMAPClient, aioimaplib, imapflow, Horde, curl, mbsync, offlineimap,
-//! interimap and neomutt.
+//! interimap, mutt and neomutt.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -135,5 +135,12 @@ fn imaplib_comes_back_with_qresync() {
 fn neomutt_comes_back_with_qresync() {
     if have(&["neomutt"]) {
         tour("neomutt_qresync");
+    }
+}
+
+#[test]
+fn mutt_compresses_and_comes_back_with_qresync() {
+    if have(&["mutt"]) {
+        tour("mutt_deflate");
     }
 }
