@@ -51,9 +51,21 @@ fn imaplib_with_a_quota() {
 }
 
 #[test]
+fn imaplib_with_annotations_and_identifiers() {
+    tour("metadata_tour");
+}
+
+#[test]
 fn imapclient_two_devices_and_idle() {
     if script::have_module("imapclient") {
         tour("imapclient_tour");
+    }
+}
+
+#[test]
+fn imapclient_sorts_and_threads() {
+    if script::have_module("imapclient") {
+        tour("search_tour");
     }
 }
 

@@ -4,8 +4,8 @@
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod append;
-mod catenate;
 mod binary;
+mod catenate;
 mod condstore;
 mod fetch;
 mod flags;
@@ -17,9 +17,13 @@ mod limits;
 mod login;
 mod mailboxes;
 mod messages;
+mod metadata;
+mod objectid;
 mod preview;
 mod protocol;
 mod qresync;
 mod quota;
 mod replace;
 mod search;
+mod sort;
+mod thread;

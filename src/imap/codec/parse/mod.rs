@@ -10,6 +10,7 @@ mod flags;
 mod input;
 mod list;
 mod mailbox;
+mod metadata;
 mod quota;
 mod search;
 mod section;
@@ -102,6 +103,8 @@ fn command(input: &mut Input<'_>) -> Parsed<Command> {
         b"SETQUOTA" => quota::set_quota(input)?,
         b"APPEND" => Command::Append(append::append(input)?),
         b"REPLACE" => Command::Replace(append::replace(input, false)?),
+        b"GETMETADATA" => Command::GetMetadata(metadata::get(input)?),
+        b"SETMETADATA" => Command::SetMetadata(metadata::set(input)?),
         b"SEARCH" => Command::Search(search::search(input, false)?),
         b"SORT" => Command::Sort(search::sort(input, false)?),
         b"THREAD" => Command::Thread(search::thread(input, false)?),
