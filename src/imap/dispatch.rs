@@ -118,7 +118,7 @@ async fn run(session: &mut Session, conn: &mut Conn, command: Command) -> Comman
         Command::Replace(args) => replace::replace(session, conn, args).await,
         Command::Unauthenticate => auth::unauthenticate(session, conn),
         Command::Compress(mechanism) => compress::compress(session, &mechanism),
-        Command::Delete(name) => mailbox::delete(session, &mut conn.output, &name).await,
+        Command::Delete(name, supplied) => mailbox::delete(session, &mut conn.output, &name, supplied.as_deref()).await,
         Command::Close => expunge::close(session).await,
         Command::Unselect => {
             session.unselect();
@@ -133,8 +133,8 @@ async fn run_authenticated(session: &mut Session, conn: &mut Conn, command: Comm
     let Some(mut cx) = session.authenticated() else { return Err(CommandError::Bad("Log in first")) };
     match command {
         Command::Enable(names) => enable::enable(&mut cx, &names, out),
-        Command::Create(name, special_use) => mailbox::create(&cx, &name, special_use).await,
-        Command::Rename(from, to) => mailbox::rename(&cx, &from, &to).await,
+        Command::Create(args) => mailbox::create(&cx, &args, out).await,
+        Command::Rename(from, to, supplied) => mailbox::rename(&cx, &from, &to, supplied.as_deref(), out).await,
         Command::Subscribe(name) => mailbox::subscribe(&cx, &name, true).await,
         Command::Unsubscribe(name) => mailbox::subscribe(&cx, &name, false).await,
         Command::List(args) => list::list(&mut cx, &args, out).await,
