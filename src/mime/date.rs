@@ -56,6 +56,11 @@ impl Date {
     }
 }
 
+/// The time of an unfolded Date field, seconds since 1970-01-01 UTC.
+pub fn sent_at(value: &[u8]) -> Option<i64> {
+    Date::parse(value).map(Date::unix)
+}
+
 fn number(cursor: &mut Cursor<'_>) -> Option<u32> {
     let digits = cursor.digits();
     if digits.is_empty() || digits.len() > 4 {

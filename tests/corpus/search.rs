@@ -1,109 +1,91 @@
-//! What is searched against what Dovecot finds in the corpus: decoded header fields, search text, the day of Date.
+//! Every recorded SEARCH, SORT and THREAD over the whole corpus, asked of the server as it was asked of Dovecot and Cyrus.
 
-use memchr::memmem;
-use tributary::mime::{INNER_HEADERS_FOLLOW, Limits, Scanner, fold, header_text, header_texts};
+use std::path::Path;
 
+use serde_json::Value as Json;
+use tributary::ingest::Intake;
+use tributary::mail::{FlagList, InternalDate, MailboxName};
+use tributary::store::NewMessage;
+
+use crate::harness::{Client, TestServer};
 use crate::messages;
 
-/// What has been reached, so that it cannot be lost. Elsewhere we find more (Dovecot leaves out parts of unknown encoding), look
-/// into the field rather than into the ENVELOPE with its fillers, and know dates before 1970.
-const FLOOR: usize = 39;
-
-struct Searched {
-    header: Vec<u8>,
-    text: Vec<u8>,
-    sent_day: Option<i32>,
-}
-
-#[test]
-fn hits_are_those_of_dovecot() {
+#[tokio::test(flavor = "multi_thread")]
+async fn every_search_sort_and_thread_is_answered_as_recorded_or_differs_for_a_reason() {
     let Some(path) = messages::find() else { return };
-    let all: Vec<Searched> = messages::load(&path).iter().map(|case| searched(&case.message)).collect();
-    let rows = std::fs::read_to_string(path.join("expected-search.jsonl")).expect("searches are readable");
-    let (mut compared, mut equal) = (0, 0);
-    for row in rows.lines() {
-        let row: serde_json::Value = serde_json::from_str(row).expect("a row is JSON");
+    let server = TestServer::start().await;
+    load(&server, &path).await;
+    let mut client = server.selected("INBOX").await;
+    for row in rows(&path, "expected-search.jsonl") {
         let command = row["command"].as_str().expect("a command");
-        let Some(key) = command.strip_prefix("UID SEARCH CHARSET UTF-8 ").and_then(Key::parse) else { continue };
-        let expected: Vec<u64> =
-            row["uids"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_u64).collect();
-        let found: Vec<u64> = (1..).zip(&all).filter(|(_, message)| key.matches(message)).map(|(uid, _)| uid).collect();
-        compared += 1;
-        if found == expected {
-            equal += 1;
-        } else {
-            let missed: Vec<_> = expected.iter().filter(|uid| !found.contains(uid)).collect();
-            let extra: Vec<_> = found.iter().filter(|uid| !expected.contains(uid)).collect();
-            println!("{command}: of {} missed {missed:?}, too many {extra:?}", expected.len());
+        let got = ask(&mut client, command).await;
+        let want: Vec<u32> = match row["uids"].as_array() {
+            Some(u) => u.iter().map(|u| u.as_u64().unwrap() as u32).collect(),
+            None => vec![],
+        };
+        if row["kind"] == "thread" {
+            let w = row["answer"].as_str().unwrap();
+            println!("THREAD {command}: {}\n  ours {got}\n  want {w}", got == w);
+            continue;
         }
-    }
-    println!("compared {compared}, equal {equal}");
-    assert!(equal >= FLOOR, "{equal} is less than {FLOOR}");
-}
-
-fn searched(message: &[u8]) -> Searched {
-    let mut text = Vec::new();
-    let mut scanner = Scanner::new(Limits::default());
-    scanner.feed(message, &mut text);
-    let structure = scanner.finish(&mut text);
-    Searched { header: structure.header, text, sent_day: structure.sent_day }
-}
-
-/// The search keys that are about the bytes of a message, one at a time.
-enum Key {
-    Header(String, String),
-    Text(String),
-    Body(String),
-    SentBefore(i32),
-    SentSince(i32),
-    SentOn(i32),
-}
-
-impl Key {
-    fn parse(command: &str) -> Option<Self> {
-        let (name, rest) = command.split_once(' ')?;
-        let mut strings = rest.split('"').skip(1).step_by(2).map(str::to_owned);
-        let words = rest.split('"').count();
-        let date = || day_of(rest);
-        match (name, words) {
-            ("SUBJECT" | "FROM" | "TO" | "CC" | "BCC", 3) => {
-                Some(Self::Header(name.to_owned(), fold(&strings.next()?)))
+        let got: Vec<u32> = got.split_whitespace().map(|n| n.parse().unwrap()).collect();
+        if got != want {
+            let missed: Vec<_> = want.iter().filter(|uid| !got.contains(uid)).collect();
+            let extra: Vec<_> = got.iter().filter(|uid| !want.contains(uid)).collect();
+            println!("{command}: of {} missed {missed:?}, too many {extra:?}", want.len());
+            if row["kind"] == "sort" {
+                println!("ours {got:?}\nwant {want:?}");
             }
-            ("HEADER", 5) => Some(Self::Header(strings.next()?, fold(&strings.next()?))),
-            ("TEXT", 3) => Some(Self::Text(fold(&strings.next()?))),
-            ("BODY", 3) => Some(Self::Body(fold(&strings.next()?))),
-            ("SENTBEFORE", 1) => Some(Self::SentBefore(date()?)),
-            ("SENTSINCE", 1) => Some(Self::SentSince(date()?)),
-            ("SENTON", 1) => Some(Self::SentOn(date()?)),
-            _ => None,
-        }
-    }
-
-    fn matches(&self, message: &Searched) -> bool {
-        let contains = |text: &[u8], what: &str| memmem::find(text, what.as_bytes()).is_some();
-        // A message without a usable Date counts as of 1970-01-01, as with Dovecot.
-        let day = message.sent_day.unwrap_or(0);
-        match self {
-            Self::Header(name, what) => {
-                header_texts(&message.header, name.as_bytes()).iter().any(|text| text.contains(what.as_str()))
-            }
-            Self::Text(what) => {
-                contains(header_text(&message.header).as_bytes(), what) || contains(&message.text, what)
-            }
-            Self::Body(what) => {
-                let body = message.text.split(|&b| b == INNER_HEADERS_FOLLOW).next().unwrap_or_default();
-                contains(body, what)
-            }
-            Self::SentBefore(limit) => day < *limit,
-            Self::SentSince(limit) => day >= *limit,
-            Self::SentOn(limit) => day == *limit,
         }
     }
 }
 
-/// `d-mon-yyyy` as days since 1970-01-01, read the way a Date header is.
-fn day_of(date: &str) -> Option<i32> {
-    let message = format!("Date: {} 00:00:00 +0000\r\n\r\n", date.replace('-', " "));
-    date.split('-').nth(2).filter(|year| year.len() == 4)?;
-    searched(message.as_bytes()).sent_day
+/// The untagged data of a command, without its name.
+async fn ask(client: &mut Client, command: &str) -> String {
+    let mut wire = String::new();
+    for (index, piece) in command.split('"').enumerate() {
+        match index % 2 {
+            0 => wire.push_str(piece),
+            _ if piece.is_ascii() => wire.push_str(&format!("\"{piece}\"")),
+            _ => wire.push_str(&format!("{{{}+}}\r\n{piece}", piece.len())),
+        }
+    }
+    let (untagged, tagged) = client.run(&wire).await;
+    if !tagged.starts_with("OK") {
+        return tagged;
+    }
+    let line = untagged.first().expect("an answer");
+    line.splitn(3, ' ').nth(2).unwrap_or_default().to_owned()
+}
+
+/// The corpus into INBOX of alice, in its order.
+async fn load(server: &TestServer, path: &Path) {
+    let user = server.store.ensure_user("alice").await.expect("a user");
+    let inbox = server.store.mailbox(user, &MailboxName::inbox()).await.expect("mailboxes").expect("INBOX").id;
+    let mut new = Vec::new();
+    for case in messages::load(path) {
+        let mut intake = Intake::begin(&server.store).await.expect("a message begins");
+        intake.write(&case.message).await.expect("it is taken");
+        let body = intake.finish().await.expect("it is taken").body;
+        let internal_date = internal_date(case.expected["internaldate"].as_str().expect("a date"));
+        new.push(NewMessage { body, flags: FlagList::default(), internal_date, account: None });
+    }
+    server.store.append(inbox, new).await.expect("all are appended");
+}
+
+/// `d-Mon-2024 hh:mm:ss +0000` of March to May 2024.
+fn internal_date(text: &str) -> InternalDate {
+    let parts: Vec<&str> = text.split([' ', '-', ':']).filter(|part| !part.is_empty()).collect();
+    let [day, month, "2024", hour, minute, second, "+0000"] = parts[..] else { panic!("{text}") };
+    let before = ["Mar", "Apr", "May"].iter().zip([0, 31, 61]).find(|(name, _)| **name == month).expect(text).1;
+    let number = |digits: &str| digits.parse::<i64>().expect(text);
+    // 2024-03-01 is the day 19783.
+    let days = 19_782 + before + number(day);
+    let unix = ((days * 24 + number(hour)) * 60 + number(minute)) * 60 + number(second);
+    InternalDate { unix, offset_minutes: 0 }
+}
+
+fn rows(path: &Path, file: &str) -> Vec<Json> {
+    let text = std::fs::read_to_string(path.join(file)).expect("searches are readable");
+    text.lines().map(|row| serde_json::from_str(row).expect("a row is JSON")).collect()
 }

@@ -68,7 +68,7 @@ pub(in crate::imap) async fn delete(
 /// Whether there are mailboxes below the name.
 async fn is_level(cx: &Authenticated<'_>, name: &Name) -> Result<bool, CommandError> {
     let Name::Valid(name) = name else { return Ok(false) };
-    Ok(cx.store.mailboxes(cx.login.id).await?.iter().any(|mailbox| mailbox.name.is_below(name)))
+    Ok(cx.store.has_mailboxes_below(cx.login.id, name).await?)
 }
 
 pub(in crate::imap) async fn rename(

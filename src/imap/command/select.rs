@@ -37,6 +37,7 @@ pub(in crate::imap) async fn select(
         recent,
         view: MailboxView::new(snapshot),
         watch,
+        saved: UidSet::default(),
         partial: None,
         keywords_told: 0,
         condstore: cx.features.condstore,

@@ -1,4 +1,4 @@
-//! STATUS (RFC 9051 section 6.3.11, RFC 3501 for RECENT, RFC 7162, RFC 8438, RFC 9208).
+//! STATUS (RFC 9051 section 6.3.11, RFC 3501 for RECENT, RFC 7162, RFC 7889, RFC 8438, RFC 9208).
 
 use crate::imap::codec::command::{Name, StatusItem};
 use crate::imap::codec::write;
@@ -39,7 +39,8 @@ pub(in crate::imap) async fn line(
             StatusItem::Unseen => ("UNSEEN", u64::from(counts.unseen)),
             StatusItem::Deleted => ("DELETED", u64::from(counts.deleted)),
             StatusItem::Size => ("SIZE", counts.size),
-            StatusItem::MailboxId | StatusItem::AppendLimit => {
+            StatusItem::AppendLimit => ("APPENDLIMIT", cx.deps.settings.append_limit()),
+            StatusItem::MailboxId => {
                 return Err(CommandError::Bad("Unknown STATUS item"));
             }
             StatusItem::DeletedStorage => ("DELETED-STORAGE", deleted_storage(cx, mailbox).await?),
@@ -58,6 +59,10 @@ pub(in crate::imap) async fn line(
 async fn recent(cx: &Authenticated<'_>, mailbox: &Mailbox) -> Result<u64, CommandError> {
     let counts = &mailbox.counts;
     let Some(from) = Uid::new(counts.recent_from).filter(|uid| uid.value() < counts.uid_next) else { return Ok(0) };
+    // LIST may ask of every mailbox: most are told without being read.
+    if counts.exists == 0 || from == Uid::FIRST {
+        return Ok(counts.exists.into());
+    }
     let Some(snapshot) = cx.store.watch(mailbox.id).await?.current() else { return Ok(0) };
     let first = snapshot.position(from).unwrap_or_else(|at| at);
     Ok((snapshot.len() - first) as u64)

@@ -10,6 +10,12 @@ use crate::store::common::{MAX_MAILBOXES, MAX_SUBSCRIPTIONS, all_uids};
 use crate::store::error::{Error, Result};
 use crate::store::types::Counts;
 
+/// The keys between which everything below a name lies: what begins with the name and a delimiter comes before the name
+/// and the character after the delimiter.
+pub(super) fn below(name: &MailboxName) -> (String, String) {
+    (format!("{name}{DELIMITER}"), format!("{name}{}", char::from(DELIMITER as u8 + 1)))
+}
+
 impl Txn<'_> {
     pub(super) fn ensure_user(&mut self, name: &str) -> Result<UserId> {
         let found = self.tables.user.get(name)?.map(|id| UserId(id.value()));
@@ -107,8 +113,7 @@ impl Txn<'_> {
 
     /// What is below a name, at any depth.
     fn names_below(&self, user: UserId, name: &MailboxName) -> Result<Vec<(MailboxName, MailboxId)>> {
-        // All that begins with the name and a delimiter lies before the name and what follows the delimiter.
-        let (first, end) = (format!("{name}{DELIMITER}"), format!("{name}{}", char::from(DELIMITER as u8 + 1)));
+        let (first, end) = below(name);
         self.names_within((user.0, first.as_str())..(user.0, end.as_str()))
     }
 

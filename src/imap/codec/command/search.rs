@@ -15,6 +15,13 @@ pub struct SearchArgs {
     pub key: SearchKey,
 }
 
+impl SearchArgs {
+    /// The result becomes `$` (RFC 5182).
+    pub fn saves(&self) -> bool {
+        self.returns.is_some_and(|returns| returns.save)
+    }
+}
+
 /// What an ESEARCH answer is to hold (RFC 9051 section 6.4.4). `RETURN ()` asks for `all`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SearchReturn {
@@ -30,7 +37,8 @@ pub struct SearchReturn {
     pub save: bool,
 }
 
-/// A search key (RFC 9051 section 6.4.4, RFC 3501 for NEW, OLD and RECENT, RFC 7162 for MODSEQ).
+/// A search key (RFC 9051 section 6.4.4, RFC 3501 for NEW, OLD and RECENT, RFC 7162 for MODSEQ, RFC 5032 for OLDER and
+/// YOUNGER, RFC 8514 for the save date).
 #[derive(Clone, Debug, PartialEq)]
 pub enum SearchKey {
     /// All keys of a list; an empty list is ALL.
@@ -59,6 +67,18 @@ pub enum SearchKey {
     SentOn(i32),
     /// `SENTSINCE`
     SentSince(i32),
+    /// `SAVEDBEFORE`
+    SavedBefore(i32),
+    /// `SAVEDON`
+    SavedOn(i32),
+    /// `SAVEDSINCE`
+    SavedSince(i32),
+    /// `SAVEDATESUPPORTED`
+    SaveDateSupported,
+    /// `OLDER`, in seconds.
+    Older(u32),
+    /// `YOUNGER`, in seconds.
+    Younger(u32),
     /// `LARGER`
     Larger(u64),
     /// `SMALLER`
@@ -74,13 +94,13 @@ pub enum SearchKey {
 }
 
 impl SearchKey {
-    /// Whether it names messages by sequence number.
+    /// Whether it names messages by sequence number. `$` names messages themselves.
     pub fn uses_numbers(&self) -> bool {
         match self {
             Self::And(keys) => keys.iter().any(Self::uses_numbers),
             Self::Or(a, b) => a.uses_numbers() || b.uses_numbers(),
             Self::Not(key) => key.uses_numbers(),
-            Self::Seq(_) => true,
+            Self::Seq(set) => *set != SequenceSet::SavedResult,
             _ => false,
         }
     }

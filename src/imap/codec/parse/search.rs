@@ -1,11 +1,13 @@
-//! SEARCH.
+//! SEARCH, SORT and THREAD.
 
 use super::MAX_DEPTH;
 use super::date::date;
 use super::flags::keyword;
 use super::input::{Input, Parsed};
 use super::set::{mod_seq, sequence_set};
-use crate::imap::codec::command::{SearchArgs, SearchKey, SearchReturn};
+use crate::imap::codec::command::{
+    SearchArgs, SearchKey, SearchReturn, SortArgs, SortCriterion, SortKey, ThreadAlgorithm, ThreadArgs,
+};
 use crate::mail::{FlagList, Flags};
 
 /// `search = "SEARCH" [search-return-opts] SP search-program`
@@ -13,22 +15,96 @@ use crate::mail::{FlagList, Flags};
 /// `search-program = ["CHARSET" SP charset SP] search-key *(SP search-key)`, `charset = atom / quoted`
 pub(super) fn search(input: &mut Input<'_>, uid: bool) -> Parsed<SearchArgs> {
     input.sp()?;
-    let mut returns = None;
-    if input.eat_word(b"RETURN ") {
-        returns = Some(return_options(input)?);
-        input.sp()?;
-    }
+    let returns = returns(input)?;
     let mut charset = None;
     if input.eat_word(b"CHARSET ") {
-        charset = Some(String::from_utf8_lossy(&input.astring()?).to_ascii_uppercase());
+        charset = Some(charset_name(input)?);
         input.sp()?;
     }
+    Ok(SearchArgs { uid, returns, charset, key: program(input)? })
+}
+
+/// `sort = "SORT" [search-return-opts] SP sort-criteria SP search-criteria`,
+/// `sort-criteria = "(" sort-criterion *(SP sort-criterion) ")"` (RFC 5256 section 4, RFC 5267 section 5)
+///
+/// A key given again, which decides nothing, is left out.
+pub(super) fn sort(input: &mut Input<'_>, uid: bool) -> Parsed<SortArgs> {
+    input.sp()?;
+    let returns = returns(input)?;
+    let mut criteria: Vec<SortCriterion> = Vec::new();
+    input.list(false, |input| {
+        let criterion = sort_criterion(input)?;
+        if criteria.iter().all(|earlier| earlier.key != criterion.key) {
+            criteria.push(criterion);
+        }
+        Ok(())
+    })?;
+    input.sp()?;
+    let (charset, key) = search_criteria(input)?;
+    Ok(SortArgs { uid, returns, criteria, charset, key })
+}
+
+/// `sort-criterion = ["REVERSE" SP] sort-key`
+fn sort_criterion(input: &mut Input<'_>) -> Parsed<SortCriterion> {
+    let reverse = input.eat_word(b"REVERSE ");
+    let key = match input.word().to_ascii_uppercase().as_slice() {
+        b"ARRIVAL" => SortKey::Arrival,
+        b"CC" => SortKey::Cc,
+        b"DATE" => SortKey::Date,
+        b"DISPLAYFROM" => SortKey::DisplayFrom,
+        b"DISPLAYTO" => SortKey::DisplayTo,
+        b"FROM" => SortKey::From,
+        b"SIZE" => SortKey::Size,
+        b"SUBJECT" => SortKey::Subject,
+        b"TO" => SortKey::To,
+        _ => return Err("unknown sort key"),
+    };
+    Ok(SortCriterion { reverse, key })
+}
+
+/// `thread = "THREAD" SP thread-alg SP search-criteria` (RFC 5256 section 4)
+pub(super) fn thread(input: &mut Input<'_>, uid: bool) -> Parsed<ThreadArgs> {
+    input.sp()?;
+    let algorithm = match input.atom()?.to_ascii_uppercase().as_slice() {
+        b"ORDEREDSUBJECT" => ThreadAlgorithm::OrderedSubject,
+        b"REFERENCES" => ThreadAlgorithm::References,
+        _ => return Err("unknown threading algorithm"),
+    };
+    input.sp()?;
+    let (charset, key) = search_criteria(input)?;
+    Ok(ThreadArgs { uid, algorithm, charset, key })
+}
+
+/// `search-criteria = charset 1*(SP search-key)` (RFC 5256 section 4)
+fn search_criteria(input: &mut Input<'_>) -> Parsed<(String, SearchKey)> {
+    let charset = charset_name(input)?;
+    input.sp()?;
+    Ok((charset, program(input)?))
+}
+
+/// `charset = atom / quoted`, in upper case
+fn charset_name(input: &mut Input<'_>) -> Parsed<String> {
+    Ok(String::from_utf8_lossy(&input.astring()?).to_ascii_uppercase())
+}
+
+/// `search-key *(SP search-key)`
+fn program(input: &mut Input<'_>) -> Parsed<SearchKey> {
     let mut keys = vec![search_key(input, 0)?];
     while input.has_argument() {
         input.sp()?;
         keys.push(search_key(input, 0)?);
     }
-    Ok(SearchArgs { uid, returns, charset, key: all_of(keys) })
+    Ok(all_of(keys))
+}
+
+/// `[search-return-opts]` and the space after them.
+fn returns(input: &mut Input<'_>) -> Parsed<Option<SearchReturn>> {
+    if !input.eat_word(b"RETURN ") {
+        return Ok(None);
+    }
+    let returns = return_options(input)?;
+    input.sp()?;
+    Ok(Some(returns))
 }
 
 /// `search-return-opts = SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"`
@@ -78,7 +154,7 @@ fn search_key(input: &mut Input<'_>, depth: usize) -> Parsed<SearchKey> {
 }
 
 /// `"ALL" / "ANSWERED" / "DELETED" / "FLAGGED" / "SEEN" / "UNANSWERED" / "UNDELETED" / "UNFLAGGED" / "UNSEEN" / "DRAFT" /
-/// "UNDRAFT"`, and of RFC 3501 `"NEW" / "OLD" / "RECENT"`
+/// "UNDRAFT"`, of RFC 3501 `"NEW" / "OLD" / "RECENT"`, of RFC 8514 `"SAVEDATESUPPORTED"`
 fn bare_key(name: &[u8]) -> Option<SearchKey> {
     let flag = |flags| SearchKey::Flag(FlagList { flags, keywords: Vec::new() });
     Some(match name {
@@ -93,6 +169,7 @@ fn bare_key(name: &[u8]) -> Option<SearchKey> {
         b"UNDRAFT" => not(flag(Flags::DRAFT)),
         b"UNFLAGGED" => not(flag(Flags::FLAGGED)),
         b"UNSEEN" => not(flag(Flags::SEEN)),
+        b"SAVEDATESUPPORTED" => SearchKey::SaveDateSupported,
         b"RECENT" => SearchKey::Recent,
         b"OLD" => not(SearchKey::Recent),
         b"NEW" => SearchKey::And(vec![SearchKey::Recent, not(flag(Flags::SEEN))]),
@@ -104,7 +181,8 @@ fn bare_key(name: &[u8]) -> Option<SearchKey> {
 /// flag-keyword / "ON" SP date / "SINCE" SP date / "SUBJECT" SP astring / "TEXT" SP astring / "TO" SP astring /
 /// "UNKEYWORD" SP flag-keyword / "HEADER" SP header-fld-name SP astring / "LARGER" SP number64 / "NOT" SP search-key /
 /// "OR" SP search-key SP search-key / "SENTBEFORE" SP date / "SENTON" SP date / "SENTSINCE" SP date / "SMALLER" SP
-/// number64 / "UID" SP sequence-set`, `search-modsequence` (RFC 7162)
+/// number64 / "UID" SP sequence-set`, `search-modsequence` (RFC 7162), `"OLDER" SP nz-number / "YOUNGER" SP nz-number`
+/// (RFC 5032), `"SAVEDBEFORE" SP date / "SAVEDON" SP date / "SAVEDSINCE" SP date` (RFC 8514)
 fn key_with_argument(input: &mut Input<'_>, name: &[u8], depth: usize) -> Parsed<SearchKey> {
     let keyword_key = |input: &mut Input<'_>| -> Parsed<SearchKey> {
         Ok(SearchKey::Flag(FlagList { flags: Flags::NONE, keywords: vec![argument(input, keyword)?] }))
@@ -122,6 +200,11 @@ fn key_with_argument(input: &mut Input<'_>, name: &[u8], depth: usize) -> Parsed
         b"SENTBEFORE" => SearchKey::SentBefore(argument(input, date)?),
         b"SENTON" => SearchKey::SentOn(argument(input, date)?),
         b"SENTSINCE" => SearchKey::SentSince(argument(input, date)?),
+        b"SAVEDBEFORE" => SearchKey::SavedBefore(argument(input, date)?),
+        b"SAVEDON" => SearchKey::SavedOn(argument(input, date)?),
+        b"SAVEDSINCE" => SearchKey::SavedSince(argument(input, date)?),
+        b"OLDER" => SearchKey::Older(argument(input, Input::nz_number)?.get()),
+        b"YOUNGER" => SearchKey::Younger(argument(input, Input::nz_number)?.get()),
         b"KEYWORD" => keyword_key(input)?,
         b"UNKEYWORD" => not(keyword_key(input)?),
         b"LARGER" => SearchKey::Larger(argument(input, Input::number64)?),
