@@ -9,6 +9,8 @@ pub(crate) struct Case {
     pub(crate) path: String,
     /// The message as it is stored: every line ends in CRLF.
     pub(crate) message: Vec<u8>,
+    /// INTERNALDATE that it was appended with.
+    pub(crate) internal_date: String,
 }
 
 /// `TRIBUTARY_CORPUS`, or `../shared/corpus` beside the crate. Without a corpus there is nothing to compare with: `None`, but
@@ -32,7 +34,8 @@ pub(crate) fn load(corpus: &Path) -> Vec<Case> {
             let row: Json = serde_json::from_str(row).expect("a row is JSON");
             let path = row["path"].as_str().expect("a row has a path").to_owned();
             let file = std::fs::read(corpus.join(&path)).expect("a message is readable");
-            Case { path, message: with_crlf(&file) }
+            let internal_date = row["internaldate"].as_str().expect("a row has a date").to_owned();
+            Case { path, message: with_crlf(&file), internal_date }
         })
         .collect()
 }
