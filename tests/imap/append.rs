@@ -2,6 +2,7 @@
 //! 6.3.12, RFC 3502, RFC 3516 section 4.4, RFC 6855 section 4, RFC 7888, RFC 7889).
 
 use tributary::imap::Settings;
+use tributary::store::QuotaLimit;
 
 use crate::harness::{Client, MESSAGE, TestServer};
 
@@ -114,6 +115,12 @@ async fn rule_12_multiappend_is_all_or_nothing() {
     c.inbox_has(0).await;
     server.store.set_quota(user, Some(13)).await.expect("a quota");
     c.expect("APPEND INBOX {5+}\r\nn: 1\n {6+}\r\nn: 22\n", "OK [APPENDUID * 1:2] *").await;
+    // Messages are counted as well.
+    let limit = QuotaLimit { octets: None, messages: Some(4) };
+    server.store.set_quota(user, limit).await.expect("a quota");
+    c.expect("APPEND INBOX {5+}\r\nn: 1\n {5+}\r\nn: 2\n {5}", "NO [OVERQUOTA] *").await;
+    c.inbox_has(2).await;
+    c.expect("APPEND INBOX {5+}\r\nn: 1\n {5+}\r\nn: 2\n", "OK [APPENDUID * 3:4] *").await;
     server.settled().await;
 }
 
