@@ -92,7 +92,7 @@ impl Measure {
         };
         let Some((span, encoding)) = found else { return Ok(Ok(measure)) };
         if let SectionText::HeaderFields(names) | SectionText::HeaderFieldsNot(names) = &section.text {
-            let Some(block) = header(span, job, reader)? else { return Ok(Err(Progress::Gone)) };
+            let Some(block) = header(span, job.message.body, reader)? else { return Ok(Err(Progress::Gone)) };
             let keep = matches!(section.text, SectionText::HeaderFields(_));
             let mut room = usize::MAX;
             measure.count(&filter_header(&block, names, keep), &mut room);
@@ -100,7 +100,7 @@ impl Measure {
         }
         let decoder = match encoding {
             None => Some(Decoder::identity()),
-            Some(encoding) => match header(encoding, job, reader)? {
+            Some(encoding) => match header(encoding, job.message.body, reader)? {
                 Some(block) => Decoder::of(&block),
                 None => return Ok(Err(Progress::Gone)),
             },

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use binary::{Decoding, Measure, Progress};
 use preview::preview;
 use section::{Shown, section, section_name};
+pub(super) use section::{clip, header, want};
 
 use crate::imap::codec::command::{FetchItem, Section, SectionText};
 use crate::imap::codec::write;
