@@ -47,6 +47,11 @@ fn imaplib_with_a_quota() {
 }
 
 #[test]
+fn imaplib_with_annotations_and_identifiers() {
+    tour("metadata_tour");
+}
+
+#[test]
 fn imapclient_two_devices_and_idle() {
     if script::have_module("imapclient") {
         tour("imapclient_tour");
@@ -54,9 +59,23 @@ fn imapclient_two_devices_and_idle() {
 }
 
 #[test]
+fn imapclient_sorts_and_threads() {
+    if script::have_module("imapclient") {
+        tour("search_tour");
+    }
+}
+
+#[test]
 fn curl() {
     if have(&["curl"]) {
         tour("curl_tour");
+    }
+}
+
+#[test]
+fn messages_come_in_by_imapclient_imaplib_and_curl() {
+    if script::have_module("imapclient") && have(&["curl"]) {
+        tour("append_tour");
     }
 }
 

@@ -9,9 +9,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tributary::auth::{self, Password, UserSettings, Users};
 use tributary::imap::{Deps, Metrics, Server, Settings};
+use tributary::mail::{BodyId, MailboxId, MailboxName};
 use tributary::metrics::Registry;
 use tributary::secret::Secret;
-use tributary::store::Store;
+use tributary::store::{BodyCursor, Store};
 use tributary::tls;
 
 /// The limit of every wait.
@@ -94,6 +95,24 @@ impl TestServer {
         let mut client = self.login().await;
         client.ok(&format!("SELECT {mailbox}")).await;
         client
+    }
+
+    /// INBOX of alice.
+    pub async fn inbox(&self) -> MailboxId {
+        let user = self.store.ensure_user("alice").await.expect("a user");
+        self.store.mailbox(user, &MailboxName::inbox()).await.expect("mailboxes").expect("INBOX").id
+    }
+
+    /// What is stored of a message.
+    pub async fn octets(&self, body: BodyId) -> Vec<u8> {
+        let read = self.store.read(move |reader| {
+            let (mut cursor, mut octets) = (BodyCursor::new(body, 0..u64::MAX), Vec::new());
+            while !cursor.is_done() {
+                reader.read_body(&mut cursor, &mut octets, 1 << 20)?;
+            }
+            Ok(octets)
+        });
+        read.await.expect("read")
     }
 
     /// Appends the same message `count` times to INBOX.
