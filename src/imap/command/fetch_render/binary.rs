@@ -12,7 +12,7 @@ use super::{Job, Octets};
 use crate::imap::codec::command::{FetchItem, Section, SectionText};
 use crate::imap::codec::write;
 use crate::mime::{Decoder, PartTable, Want, filter_header};
-use crate::store::{self, BodyCursor, Reader, RecordRef};
+use crate::store::{self, BodyCursor, Reader};
 
 /// Octets read and decoded at a time.
 const PIECE: usize = 64 << 10;
@@ -67,7 +67,7 @@ impl Measure {
     pub(super) fn of(
         item: &FetchItem,
         job: &Job,
-        record: &RecordRef,
+        parts: &[u8],
         reader: &Reader,
     ) -> store::Result<Result<Self, Progress>> {
         let (section, partial, keep) = match item {
@@ -85,7 +85,7 @@ impl Measure {
             nul: false,
             kept: keep.then(Vec::new),
         };
-        let table = PartTable::from_bytes(record.parts());
+        let table = PartTable::from_bytes(parts);
         let found = match (section.path.is_empty(), want(&section.text)) {
             (true, Want::Whole) => Some((0..u64::from(job.message.size), None)),
             (_, want) => table.content(&section.path, want),

@@ -7,7 +7,7 @@ use crate::imap::codec::command::{Section, SectionText};
 use crate::imap::codec::write;
 use crate::mail::BodyId;
 use crate::mime::{PartTable, Want, filter_header};
-use crate::store::{self, BodyCursor, Reader, RecordRef};
+use crate::store::{self, BodyCursor, Reader};
 
 /// The longest header block read into memory for HEADER.FIELDS (DESIGN 2.8).
 const MAX_HEADER: u64 = 1 << 20;
@@ -38,7 +38,7 @@ pub(super) fn section(
     partial: Option<(u64, u64)>,
     name: &[u8],
     job: &Job,
-    record: &RecordRef,
+    parts: &[u8],
     reader: &Reader,
     out: &mut Vec<u8>,
 ) -> store::Result<Shown> {
@@ -46,7 +46,7 @@ pub(super) fn section(
     out.push(b' ');
     let span = match (wanted.path.is_empty(), want(&wanted.text)) {
         (true, Want::Whole) => Some(0..u64::from(job.message.size)),
-        (_, want) => PartTable::from_bytes(record.parts()).section(&wanted.path, want),
+        (_, want) => PartTable::from_bytes(parts).section(&wanted.path, want),
     };
     let Some(span) = span else {
         // As Dovecot does: a part that is not there is empty.
