@@ -238,6 +238,11 @@ impl PreparedBody {
         self.row.size
     }
 
+    /// Octets of memory that it holds until a message has it: what is derived from the message.
+    pub fn held(&self) -> usize {
+        self.record.len()
+    }
+
     /// BLAKE3 of the octets.
     pub fn hash(&self) -> [u8; 32] {
         self.row.hash

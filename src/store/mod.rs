@@ -65,7 +65,7 @@ pub use types::{
 };
 pub use upkeep::{BackupReport, CompactReport, RestoreReport};
 
-use crate::mail::{AccountId, MailboxId, MailboxName, ModSeq, SpecialUse, UidSet, UserId};
+use crate::mail::{AccountId, MailboxId, MailboxName, ModSeq, SpecialUse, Uid, UidSet, UserId};
 use contain::contained;
 use notify::lock;
 
@@ -350,6 +350,11 @@ impl Store {
     /// Appends all or none.
     pub async fn append(&self, mailbox: MailboxId, messages: Vec<NewMessage>) -> Result<Appended> {
         self.write(move |txn| txn.append(mailbox, &messages)).await
+    }
+
+    /// One transaction: the new message in `to` and the old one out of `from`, or neither; `None` when the old one is gone.
+    pub async fn replace(&self, from: MailboxId, old: Uid, to: MailboxId, new: NewMessage) -> Result<Option<Appended>> {
+        self.write(move |txn| txn.replace(from, old, to, &new)).await
     }
 
     /// Stores a message from a maildrop, unless the ledger has it.

@@ -46,6 +46,11 @@ impl Quotas {
         }
     }
 
+    /// The users that have a limit.
+    pub(super) fn limited(&self) -> Vec<UserId> {
+        lock(&self.0).keys().copied().collect()
+    }
+
     fn get(&self, user: UserId) -> Option<Quota> {
         lock(&self.0).get(&user).map(|quota| *quota.borrow())
     }

@@ -21,7 +21,7 @@ use super::types::{
     Appended, Copied, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, LedgerRow, Mailbox, NewMessage,
     PollState, Record, Stored, Trouble,
 };
-use crate::mail::{AccountId, BodyId, MailboxId, MailboxName, ModSeq, SpecialUse, UidSet, UserId};
+use crate::mail::{AccountId, BodyId, MailboxId, MailboxName, ModSeq, SpecialUse, Uid, UidSet, UserId};
 
 /// A future of a trait that is used as an object.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
@@ -114,6 +114,10 @@ pub trait MetaTxn {
     /// APPEND (RFC 9051 section 6.3.12, RFC 3502): all of the messages in order, or none. Octets that are stored
     /// already are shared.
     fn append(&mut self, mailbox: MailboxId, messages: &[NewMessage]) -> Result<Appended>;
+
+    /// REPLACE (RFC 8508): the new message is in `to` and the old one out of `from`, or neither. `None`, and nothing is
+    /// changed, when the old one is no longer there.
+    fn replace(&mut self, from: MailboxId, old: Uid, to: MailboxId, new: &NewMessage) -> Result<Option<Appended>>;
 
     /// STORE (RFC 9051 section 6.4.6), UNCHANGEDSINCE (RFC 7162 section 3.1.3). A message that it does not alter keeps
     /// its mod-sequence; one without any of the keywords to be removed is not altered.

@@ -116,6 +116,13 @@ impl Quota {
         self.fits_all(Stored { octets, messages: 1 })
     }
 
+    /// What it is when so much has gone.
+    pub fn freeing(mut self, less: Stored) -> Self {
+        self.storage.iter_mut().for_each(|share| share.used = share.used.saturating_sub(less.octets));
+        self.messages.iter_mut().for_each(|share| share.used = share.used.saturating_sub(less.messages));
+        self
+    }
+
     /// Whether all of these may be stored beside what there is.
     pub const fn fits_all(self, more: Stored) -> bool {
         let storage = match self.storage {

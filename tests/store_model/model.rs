@@ -144,6 +144,7 @@ impl Model {
             Call::Flags { .. } => self.set_flags(call),
             Call::Copy { from, range, to } => self.transfer(*from, *range, *to, false),
             Call::Move { from, range, to } => self.transfer(*from, *range, *to, true),
+            Call::Replace { from, old, to, new } => self.replace(*from, *old, *to, new),
             Call::Expunge { of, only } => self.expunge(*of, *only),
             Call::Create { place: (user, name), special_use } => {
                 self.create(*user, NAMES[*name], special_use.map(|n| SpecialUse::ALL[n].0))
@@ -237,11 +238,13 @@ impl Model {
         own.fold(Stored::default(), |sum, len| Stored { octets: sum.octets + len, messages: sum.messages + 1 })
     }
 
-    fn check_quota(&self, user: usize, contents: impl Iterator<Item = u8>) -> Result<(), Error> {
+    /// `freed`: octets that go at the same time.
+    fn check_quota(&self, user: usize, contents: impl Iterator<Item = u8>, freed: u64) -> Result<(), Error> {
         let Some(limit) = self.users[user].limit else { return Ok(()) };
-        let quota = storage(self.usage(user).octets, limit);
+        let used = self.usage(user).octets - freed;
+        let quota = storage(used, limit);
         let octets = contents.map(|content| octets(content).len() as u64).sum();
-        if self.usage(user).octets + octets > limit { Err(Error::OverQuota { quota, octets }) } else { Ok(()) }
+        if used + octets > limit { Err(Error::OverQuota { quota, octets }) } else { Ok(()) }
     }
 
     /// Puts messages at the end, with a mod-sequence of their own.
@@ -257,11 +260,27 @@ impl Model {
     }
 
     fn append(&mut self, to: MailboxId, messages: &[New]) -> Result<Answer, Error> {
+        self.append_freeing(to, messages, 0)
+    }
+
+    fn replace(&mut self, from: MailboxId, old: u32, to: MailboxId, new: &New) -> Result<Answer, Error> {
+        let (source, user) = (self.mailbox(from)?, self.mailbox(to)?.user);
+        if source.user != user {
+            return Err(Error::NoMailbox);
+        }
+        let Some(replaced) = source.messages.get(&old) else { return Ok(Answer::Done) };
+        let freed = octets(replaced.content).len() as u64;
+        let answer = self.append_freeing(to, std::slice::from_ref(new), freed)?;
+        self.remove(from, self.users[user].mod_seq, &[old]);
+        Ok(answer)
+    }
+
+    fn append_freeing(&mut self, to: MailboxId, messages: &[New], freed: u64) -> Result<Answer, Error> {
         let user = self.mailbox(to)?.user;
         if messages.iter().filter_map(|m| m.account).any(|account| ACCOUNTS[account] != user) {
             return Err(Error::NoMailbox);
         }
-        self.check_quota(user, messages.iter().map(|m| m.content))?;
+        self.check_quota(user, messages.iter().map(|m| m.content), freed)?;
         self.learn(user, messages.iter().flat_map(|m| named(&m.keywords)).collect())?;
         if messages.is_empty() {
             return Ok(Answer::Uids(Vec::new()));
@@ -346,7 +365,7 @@ impl Model {
             return Ok(Answer::Copied { pairs: Vec::new(), missing });
         }
         if !is_move {
-            self.check_quota(user, messages.iter().map(|m| m.content))?;
+            self.check_quota(user, messages.iter().map(|m| m.content), 0)?;
         }
         let mod_seq = self.next_mod_seq(user);
         let pairs = uids.iter().copied().zip(self.push(to, mod_seq, messages)).collect();

@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tributary::mail::{
-    AccountId, BodyId, FlagList, FlagOp, Flags, InternalDate, Keyword, MailboxId, MailboxName, ModSeq, SpecialUse,
+    AccountId, BodyId, FlagList, FlagOp, Flags, InternalDate, Keyword, MailboxId, MailboxName, ModSeq, SpecialUse, Uid,
     UidSet, UserId,
 };
 use tributary::store::{
@@ -257,6 +257,12 @@ impl World {
                     self.assert_validity(*to, copied.uid_validity.value());
                     let pairs = copied.pairs.iter().map(|(from, to)| (from.value(), to.value())).collect();
                     return Ok(Answer::Copied { pairs, missing: copied.missing });
+                }
+                Call::Replace { from, old, to, .. } => {
+                    let (Some(new), Some(old)) = (messages.pop(), Uid::new(*old)) else { return Ok(Answer::Done) };
+                    let Some(appended) = store.replace(*from, old, *to, new).await? else { return Ok(Answer::Done) };
+                    self.assert_validity(*to, appended.uid_validity.value());
+                    return Ok(Answer::Uids(appended.uids.iter().map(|uid| uid.value()).collect()));
                 }
                 Call::Expunge { of, only } => {
                     return Ok(Answer::Expunged(store.expunge(*of, only.map(uid_set)).await?));

@@ -1,4 +1,4 @@
-//! STATUS (RFC 9051 section 6.3.11, RFC 3501 for RECENT, RFC 7162, RFC 8438, RFC 9208).
+//! STATUS (RFC 9051 section 6.3.11, RFC 3501 for RECENT, RFC 7162, RFC 7889, RFC 8438, RFC 9208).
 
 use crate::imap::codec::command::{Name, StatusItem};
 use crate::imap::codec::write;
@@ -45,9 +45,7 @@ pub(in crate::imap) async fn line(
                 out.push(format!("MAILBOXID ({id})"));
                 continue;
             }
-            StatusItem::AppendLimit => {
-                return Err(CommandError::Bad("Unknown STATUS item"));
-            }
+            StatusItem::AppendLimit => ("APPENDLIMIT", cx.deps.settings.append_limit()),
             StatusItem::DeletedStorage => ("DELETED-STORAGE", deleted_storage(cx, mailbox).await?),
             StatusItem::HighestModSeq => {
                 cx.features.condstore = true;

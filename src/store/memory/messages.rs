@@ -13,6 +13,11 @@ use crate::store::types::{Appended, Copied, FlagChange, FlagsStored, NewMessage,
 
 impl Txn<'_> {
     pub(super) fn append(&mut self, mailbox: MailboxId, messages: &[NewMessage]) -> Result<Appended> {
+        self.append_freeing(mailbox, messages, Stored::default())
+    }
+
+    /// The same where `freed` goes at the same time.
+    fn append_freeing(&mut self, mailbox: MailboxId, messages: &[NewMessage], freed: Stored) -> Result<Appended> {
         let target = self.state.mailbox(mailbox)?;
         let (user, uid_validity) = (target.user, target.uid_validity);
         check_uids(&target.counts, messages.len())?;
@@ -22,8 +27,9 @@ impl Txn<'_> {
             self.state.check_account(user, account)?;
         }
         let octets = messages.iter().map(|m| m.body.size()).sum();
-        let more = Stored { octets, messages: messages.len() as u64 };
-        self.shared.quotas.check(user, self.state.usage(user), more)?;
+        let mut used = self.state.usage(user);
+        used.take(freed);
+        self.shared.quotas.check(user, used, Stored { octets, messages: messages.len() as u64 })?;
         let keywords = self.state.user(user)?.with(messages.iter().flat_map(|m| &m.flags.keywords))?;
         if messages.is_empty() {
             return Ok(Appended { uid_validity, uids: Vec::new() });
@@ -47,6 +53,27 @@ impl Txn<'_> {
         }
         let mod_seq = self.next_mod_seq(user)?;
         Ok(Appended { uid_validity, uids: self.insert(mailbox, mod_seq, rows)? })
+    }
+
+    pub(super) fn replace(
+        &mut self,
+        from: MailboxId,
+        old: Uid,
+        to: MailboxId,
+        new: &NewMessage,
+    ) -> Result<Option<Appended>> {
+        let (source, target) = (self.state.mailbox(from)?, self.state.mailbox(to)?);
+        // One user's mail never reaches another's mailbox (I10).
+        if source.user != target.user {
+            return Err(Error::NoMailbox);
+        }
+        let freed = source.messages.get(&old).map(|m| Stored { octets: m.size.into(), messages: 1 });
+        let Some(freed) = freed else { return Ok(None) };
+        let appended = self.append_freeing(to, std::slice::from_ref(new), freed)?;
+        // At the mod-sequence of the new message.
+        let mod_seq = self.state.mailbox(to)?.counts.highest_mod_seq;
+        self.remove(from, mod_seq, UidSet::from_iter([(old.value(), old.value())]))?;
+        Ok(Some(appended))
     }
 
     pub(super) fn set_flags(&mut self, mailbox: MailboxId, uids: &UidSet, change: &FlagChange) -> Result<FlagsStored> {

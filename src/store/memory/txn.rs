@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::state::{Account, Bodies, Mailbox, State, User, unknown};
-use crate::mail::{AccountId, BodyId, MailboxId, MailboxName, ModSeq, SpecialUse, UidSet, UserId};
+use crate::mail::{AccountId, BodyId, MailboxId, MailboxName, ModSeq, SpecialUse, Uid, UidSet, UserId};
 use crate::store::Shared;
 use crate::store::check::Fix;
 use crate::store::clock::unix_now;
@@ -120,6 +120,10 @@ impl MetaTxn for Txn<'_> {
 
     fn append(&mut self, mailbox: MailboxId, messages: &[NewMessage]) -> Result<Appended> {
         self.append(mailbox, messages)
+    }
+
+    fn replace(&mut self, from: MailboxId, old: Uid, to: MailboxId, new: &NewMessage) -> Result<Option<Appended>> {
+        self.replace(from, old, to, new)
     }
 
     fn set_flags(&mut self, mailbox: MailboxId, uids: &UidSet, change: &FlagChange) -> Result<FlagsStored> {

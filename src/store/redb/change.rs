@@ -4,7 +4,7 @@ use redb::ReadableTable;
 
 use super::row::{decode_ranges, encode_ranges};
 use super::txn::Txn;
-use crate::mail::{AccountId, BodyId, MailboxId, MailboxName, SpecialUse, UidSet, UserId};
+use crate::mail::{AccountId, BodyId, MailboxId, MailboxName, SpecialUse, Uid, UidSet, UserId};
 use crate::store::check::Fix;
 use crate::store::error::{Error, Result};
 use crate::store::metadata::Annotation;
@@ -50,6 +50,10 @@ impl MetaTxn for Txn<'_> {
 
     fn append(&mut self, mailbox: MailboxId, messages: &[NewMessage]) -> Result<Appended> {
         self.append(mailbox, messages)
+    }
+
+    fn replace(&mut self, from: MailboxId, old: Uid, to: MailboxId, new: &NewMessage) -> Result<Option<Appended>> {
+        self.replace(from, old, to, new)
     }
 
     fn set_flags(&mut self, mailbox: MailboxId, uids: &UidSet, change: &FlagChange) -> Result<FlagsStored> {

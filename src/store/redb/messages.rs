@@ -22,6 +22,35 @@ impl Txn<'_> {
             return Ok(Appended { uid_validity, uids: Vec::new() });
         }
         let mod_seq = self.next_mod_seq(user)?;
+        let rows = self.new_rows(user, mod_seq, messages)?;
+        let uids = self.insert_rows(mailbox, mod_seq, rows)?;
+        Ok(Appended { uid_validity, uids })
+    }
+
+    /// Puts the new message into `to` and takes the old one out of `from`, which may be the same, at one mod-sequence.
+    pub(super) fn replace(
+        &mut self,
+        from: MailboxId,
+        old: Uid,
+        to: MailboxId,
+        new: &NewMessage,
+    ) -> Result<Option<Appended>> {
+        let gone = UidSet::from_iter([(old.value(), old.value())]);
+        let (replaced, copied) = self.sources(from, &gone, to)?;
+        let Some(replaced) = replaced.first() else { return Ok(None) };
+        let new = std::slice::from_ref(new);
+        self.check_new(to, new, usage(std::slice::from_ref(replaced)))?;
+        let user = self.mailbox(to)?.user;
+        let mod_seq = self.next_mod_seq(user)?;
+        let rows = self.new_rows(user, mod_seq, new)?;
+        let uids = self.insert_rows(to, mod_seq, rows)?;
+        let removed = self.remove_rows(from, mod_seq, &gone)?;
+        self.drop_references(removed.into_iter().map(|m| m.body))?;
+        Ok(Some(Appended { uid_validity: copied.uid_validity, uids }))
+    }
+
+    /// Rows of new messages, without their UIDs; the bodies are placed.
+    fn new_rows(&mut self, user: UserId, mod_seq: ModSeq, messages: &[NewMessage]) -> Result<Vec<Message>> {
         let mut rows = Vec::with_capacity(messages.len());
         for message in messages {
             rows.push(Message {
@@ -38,12 +67,16 @@ impl Txn<'_> {
                 twin: None,
             });
         }
-        let uids = self.insert_rows(mailbox, mod_seq, rows)?;
-        Ok(Appended { uid_validity, uids })
+        Ok(rows)
     }
 
     /// Validates all that could make [`Self::append`] fail.
     pub(super) fn check_append(&mut self, mailbox: MailboxId, messages: &[NewMessage]) -> Result<()> {
+        self.check_new(mailbox, messages, Stored::default())
+    }
+
+    /// The same where `freed` goes at the same time.
+    fn check_new(&mut self, mailbox: MailboxId, messages: &[NewMessage], freed: Stored) -> Result<()> {
         let user = self.mailbox(mailbox)?.user;
         check_uids(&self.mailbox(mailbox)?.counts, messages.len())?;
         if messages.iter().any(|m| u32::try_from(m.body.size()).is_err()) {
@@ -53,12 +86,13 @@ impl Txn<'_> {
             self.check_account(user, account)?;
         }
         let octets = messages.iter().map(|m| m.body.size()).sum();
-        self.check_quota(user, Stored { octets, messages: messages.len() as u64 })?;
+        self.check_quota(user, Stored { octets, messages: messages.len() as u64 }, freed)?;
         self.check_keywords(user, messages.iter().flat_map(|m| &m.flags.keywords))
     }
 
-    fn check_quota(&mut self, user: UserId, more: Stored) -> Result<()> {
-        let used = self.user(user)?.usage;
+    fn check_quota(&mut self, user: UserId, more: Stored, freed: Stored) -> Result<()> {
+        let mut used = self.user(user)?.usage;
+        used.take(freed);
         self.shared.quotas.check(user, used, more)
     }
 
@@ -68,7 +102,7 @@ impl Txn<'_> {
             return Ok(copied);
         }
         let user = self.mailbox(to)?.user;
-        self.check_quota(user, usage(&messages))?;
+        self.check_quota(user, usage(&messages), Stored::default())?;
         self.add_references(messages.iter().map(|m| m.body))?;
         let mod_seq = self.next_mod_seq(user)?;
         copied.pairs = self.insert_copies(to, mod_seq, messages)?;

@@ -113,7 +113,8 @@ pub(super) fn status(input: &mut Input<'_>) -> Parsed<Command> {
 /// `"(" status-att *(SP status-att) ")"`, each once.
 ///
 /// `status-att = "MESSAGES" / "UIDNEXT" / "UIDVALIDITY" / "UNSEEN" / "DELETED" / "SIZE"`, `"RECENT"` (RFC 3501),
-/// `"HIGHESTMODSEQ"` (RFC 7162), `"DELETED-STORAGE"` (RFC 9208), `"MAILBOXID"` (RFC 8474)
+/// `"HIGHESTMODSEQ"` (RFC 7162), `"DELETED-STORAGE"` (RFC 9208), `"MAILBOXID"` (RFC 8474),
+/// `"APPENDLIMIT"` (RFC 7889)
 pub(super) fn status_items(input: &mut Input<'_>) -> Parsed<Vec<StatusItem>> {
     let mut items = Vec::new();
     input.list(false, |input| {
@@ -128,6 +129,7 @@ pub(super) fn status_items(input: &mut Input<'_>) -> Parsed<Vec<StatusItem>> {
             b"HIGHESTMODSEQ" => StatusItem::HighestModSeq,
             b"DELETED-STORAGE" => StatusItem::DeletedStorage,
             b"MAILBOXID" => StatusItem::MailboxId,
+            b"APPENDLIMIT" => StatusItem::AppendLimit,
             _ => return Err("unknown STATUS item"),
         };
         if !items.contains(&item) {

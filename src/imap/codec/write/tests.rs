@@ -12,8 +12,14 @@ use crate::mail::{FlagList, MailboxName, SetNumber};
 
 mod structures;
 
-const LIMITS: Limits =
-    Limits { line: 1 << 20, literal: 1 << 20, literals: 256, literal_total: 1 << 20, append: 1 << 20 };
+const LIMITS: Limits = Limits {
+    line: 1 << 20,
+    literal: 1 << 20,
+    literals: 256,
+    literal_total: 1 << 20,
+    append: 1 << 20,
+    append_literals: 256,
+};
 
 fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
     let mut out = Vec::new();
@@ -159,8 +165,8 @@ proptest! {
         date_time(&mut out, &date);
         out.extend_from_slice(b" {1+}\r\nx");
         let Some(Command::Append(args)) = read("APPEND", &out, false) else { panic!("{}", out.escape_ascii()) };
-        prop_assert_eq!(args.date, Some(date));
-        prop_assert_eq!(args.flags, FlagList { flags, keywords: Vec::new() });
+        prop_assert_eq!(args.messages[0].date, Some(date));
+        prop_assert_eq!(&args.messages[0].flags, &FlagList { flags, keywords: Vec::new() });
     }
 
     #[test]

@@ -1,10 +1,17 @@
 //! From stored rows to FETCH responses. Runs on a blocking thread in steps of bounded size, so that neither memory
 //! nor a read transaction grows with a message or a mailbox.
 
+mod binary;
+mod preview;
 mod section;
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
+
+use binary::{Decoding, Measure, Progress};
+use preview::preview;
+use section::{Shown, section, section_name};
 
 use crate::imap::codec::command::{FetchItem, Section, SectionText};
 use crate::imap::codec::write;
@@ -42,16 +49,53 @@ pub(super) struct Renderer {
     job: usize,
     /// The next item of the present job; 0: its line has not begun.
     item: usize,
+    /// Where the present line begins, as long as none of it can have been sent.
+    line: Option<usize>,
     begun: bool,
-    literal: Option<BodyCursor>,
+    literal: Option<Literal>,
+    /// The BINARY items of the present job, in order: measured, or still to be.
+    measures: VecDeque<Measure>,
+    measured: usize,
+    /// How much of them may still be kept.
+    room: usize,
+    /// Octets looked through in the present step without anything to send.
+    effort: usize,
     /// Where the last literal ended: the next one may begin there.
     spare: Option<BodyCursor>,
-    /// Expunged messages whose bytes are gone.
-    pub(super) missed_ghosts: bool,
-    /// Messages that should be readable and are not.
-    pub(super) missed_living: bool,
-    /// The octets that a literal promised cannot be read: the connection cannot go on.
+    pub(super) missed: Missed,
+}
+
+/// A literal whose length has been told.
+enum Literal {
+    /// Octets of the body as they are.
+    Raw(BodyCursor),
+    /// Octets made of them.
+    Decoded(Decoding),
+}
+
+/// What could not be had.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Missed {
+    /// Bytes of messages that are expunged.
+    pub(super) ghosts: bool,
+    /// Bytes of messages that should be readable.
+    pub(super) living: bool,
+    /// Parts with a transfer encoding that is broken or not known.
+    pub(super) undecodable: bool,
+    /// The octets that a literal promised: the connection cannot go on.
     pub(super) broken: bool,
+}
+
+/// Octets of a body, in pieces.
+struct Octets(BodyCursor);
+
+impl Octets {
+    /// Adds up to about `max` octets; `false`: the body has been collected.
+    fn read(&mut self, reader: &Reader, out: &mut Vec<u8>, max: usize) -> store::Result<bool> {
+        let before = out.len();
+        let readable = reader.read_body(&mut self.0, out, max)?;
+        Ok(readable && (out.len() > before || self.0.is_done()))
+    }
 }
 
 impl Plan {
@@ -60,11 +104,16 @@ impl Plan {
         self.items.iter().any(|item| !is_small(item))
     }
 
-    /// A whole response of small items.
+    /// Whether an item is measured before it is sent.
+    fn is_measured(&self) -> bool {
+        self.items.iter().any(binary::is_binary)
+    }
+
+    /// A whole response of the small items.
     pub(super) fn render_row(&self, job: &Job, out: &mut Vec<u8>) {
         begin(out, job);
         let mut first = true;
-        for item in &self.items {
+        for item in self.items.iter().filter(|item| is_small(item)) {
             separate(out, &mut first);
             self.small(item, job, out);
         }
@@ -156,12 +205,15 @@ impl Renderer {
             jobs,
             job: 0,
             item: 0,
+            line: None,
             begun: false,
             literal: None,
+            measures: VecDeque::new(),
+            measured: 0,
+            room: binary::KEPT,
+            effort: 0,
             spare,
-            missed_ghosts: false,
-            missed_living: false,
-            broken: false,
+            missed: Missed::default(),
         }
     }
 
@@ -174,28 +226,49 @@ impl Renderer {
         self.job >= self.jobs.len()
     }
 
-    /// Renders until `out` holds [`STEP`] octets or all is done; gives both back.
+    /// Renders until `out` holds [`STEP`] octets, as many have been looked through, or all is done; gives both back.
     pub(super) fn step(mut self, reader: &Reader, mut out: Vec<u8>) -> store::Result<(Self, Vec<u8>)> {
-        while out.len() < STEP && !self.broken && !self.is_done() {
-            if self.literal.is_some() {
-                self.continue_literal(reader, &mut out)?;
-            } else {
-                self.continue_job(reader, &mut out)?;
+        (self.effort, self.line) = (0, None);
+        while out.len() + self.effort < STEP && !self.missed.broken && !self.is_done() {
+            let done = match self.literal.take() {
+                Some(literal) => self.continue_literal(literal, reader, &mut out),
+                None => self.continue_job(reader, &mut out),
+            };
+            if let Err(error) = done {
+                if !self.missed.living {
+                    tracing::error!(%error, "a message cannot be read");
+                }
+                // A living message all the same: what is damaged is not what was expunged.
+                self.missed.living = true;
+                self.miss(&mut out);
             }
         }
         Ok((self, out))
     }
 
-    fn continue_literal(&mut self, reader: &Reader, out: &mut Vec<u8>) -> store::Result<()> {
-        let Some(cursor) = &mut self.literal else { return Ok(()) };
-        let before = out.len();
-        let readable = reader.read_body(cursor, out, STEP.saturating_sub(before).max(1))?;
-        // NUL never leaves in a literal (RFC 9051 section 4.3): it goes out as 0x80, as Dovecot does.
-        write::replace_nul(out.get_mut(before..).unwrap_or_default());
-        if cursor.is_done() {
-            self.spare = self.literal.take();
-        } else if !readable || out.len() == before {
-            self.broken = true;
+    fn continue_literal(&mut self, literal: Literal, reader: &Reader, out: &mut Vec<u8>) -> store::Result<()> {
+        match literal {
+            Literal::Raw(cursor) => {
+                let before = out.len();
+                let mut octets = Octets(cursor);
+                let readable = octets.read(reader, out, STEP.saturating_sub(before).max(1))?;
+                // NUL never leaves in a literal (RFC 9051 section 4.3): it goes out as 0x80, as Dovecot does.
+                write::replace_nul(out.get_mut(before..).unwrap_or_default());
+                if !readable {
+                    self.miss(out);
+                } else if octets.0.is_done() {
+                    self.spare = Some(octets.0);
+                } else {
+                    self.literal = Some(Literal::Raw(octets.0));
+                }
+            }
+            Literal::Decoded(mut decoding) => {
+                if !decoding.step(reader, out)? {
+                    self.miss(out);
+                } else if !decoding.is_done() {
+                    self.literal = Some(Literal::Decoded(decoding));
+                }
+            }
         }
         Ok(())
     }
@@ -204,67 +277,152 @@ impl Renderer {
     fn continue_job(&mut self, reader: &Reader, out: &mut Vec<u8>) -> store::Result<()> {
         let Some(job) = self.jobs.get(self.job) else { return Ok(()) };
         let Some(record) = reader.record(job.message.body)? else {
-            self.missed_ghosts |= job.ghost;
-            self.missed_living |= !job.ghost;
-            self.job += 1;
+            self.miss(out);
             return Ok(());
         };
         let plan = Arc::clone(&self.plan);
         if !self.begun {
-            begin(out, job);
+            if plan.is_measured() && !self.measure(&plan, &record, reader, out)? {
+                return Ok(());
+            }
+            self.line = Some(out.len());
+            if let Some(job) = self.jobs.get(self.job) {
+                begin(out, job);
+            }
             self.begun = true;
         }
+        let Some(job) = self.jobs.get(self.job) else { return Ok(()) };
         let mut first = self.item == 0;
         while let Some(item) = plan.items.get(self.item) {
             separate(out, &mut first);
             self.item += 1;
             if is_small(item) {
                 plan.small(item, job, out);
-            } else if let Some(span) = large(item, job, &record, reader, out)? {
-                let body = job.message.body;
-                let spare = self.spare.take().and_then(|mut spare| spare.advance_to(body, &span).then_some(spare));
-                self.literal = Some(spare.unwrap_or_else(|| BodyCursor::new(body, span)));
-                return Ok(());
+            } else if binary::is_binary(item) {
+                let decoding = self.measures.pop_front().and_then(|measure| measure.render(item, job, out));
+                if let Some(decoding) = decoding {
+                    self.literal = Some(Literal::Decoded(decoding));
+                    return Ok(());
+                }
+            } else {
+                match large(item, job, &record, reader, out)? {
+                    Shown::Whole => {}
+                    Shown::Literal(span) => {
+                        let body = job.message.body;
+                        let spare = self.spare.take();
+                        let spare = spare.and_then(|mut spare| spare.advance_to(body, &span).then_some(spare));
+                        self.literal = Some(Literal::Raw(spare.unwrap_or_else(|| cursor(item, job, span))));
+                        return Ok(());
+                    }
+                    Shown::Gone => {
+                        self.miss(out);
+                        return Ok(());
+                    }
+                }
             }
         }
         plan.implied(job, out, &mut first);
         out.extend_from_slice(b")\r\n");
-        (self.job, self.item, self.begun) = (self.job + 1, 0, false);
+        self.next_job();
         Ok(())
     }
-}
 
-/// Renders an item that needs the record or the body. Returned: the octets of the body that follow as a literal.
-fn large(
-    item: &FetchItem,
-    job: &Job,
-    record: &RecordRef,
-    reader: &Reader,
-    out: &mut Vec<u8>,
-) -> store::Result<Option<Range<u64>>> {
-    let top = |text| Section { path: Vec::new(), text };
-    match item {
-        FetchItem::Envelope => named(out, "ENVELOPE ", record.envelope()),
-        FetchItem::Body => named(out, "BODY ", record.body()),
-        FetchItem::BodyStructure => named(out, "BODYSTRUCTURE ", record.body_structure()),
-        FetchItem::Rfc822 => {
-            return section::section(&top(SectionText::Whole), None, b"RFC822", job, record, reader, out);
+    /// Finds out what the BINARY items of the present job show. `false`: not yet, or the job is passed over.
+    fn measure(&mut self, plan: &Plan, record: &RecordRef, reader: &Reader, out: &mut Vec<u8>) -> store::Result<bool> {
+        let Some(job) = self.jobs.get(self.job) else { return Ok(false) };
+        let Some(item) = plan.items.iter().filter(|item| binary::is_binary(item)).nth(self.measured) else {
+            return Ok(true);
+        };
+        if self.measures.len() == self.measured {
+            match Measure::of(item, job, record, reader)? {
+                Ok(measure) => self.measures.push_back(measure),
+                Err(failed) => {
+                    self.fail(&failed, plan, out);
+                    return Ok(false);
+                }
+            }
         }
-        FetchItem::Rfc822Header => {
-            return section::section(&top(SectionText::Header), None, b"RFC822.HEADER", job, record, reader, out);
+        let Some(measure) = self.measures.back_mut() else { return Ok(false) };
+        match measure.step(reader, &mut self.room)? {
+            Progress::More(octets) => self.effort += octets,
+            Progress::Done => self.measured += 1,
+            failed => self.fail(&failed, plan, out),
         }
-        FetchItem::Rfc822Text => {
-            return section::section(&top(SectionText::Text), None, b"RFC822.TEXT", job, record, reader, out);
-        }
-        FetchItem::Section { section: wanted, partial, .. } => {
-            return section::section(wanted, *partial, &section::label(wanted, *partial), job, record, reader, out);
-        }
-        _ => {}
+        Ok(false)
     }
-    Ok(None)
+
+    /// Passes over the present job: none of it was sent. That it is `\Seen` now, the client is told all the same.
+    fn fail(&mut self, why: &Progress, plan: &Plan, out: &mut Vec<u8>) {
+        if matches!(why, Progress::Gone) {
+            return self.miss(out);
+        }
+        self.missed.undecodable = true;
+        if let Some(job) = self.jobs.get(self.job).filter(|job| job.show_flags) {
+            plan.render_row(job, out);
+        }
+        self.next_job();
+    }
+
+    /// The bytes of the present job are not there: its line is taken back, unless some of it was sent.
+    fn miss(&mut self, out: &mut Vec<u8>) {
+        if self.begun {
+            let Some(line) = self.line else {
+                self.missed.broken = true;
+                return;
+            };
+            out.truncate(line);
+        }
+        let ghost = self.jobs.get(self.job).is_some_and(|job| job.ghost);
+        self.missed.ghosts |= ghost;
+        self.missed.living |= !ghost;
+        self.next_job();
+    }
+
+    fn next_job(&mut self) {
+        (self.job, self.item, self.begun, self.line) = (self.job + 1, 0, false, None);
+        self.measures.clear();
+        (self.measured, self.room) = (0, binary::KEPT);
+    }
 }
 
-fn named(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+/// The cursor for a literal of `span`. What ends before the message does, and will not be read on from, cannot be checked
+/// against the hash of the message.
+fn cursor(item: &FetchItem, job: &Job, span: Range<u64>) -> BodyCursor {
+    let body = job.message.body;
+    let read_on = matches!(item, FetchItem::Section { partial: Some(_), .. });
+    if read_on || span.end >= u64::from(job.message.size) {
+        BodyCursor::new(body, span)
+    } else {
+        BodyCursor::unverified(body, span)
+    }
+}
+
+/// Renders an item that needs the record or the body.
+fn large(item: &FetchItem, job: &Job, record: &RecordRef, reader: &Reader, out: &mut Vec<u8>) -> store::Result<Shown> {
+    let mut legacy =
+        |name: &[u8], text| section(&Section { path: Vec::new(), text }, None, name, job, record, reader, out);
+    match item {
+        FetchItem::Rfc822 => legacy(b"RFC822", SectionText::Whole),
+        FetchItem::Rfc822Header => legacy(b"RFC822.HEADER", SectionText::Header),
+        FetchItem::Rfc822Text => legacy(b"RFC822.TEXT", SectionText::Text),
+        FetchItem::Section { section: wanted, partial, .. } => {
+            section(wanted, *partial, &section_name(b"BODY", wanted, *partial), job, record, reader, out)
+        }
+        FetchItem::Preview { .. } => {
+            let Some(text) = preview(job.message.body, record, reader)? else { return Ok(Shown::Gone) };
+            out.extend_from_slice(b"PREVIEW ");
+            write::string(out, text.as_bytes());
+            Ok(Shown::Whole)
+        }
+        FetchItem::Envelope => Ok(named(out, "ENVELOPE ", record.envelope())),
+        FetchItem::Body => Ok(named(out, "BODY ", record.body())),
+        FetchItem::BodyStructure => Ok(named(out, "BODYSTRUCTURE ", record.body_structure())),
+        _ => Ok(Shown::Whole),
+    }
+}
+
+fn named(out: &mut Vec<u8>, name: &str, value: &[u8]) -> Shown {
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(value);
+    Shown::Whole
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Job, STEP};
+use super::{Job, Octets, STEP};
 use crate::imap::codec::command::{Section, SectionText};
 use crate::imap::codec::write;
 use crate::mime::{PartTable, Want, filter_header};
@@ -11,7 +11,27 @@ use crate::store::{self, BodyCursor, Reader, RecordRef};
 /// The longest header block read into memory for HEADER.FIELDS (DESIGN 2.8).
 const MAX_HEADER: u64 = 1 << 20;
 
-/// Renders a section under this name. Returned: the octets of the body that follow as a literal.
+/// What a section turned out to be.
+pub(super) enum Shown {
+    /// All of it is written.
+    Whole,
+    /// These octets of the body follow as a literal.
+    Literal(Range<u64>),
+    /// The body has been collected.
+    Gone,
+}
+
+/// What the table of parts is asked for.
+pub(super) const fn want(text: &SectionText) -> Want {
+    match text {
+        SectionText::Whole => Want::Whole,
+        SectionText::Text => Want::Text,
+        SectionText::Mime => Want::Mime,
+        SectionText::Header | SectionText::HeaderFields(_) | SectionText::HeaderFieldsNot(_) => Want::Header,
+    }
+}
+
+/// Renders a section under this name.
 pub(super) fn section(
     wanted: &Section,
     partial: Option<(u64, u64)>,
@@ -20,30 +40,24 @@ pub(super) fn section(
     record: &RecordRef,
     reader: &Reader,
     out: &mut Vec<u8>,
-) -> store::Result<Option<Range<u64>>> {
+) -> store::Result<Shown> {
     out.extend_from_slice(name);
     out.push(b' ');
-    let want = match &wanted.text {
-        SectionText::Whole => Want::Whole,
-        SectionText::Text => Want::Text,
-        SectionText::Mime => Want::Mime,
-        SectionText::Header | SectionText::HeaderFields(_) | SectionText::HeaderFieldsNot(_) => Want::Header,
-    };
-    let span = match (wanted.path.is_empty(), want) {
+    let span = match (wanted.path.is_empty(), want(&wanted.text)) {
         (true, Want::Whole) => Some(0..u64::from(job.message.size)),
-        _ => PartTable::from_bytes(record.parts()).section(&wanted.path, want),
+        (_, want) => PartTable::from_bytes(record.parts()).section(&wanted.path, want),
     };
     let Some(span) = span else {
         // As Dovecot does: a part that is not there is empty.
         out.extend_from_slice(b"\"\"");
-        return Ok(None);
+        return Ok(Shown::Whole);
     };
     let (names, keep) = match &wanted.text {
         SectionText::HeaderFields(names) => (names, true),
         SectionText::HeaderFieldsNot(names) => (names, false),
         _ => return Ok(stream(clip(span, partial), out)),
     };
-    let header = header(span, job, reader)?;
+    let Some(header) = header(span, job, reader)? else { return Ok(Shown::Gone) };
     let fields = filter_header(&header, names, keep);
     let range = clip(0..fields.len() as u64, partial);
     let shown = fields.get(range.start as usize..range.end as usize).unwrap_or_default();
@@ -52,32 +66,30 @@ pub(super) fn section(
     } else {
         write::literal(out, shown);
     }
-    Ok(None)
+    Ok(Shown::Whole)
 }
 
-/// The header block that `span` covers.
-pub(super) fn header(span: Range<u64>, job: &Job, reader: &Reader) -> store::Result<Vec<u8>> {
+/// The header block that `span` covers; `None`: the body has been collected.
+pub(super) fn header(span: Range<u64>, job: &Job, reader: &Reader) -> store::Result<Option<Vec<u8>>> {
     let mut header = Vec::new();
-    let mut cursor = BodyCursor::new(job.message.body, span.start..span.end.min(span.start + MAX_HEADER));
-    while !cursor.is_done() {
-        let before = header.len();
-        if !reader.read_body(&mut cursor, &mut header, STEP)? || header.len() == before {
-            break;
+    let block = span.start..span.end.min(span.start.saturating_add(MAX_HEADER));
+    let mut octets = Octets(BodyCursor::unverified(job.message.body, block));
+    while !octets.0.is_done() {
+        if !octets.read(reader, &mut header, STEP)? {
+            return Ok(None);
         }
     }
-    Ok(header)
+    Ok(Some(header))
 }
 
 /// Announces a literal of the octets in `span`; empty is `""`, never `{0}`, which stalls an Apple Mail.
-fn stream(span: Range<u64>, out: &mut Vec<u8>) -> Option<Range<u64>> {
+fn stream(span: Range<u64>, out: &mut Vec<u8>) -> Shown {
     if span.is_empty() {
         out.extend_from_slice(b"\"\"");
-        return None;
+        return Shown::Whole;
     }
-    out.push(b'{');
-    write::number(out, span.end - span.start);
-    out.extend_from_slice(b"}\r\n");
-    Some(span)
+    write::literal_header(out, span.end - span.start);
+    Shown::Literal(span)
 }
 
 /// The octets of `span` that `<offset.count>` asks for (RFC 9051 section 6.4.5).
@@ -87,9 +99,10 @@ pub(super) fn clip(span: Range<u64>, partial: Option<(u64, u64)>) -> Range<u64> 
     start..start.saturating_add(count).min(span.end)
 }
 
-/// `BODY[section]<offset>` as the response names it. Octets, not text: a field name may be a literal of any.
-pub(super) fn label(section: &Section, partial: Option<(u64, u64)>) -> Vec<u8> {
-    let mut name = b"BODY[".to_vec();
+/// `BODY[section]<offset>` as the response names it, with any word for BODY. Octets, not text: a field name may be a literal
+/// of any.
+pub(super) fn section_name(word: &[u8], section: &Section, partial: Option<(u64, u64)>) -> Vec<u8> {
+    let mut name = [word, b"["].concat();
     let path: Vec<String> = section.path.iter().map(u32::to_string).collect();
     name.extend_from_slice(path.join(".").as_bytes());
     let (word, fields) = match &section.text {
@@ -146,10 +159,10 @@ mod tests {
     fn labels_echo_the_section() {
         let section = |path: &[u32], text| Section { path: path.to_vec(), text };
         let fields = SectionText::HeaderFields(vec![b"From".to_vec(), b"X-A".to_vec()]);
-        assert_eq!(label(&section(&[], SectionText::Whole), None), b"BODY[]");
-        assert_eq!(label(&section(&[1, 2], SectionText::Mime), Some((0, 9))), b"BODY[1.2.MIME]<0>");
-        assert_eq!(label(&section(&[], fields), None), b"BODY[HEADER.FIELDS (From X-A)]");
+        assert_eq!(section_name(b"BODY", &section(&[], SectionText::Whole), None), b"BODY[]");
+        assert_eq!(section_name(b"BODY", &section(&[1, 2], SectionText::Mime), Some((0, 9))), b"BODY[1.2.MIME]<0>");
+        assert_eq!(section_name(b"BODY", &section(&[], fields), None), b"BODY[HEADER.FIELDS (From X-A)]");
         let raw = SectionText::HeaderFieldsNot(vec![b"\xff".to_vec()]);
-        assert_eq!(label(&section(&[], raw), None), b"BODY[HEADER.FIELDS.NOT ({1}\r\n\xff)]");
+        assert_eq!(section_name(b"BODY", &section(&[], raw), None), b"BODY[HEADER.FIELDS.NOT ({1}\r\n\xff)]");
     }
 }
