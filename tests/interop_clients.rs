@@ -59,6 +59,13 @@ fn imapclient_two_devices_and_idle() {
 }
 
 #[test]
+fn imapclient_sorts_and_threads() {
+    if script::have_module("imapclient") {
+        tour("search_tour");
+    }
+}
+
+#[test]
 fn curl() {
     if have(&["curl"]) {
         tour("curl_tour");

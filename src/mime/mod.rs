@@ -5,7 +5,6 @@
 //! - message/global is shown as message/rfc822 is (RFC 9051 section 7.5.2);
 //! - a list of addresses goes on after the next comma when one of them cannot be read;
 //! - parts are told apart down to 64 levels, not 100;
-//! - parts of unknown encoding are searched as they are, and SEARCH FROM looks into the field, not the ENVELOPE;
 //! - dates before 1970 are dates.
 
 mod address;

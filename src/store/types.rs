@@ -116,11 +116,13 @@ impl Quota {
         self.fits_all(Stored { octets, messages: 1 })
     }
 
-    /// What it is when so much has gone.
-    pub fn freeing(mut self, less: Stored) -> Self {
-        self.storage.iter_mut().for_each(|share| share.used = share.used.saturating_sub(less.octets));
-        self.messages.iter_mut().for_each(|share| share.used = share.used.saturating_sub(less.messages));
-        self
+    /// As it will be when these are gone.
+    #[must_use]
+    pub fn without(self, freed: Stored) -> Self {
+        let less = |share: Option<Share>, freed: u64| {
+            share.map(|share| Share { used: share.used.saturating_sub(freed), ..share })
+        };
+        Self { storage: less(self.storage, freed.octets), messages: less(self.messages, freed.messages) }
     }
 
     /// Whether all of these may be stored beside what there is.

@@ -287,6 +287,10 @@ async fn rule_8_however_the_input_is_cut() {
         }
         let mut answers = Vec::new();
         while let Some(line) = c.response().await {
+            // Each server names its objects in its own way.
+            if line.contains("[MAILBOXID (") {
+                continue;
+            }
             // UIDVALIDITY is of the clock.
             answers.push(
                 line.split(' ')

@@ -25,3 +25,5 @@ mod qresync;
 mod quota;
 mod replace;
 mod search;
+mod sort;
+mod thread;

@@ -241,10 +241,9 @@ impl Model {
     /// `freed`: octets that go at the same time.
     fn check_quota(&self, user: usize, contents: impl Iterator<Item = u8>, freed: u64) -> Result<(), Error> {
         let Some(limit) = self.users[user].limit else { return Ok(()) };
-        let used = self.usage(user).octets - freed;
-        let quota = storage(used, limit);
+        let quota = storage(self.usage(user).octets - freed, limit);
         let octets = contents.map(|content| octets(content).len() as u64).sum();
-        if used + octets > limit { Err(Error::OverQuota { quota, octets }) } else { Ok(()) }
+        if self.usage(user).octets - freed + octets > limit { Err(Error::OverQuota { quota, octets }) } else { Ok(()) }
     }
 
     /// Puts messages at the end, with a mod-sequence of their own.

@@ -51,7 +51,7 @@ async fn accept(session: &mut Session, command: &Command) -> Result<Upload, Comm
     }
     let (args, freed) = match command {
         Command::Append(args) => (args, Stored::default()),
-        Command::Replace(args) => (&args.append, replace::named(session, args)?.freed),
+        Command::Replace(args) => (&args.append, replace::named(session, args)?.stored()),
         _ => return Err(CommandError::Bad("Unexpected literal")),
     };
     let Some(cx) = session.authenticated() else { return Err(CommandError::Bad("Log in first")) };
@@ -130,9 +130,8 @@ pub(super) fn check_room(
         return Err(CommandError::No(Some("TOOBIG"), "The message is too large"));
     }
     let octets = upload.total().saturating_add(size);
-    // The present message is one of them.
     let more = Stored { octets, messages: upload.messages() as u64 + 1 };
-    match cx.store.quota(cx.login.id).map(|quota| quota.freeing(freed)) {
+    match cx.store.quota(cx.login.id).map(|quota| quota.without(freed)) {
         Some(quota) if !quota.fits_all(more) => Err(store::Error::OverQuota { quota, octets }.into()),
         _ => Ok(()),
     }

@@ -12,8 +12,14 @@ use crate::store::Stored;
 pub(super) struct Replaced {
     mailbox: MailboxId,
     uid: Uid,
+    size: u64,
+}
+
+impl Replaced {
     /// What goes with it.
-    pub(super) freed: Stored,
+    pub(super) const fn stored(&self) -> Stored {
+        Stored { octets: self.size, messages: 1 }
+    }
 }
 
 /// APPENDUID comes in an untagged OK before the expunge (RFC 8508 section 4.3), which is told as that of a UID EXPUNGE, with
@@ -23,7 +29,7 @@ pub(in crate::imap) async fn replace(session: &mut Session, conn: &mut Conn, arg
     let old = named(session, &args)?;
     let Some(cx) = session.authenticated() else { return Err(CommandError::Bad("Log in first")) };
     let target = cx.target(&args.append.mailbox).await?;
-    let mut messages = append::complete(&cx, args.append.messages, upload, old.freed).await?;
+    let mut messages = append::complete(&cx, args.append.messages, upload, old.stored()).await?;
     let new = messages.pop().ok_or(CommandError::Bad("REPLACE needs a message"))?;
     let appended = cx.store.replace(old.mailbox, old.uid, target.id, new).await?;
     let appended = appended.ok_or_else(CommandError::expunge_issued)?;
@@ -44,9 +50,6 @@ pub(super) fn named(session: &mut Session, args: &ReplaceArgs) -> Result<Replace
     match cx.mailbox.view.entries(&uids).next() {
         None => Err(CommandError::No(None, "No such message")),
         Some(entry) if entry.ghost => Err(CommandError::expunge_issued()),
-        Some(entry) => {
-            let freed = Stored { octets: entry.message.size.into(), messages: 1 };
-            Ok(Replaced { mailbox: cx.mailbox.id, uid: entry.message.uid, freed })
-        }
+        Some(entry) => Ok(Replaced { mailbox: cx.mailbox.id, uid: entry.message.uid, size: entry.message.size.into() }),
     }
 }

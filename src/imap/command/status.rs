@@ -39,13 +39,13 @@ pub(in crate::imap) async fn line(
             StatusItem::Unseen => ("UNSEEN", u64::from(counts.unseen)),
             StatusItem::Deleted => ("DELETED", u64::from(counts.deleted)),
             StatusItem::Size => ("SIZE", counts.size),
+            StatusItem::AppendLimit => ("APPENDLIMIT", cx.deps.settings.append_limit()),
             StatusItem::MailboxId => {
                 let id = cx.store.object_ids(cx.login.id).mailbox(mailbox.id);
                 out.push(if index > 0 { " " } else { "" });
                 out.push(format!("MAILBOXID ({id})"));
                 continue;
             }
-            StatusItem::AppendLimit => ("APPENDLIMIT", cx.deps.settings.append_limit()),
             StatusItem::DeletedStorage => ("DELETED-STORAGE", deleted_storage(cx, mailbox).await?),
             StatusItem::HighestModSeq => {
                 cx.features.condstore = true;

@@ -29,7 +29,8 @@ impl Txn<'_> {
         let octets = messages.iter().map(|m| m.body.size()).sum();
         let mut used = self.state.usage(user);
         used.take(freed);
-        self.shared.quotas.check(user, used, Stored { octets, messages: messages.len() as u64 })?;
+        let more = Stored { octets, messages: messages.len() as u64 };
+        self.shared.quotas.check(user, used, more)?;
         let keywords = self.state.user(user)?.with(messages.iter().flat_map(|m| &m.flags.keywords))?;
         if messages.is_empty() {
             return Ok(Appended { uid_validity, uids: Vec::new() });
@@ -67,8 +68,8 @@ impl Txn<'_> {
         if source.user != target.user {
             return Err(Error::NoMailbox);
         }
-        let freed = source.messages.get(&old).map(|m| Stored { octets: m.size.into(), messages: 1 });
-        let Some(freed) = freed else { return Ok(None) };
+        let Some(octets) = source.messages.get(&old).map(|m| u64::from(m.size)) else { return Ok(None) };
+        let freed = Stored { octets, messages: 1 };
         let appended = self.append_freeing(to, std::slice::from_ref(new), freed)?;
         // At the mod-sequence of the new message.
         let mod_seq = self.state.mailbox(to)?.counts.highest_mod_seq;

@@ -113,8 +113,7 @@ pub(super) fn status(input: &mut Input<'_>) -> Parsed<Command> {
 /// `"(" status-att *(SP status-att) ")"`, each once.
 ///
 /// `status-att = "MESSAGES" / "UIDNEXT" / "UIDVALIDITY" / "UNSEEN" / "DELETED" / "SIZE"`, `"RECENT"` (RFC 3501),
-/// `"HIGHESTMODSEQ"` (RFC 7162), `"DELETED-STORAGE"` (RFC 9208), `"MAILBOXID"` (RFC 8474),
-/// `"APPENDLIMIT"` (RFC 7889)
+/// `"HIGHESTMODSEQ"` (RFC 7162), `"DELETED-STORAGE"` (RFC 9208), `"APPENDLIMIT"` (RFC 7889), `"MAILBOXID"` (RFC 8474)
 pub(super) fn status_items(input: &mut Input<'_>) -> Parsed<Vec<StatusItem>> {
     let mut items = Vec::new();
     input.list(false, |input| {
@@ -128,8 +127,8 @@ pub(super) fn status_items(input: &mut Input<'_>) -> Parsed<Vec<StatusItem>> {
             b"SIZE" => StatusItem::Size,
             b"HIGHESTMODSEQ" => StatusItem::HighestModSeq,
             b"DELETED-STORAGE" => StatusItem::DeletedStorage,
-            b"MAILBOXID" => StatusItem::MailboxId,
             b"APPENDLIMIT" => StatusItem::AppendLimit,
+            b"MAILBOXID" => StatusItem::MailboxId,
             _ => return Err("unknown STATUS item"),
         };
         if !items.contains(&item) {

@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 
 use super::*;
 use crate::imap::codec::command::*;
+use crate::imap::codec::envelope::AddressList;
 use crate::imap::codec::fragment::{Event, Fragmenter, Limits};
 use crate::mail::{
     FlagList, FlagOp, Flags, InternalDate, Keyword, MAX_KEYWORDS, MailboxName, ModSeq, SequenceSet, SetNumber,
