@@ -5,7 +5,6 @@
 //! - message/global is shown as message/rfc822 is (RFC 9051 section 7.5.2);
 //! - a list of addresses goes on after the next comma when one of them cannot be read;
 //! - parts are told apart down to 64 levels, not 100;
-//! - parts of unknown encoding are searched as they are, and SEARCH FROM looks into the field, not the ENVELOPE;
 //! - dates before 1970 are dates.
 
 mod address;
@@ -27,6 +26,7 @@ mod scanner;
 mod section;
 mod subject;
 mod text;
+mod thread;
 mod transfer;
 mod tree;
 
@@ -44,6 +44,7 @@ pub use preview::Preview;
 pub use scanner::Scanner;
 pub use section::{Leaf, PartTable, Want};
 pub use subject::{BaseSubject, base_subject};
+pub use thread::{ThreadKey, keys_of, thread_keys};
 
 /// In the search text: before it the text of the parts (SEARCH BODY), after it the header blocks of parts and inner messages,
 /// which SEARCH TEXT looks into beside the text and the message's own header. Stands nowhere else in it.

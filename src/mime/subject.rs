@@ -108,7 +108,7 @@ mod tests {
             ("FWD: hello", "hello", true),
             ("Re: Re: fwd:  hello", "hello", true),
             ("Re[2]: hello", "hello", true),
-            ("Re [a b] : hello", "Re [a b] : hello", false),
+            ("Re [a b] : hello", "hello", true),
             ("Re [a b]: hello", "hello", true),
             ("Reply: hello", "Reply: hello", false),
             ("fwdd: hello", "fwdd: hello", false),

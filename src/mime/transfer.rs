@@ -15,6 +15,12 @@ pub(super) enum Transfer {
 }
 
 impl Transfer {
+    /// Whether the encoding is one of RFC 2045 section 6.1.
+    pub(super) fn is_known(encoding: &[u8]) -> bool {
+        const KNOWN: [&[u8]; 5] = [b"7bit", b"8bit", b"binary", b"base64", b"quoted-printable"];
+        KNOWN.iter().any(|known| known.eq_ignore_ascii_case(encoding))
+    }
+
     /// The decoder for a Content-Transfer-Encoding value.
     pub(super) fn named(encoding: &[u8]) -> Self {
         if encoding.eq_ignore_ascii_case(b"base64") {

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tributary::mail::{Flags, MAX_KEYWORDS, MailboxId, MailboxName, SpecialUse, UidSet};
-use tributary::store::{Counts, Error, LedgerState, Quota, Stored, half};
+use tributary::store::{Counts, Error, LedgerState, Quota, Share, Stored, half};
 
 use crate::ledger::{Account, Row};
 use crate::op::{ACCOUNTS, Call, KEYWORDS, NAMES, New, Op, Place, USERS};
 use crate::view::{
-    AccountView, Answer, MailboxView, MessageView, NOW, RowView, UserView, View, change_poll_state, hash, key, octets,
+    AccountView, Answer, MailboxView, MessageView, NOW, RowView, UserView, View, annotation, change_poll_state, hash,
+    key, octets,
 };
 
 /// Keywords that the second user has from the start: there is room for two more.
@@ -34,6 +35,7 @@ struct Mailbox {
     recent: u32,
     messages: BTreeMap<u32, Message>,
     gone: Vec<(u64, u32)>,
+    annotations: BTreeMap<String, Vec<u8>>,
 }
 
 #[derive(Debug, Default)]
@@ -56,6 +58,10 @@ pub(crate) struct Model {
     /// Of each content, how many bodies there have been.
     bodies: BTreeMap<u8, u32>,
     held: Vec<u8>,
+}
+
+fn storage(used: u64, limit: u64) -> Quota {
+    Quota { storage: Some(Share { used, limit }), messages: None }
 }
 
 fn within(range: (u32, u32), uid: u32) -> bool {
@@ -150,6 +156,15 @@ impl Model {
                 let _ = if *on { names.insert(NAMES[*name].to_owned()) } else { names.remove(NAMES[*name]) };
                 Ok(Answer::Done)
             }
+            Call::Annotate { of, entry, value } => {
+                self.mailboxes.get(&of.0).filter(|found| found.user == 0).ok_or(Error::NoMailbox)?;
+                let annotations = &mut self.mailboxes.get_mut(&of.0).expect("is there").annotations;
+                match value {
+                    Some(value) => annotations.insert(annotation(*entry), vec![*value]),
+                    None => annotations.remove(&annotation(*entry)),
+                };
+                Ok(Answer::Done)
+            }
             Call::Ledger { account, changes } => {
                 changes.iter().for_each(|change| self.accounts[*account].change(change));
                 Ok(Answer::Done)
@@ -226,9 +241,9 @@ impl Model {
     /// `freed`: octets that go at the same time.
     fn check_quota(&self, user: usize, contents: impl Iterator<Item = u8>, freed: u64) -> Result<(), Error> {
         let Some(limit) = self.users[user].limit else { return Ok(()) };
-        let quota = Quota { used: self.usage(user).octets - freed, limit };
+        let quota = storage(self.usage(user).octets - freed, limit);
         let octets = contents.map(|content| octets(content).len() as u64).sum();
-        if quota.used + octets > limit { Err(Error::OverQuota { quota, octets }) } else { Ok(()) }
+        if self.usage(user).octets - freed + octets > limit { Err(Error::OverQuota { quota, octets }) } else { Ok(()) }
     }
 
     /// Puts messages at the end, with a mod-sequence of their own.
@@ -382,8 +397,8 @@ impl Model {
     fn add(&mut self, user: usize, name: &str, special_use: Option<SpecialUse>) {
         self.last_mailbox += 1;
         let highest = self.next_mod_seq(user);
-        let (messages, gone) = (BTreeMap::new(), Vec::new());
-        let mailbox = Mailbox { user, special_use, next: 1, highest, recent: 1, messages, gone };
+        let (messages, gone, annotations) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
+        let mailbox = Mailbox { user, special_use, next: 1, highest, recent: 1, messages, gone, annotations };
         self.mailboxes.insert(self.last_mailbox, mailbox);
         self.name(user, name, self.last_mailbox);
     }
@@ -467,7 +482,7 @@ impl Model {
     pub(crate) fn view(&self) -> View {
         let users = self.users.iter().enumerate().map(|(n, user)| UserView {
             usage: self.usage(n),
-            quota: user.limit.map(|limit| Quota { used: self.usage(n).octets, limit }),
+            quota: user.limit.map(|limit| storage(self.usage(n).octets, limit)),
             mailboxes: user.mailboxes.iter().map(|(name, id)| (name.clone(), self.mailboxes[id].view(*id))).collect(),
             subscriptions: user.subscriptions.clone(),
         });
@@ -522,6 +537,7 @@ impl Mailbox {
             internal_date: crate::view::date(m.content),
         };
         let messages = self.messages.iter().map(|(uid, m)| (*uid, message(m))).collect();
-        MailboxView { id, special_use: self.special_use.map(SpecialUse::attribute), counts, messages }
+        let annotations = self.annotations.clone();
+        MailboxView { id, special_use: self.special_use.map(SpecialUse::attribute), counts, messages, annotations }
     }
 }

@@ -100,6 +100,12 @@ pub(crate) enum Call<P> {
         place: Place,
         on: bool,
     },
+    /// By the first user.
+    Annotate {
+        of: P,
+        entry: u8,
+        value: Option<u8>,
+    },
     Ledger {
         account: usize,
         changes: Vec<Change>,
@@ -224,6 +230,8 @@ fn call() -> impl Strategy<Value = Call<Place>> {
         3 => place().prop_map(|place| Call::Delete { place }),
         4 => (place(), name()).prop_map(|((user, from), to)| Call::Rename { user, from, to }),
         2 => (place(), any::<bool>()).prop_map(|(place, on)| Call::Subscribe { place, on }),
+        2 => (place(), 0..3u8, prop::option::of(any::<u8>()))
+            .prop_map(|(of, entry, value)| Call::Annotate { of, entry, value }),
         3 => (account(), prop::collection::vec(change(), 1..4))
             .prop_map(|(account, changes)| Call::Ledger { account, changes }),
         1 => (account(), prop::collection::vec((key(), prop::option::of(any::<(u8, u8)>())), 1..3))
@@ -290,6 +298,7 @@ impl Call<Place> {
             Self::Delete { place } => Call::Delete { place },
             Self::Rename { user, from, to } => Call::Rename { user, from, to },
             Self::Subscribe { place, on } => Call::Subscribe { place, on },
+            Self::Annotate { of, entry, value } => Call::Annotate { of: id(of), entry, value },
             Self::Ledger { account, changes } => Call::Ledger { account, changes },
             Self::Troubles { account, rows } => Call::Troubles { account, rows },
             Self::Quarantine { account, key, to, messages } => Call::Quarantine { account, key, to: id(to), messages },

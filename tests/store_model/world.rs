@@ -19,8 +19,8 @@ use crate::client::Client;
 use crate::model::{Model, TAKEN};
 use crate::op::{ACCOUNTS, Call, Change, KEYWORDS, NAMES, New, Op, USERS};
 use crate::view::{
-    AccountView, Answer, MailboxView, MessageView, NOW, RowView, UserView, View, change_poll_state, date, key, octets,
-    state,
+    AccountView, Answer, MailboxView, MessageView, NOW, RowView, UserView, View, annotation, change_poll_state, date,
+    key, octets, state,
 };
 
 #[derive(Clone, Copy, Debug)]
@@ -179,7 +179,10 @@ impl World {
             assert_eq!(self.store().ensure_account(user, &format!("a{n}")).await.unwrap(), *account);
         }
         for (user, quota) in self.users.iter().zip(quotas) {
-            self.store().set_quota(*user, quota.map(|quota| quota.limit)).await.unwrap();
+            self.store()
+                .set_quota(*user, quota.and_then(|quota| quota.storage).map(|share| share.limit))
+                .await
+                .unwrap();
         }
         for (mailbox, mark) in marks {
             // Marks are durable when the store is closed; else a message may be shown as recent again.
@@ -275,6 +278,10 @@ impl World {
                 }
                 Call::Subscribe { place: (user, n), on } => {
                     store.set_subscribed(self.users[*user], &name(*n), *on).await?;
+                }
+                Call::Annotate { of, entry, value } => {
+                    let change = vec![(annotation(*entry), value.map(|value| vec![value]))];
+                    store.set_metadata(self.users[0], Some(*of), change).await?;
                 }
                 Call::Ledger { account, changes } => {
                     store.change_ledger(self.accounts[*account], changes.iter().map(ledger_change).collect()).await?;
@@ -397,6 +404,7 @@ impl World {
                     special_use: mailbox.special_use.map(SpecialUse::attribute),
                     counts: mailbox.counts,
                     messages: messages(&snapshot),
+                    annotations: self.store().metadata(*user, Some(mailbox.id)).await.unwrap(),
                 };
                 mailboxes.insert(mailbox.name.to_string(), found);
             }

@@ -12,7 +12,7 @@ use crate::imap::session::{Authenticated, Session, Upload};
 use crate::imap::spec::spec;
 use crate::ingest;
 use crate::mail::UidSet;
-use crate::store::{self, Appended, NewMessage};
+use crate::store::{self, Appended, NewMessage, Stored};
 
 /// A message literal of an APPEND or REPLACE is announced: takes or refuses it.
 pub(in crate::imap) async fn begin(
@@ -50,8 +50,8 @@ async fn accept(session: &mut Session, command: &Command) -> Result<Upload, Comm
         return Err(refused);
     }
     let (args, freed) = match command {
-        Command::Append(args) => (args, 0),
-        Command::Replace(args) => (&args.append, replace::named(session, args)?.size),
+        Command::Append(args) => (args, Stored::default()),
+        Command::Replace(args) => (&args.append, replace::named(session, args)?.stored()),
         _ => return Err(CommandError::Bad("Unexpected literal")),
     };
     let Some(cx) = session.authenticated() else { return Err(CommandError::Bad("Log in first")) };
@@ -65,17 +65,17 @@ pub(in crate::imap) async fn append(session: &mut Session, args: AppendArgs) -> 
     let upload = session.upload.take().unwrap_or_default();
     let Some(cx) = session.authenticated() else { return Err(CommandError::Bad("Log in first")) };
     let mailbox = cx.target(&args.mailbox).await?;
-    let messages = complete(&cx, args.messages, upload, 0).await?;
+    let messages = complete(&cx, args.messages, upload, Stored::default()).await?;
     let appended = cx.store.append(mailbox.id, messages).await?;
     Done::code(append_uid(&appended))
 }
 
-/// The messages of a complete command. `freed`: octets that go at the same time.
+/// The messages of a complete command. `freed`: what goes at the same time.
 pub(super) async fn complete(
     cx: &Authenticated<'_>,
     messages: Vec<AppendMessage>,
     mut upload: Upload,
-    freed: u64,
+    freed: Stored,
 ) -> Result<Vec<NewMessage>, CommandError> {
     receive(cx, &messages, &mut upload, freed, true).await?;
     let messages = messages.into_iter().zip(upload.into_prepared()).map(|(message, prepared)| NewMessage {
@@ -93,7 +93,7 @@ async fn receive(
     cx: &Authenticated<'_>,
     messages: &[AppendMessage],
     upload: &mut Upload,
-    freed: u64,
+    freed: Stored,
     whole: bool,
 ) -> Result<(), CommandError> {
     for (index, message) in messages.iter().enumerate().skip(upload.messages()) {
@@ -120,17 +120,20 @@ async fn receive(
 }
 
 /// Whether so many octets more may follow in the present message.
-pub(super) fn check_room(cx: &Authenticated<'_>, upload: &Upload, size: u64, freed: u64) -> Result<(), CommandError> {
+pub(super) fn check_room(
+    cx: &Authenticated<'_>,
+    upload: &Upload,
+    size: u64,
+    freed: Stored,
+) -> Result<(), CommandError> {
     if upload.size().saturating_add(size) > cx.deps.settings.append {
         return Err(CommandError::No(Some("TOOBIG"), "The message is too large"));
     }
     let octets = upload.total().saturating_add(size);
-    match cx.store.quota(cx.login.id) {
-        Some(mut quota) => {
-            quota.used = quota.used.saturating_sub(freed);
-            if quota.fits(octets) { Ok(()) } else { Err(store::Error::OverQuota { quota, octets }.into()) }
-        }
-        None => Ok(()),
+    let more = Stored { octets, messages: upload.messages() as u64 + 1 };
+    match cx.store.quota(cx.login.id).map(|quota| quota.without(freed)) {
+        Some(quota) if !quota.fits_all(more) => Err(store::Error::OverQuota { quota, octets }.into()),
+        _ => Ok(()),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::imap::error::CommandError;
 use crate::imap::session::{Authenticated, Upload};
 use crate::mail::{BodyId, MailboxId, Uid};
 use crate::mime::{PartTable, Want, filter_header};
-use crate::store::{self, BodyCursor, Reader};
+use crate::store::{self, BodyCursor, Reader, Stored};
 
 /// Octets read at a time.
 const STEP: usize = 256 << 10;
@@ -25,12 +25,12 @@ enum Octets {
     Made(Vec<u8>),
 }
 
-/// Adds the octets that `url` names to the present message. `freed`: octets that go with the command.
+/// Adds the octets that `url` names to the present message. `freed`: what goes with the command.
 pub(super) async fn copy(
     cx: &Authenticated<'_>,
     url: &[u8],
     upload: &mut Upload,
-    freed: u64,
+    freed: Stored,
 ) -> Result<(), CommandError> {
     let parsed = parse::parse_url(url).ok_or_else(|| bad_url(url))?;
     match find(cx, &parsed).await?.ok_or_else(|| bad_url(url))? {

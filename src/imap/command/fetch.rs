@@ -38,6 +38,7 @@ pub(in crate::imap) async fn fetch(cx: &mut SelectedCx<'_>, args: FetchArgs, out
         items: items(&args, cx.features.condstore && !seen.is_empty()),
         implied_flags: !args.items.contains(&FetchItem::Flags),
         keywords: Arc::clone(&cx.mailbox.view.snapshot().keywords),
+        ids: cx.mailbox.view.ids(),
     });
     let mut place = cx.mailbox.partial.take();
     let mut rest = uids;

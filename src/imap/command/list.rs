@@ -5,7 +5,7 @@ mod pattern;
 
 use self::hierarchy::{Facts, Node};
 use self::pattern::Patterns;
-use super::status;
+use super::{metadata, status};
 use crate::imap::codec::command::ListArgs;
 use crate::imap::codec::write;
 use crate::imap::conn::Output;
@@ -22,6 +22,7 @@ pub(in crate::imap) async fn list(cx: &mut Authenticated<'_>, args: &ListArgs, o
         out.line("* LIST (\\Noselect) \"/\" \"\"");
         return Done::ok();
     }
+    metadata::names(&args.return_metadata)?;
     let nodes = names(cx).await?;
     let facts = look(&nodes, args, |node| meets(args, node)).await;
     for (node, facts) in nodes.iter().zip(&facts).filter(|(_, facts)| is_shown(args, **facts)) {
@@ -40,6 +41,9 @@ pub(in crate::imap) async fn list(cx: &mut Authenticated<'_>, args: &ListArgs, o
                     line(out, "LIST", &attributes, &node.name, *cx.features, child_info);
                 }
             }
+        }
+        if let (false, Some(mailbox)) = (args.return_metadata.is_empty(), &node.mailbox) {
+            metadata::line(cx, mailbox, &args.return_metadata, out).await?;
         }
         out.relieve().await?;
     }

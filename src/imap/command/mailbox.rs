@@ -32,11 +32,11 @@ pub(in crate::imap) async fn create(cx: &Authenticated<'_>, args: &CreateArgs, o
         Use::Unsupported => return Err(CommandError::No(Some("USEATTR"), "This special use is not supported")),
         Use::One(special_use) => Some(special_use),
     };
-    cx.store.create_mailbox(cx.login.id, name, special_use).await?;
+    let mailbox = cx.store.create_mailbox(cx.login.id, name, special_use).await?;
     if let Some(supplied) = &args.supplied {
         old_name(out, *cx.features, &[], name.as_str(), supplied);
     }
-    Done::ok()
+    Done::code(format!("MAILBOXID ({})", cx.store.object_ids(cx.login.id).mailbox(mailbox)))
 }
 
 /// A session that deletes its own selected mailbox is back in the authenticated state.

@@ -6,13 +6,20 @@ use crate::imap::conn::Conn;
 use crate::imap::error::{CommandError, CommandResult, Done};
 use crate::imap::session::Session;
 use crate::mail::{MailboxId, SequenceSet, Uid};
+use crate::store::Stored;
 
 /// The message to be replaced.
 pub(super) struct Replaced {
     mailbox: MailboxId,
     uid: Uid,
-    /// The octets that go with it.
-    pub(super) size: u64,
+    size: u64,
+}
+
+impl Replaced {
+    /// What goes with it.
+    pub(super) const fn stored(&self) -> Stored {
+        Stored { octets: self.size, messages: 1 }
+    }
 }
 
 /// APPENDUID comes in an untagged OK before the expunge (RFC 8508 section 4.3), which is told as that of a UID EXPUNGE, with
@@ -22,7 +29,7 @@ pub(in crate::imap) async fn replace(session: &mut Session, conn: &mut Conn, arg
     let old = named(session, &args)?;
     let Some(cx) = session.authenticated() else { return Err(CommandError::Bad("Log in first")) };
     let target = cx.target(&args.append.mailbox).await?;
-    let mut messages = append::complete(&cx, args.append.messages, upload, old.size).await?;
+    let mut messages = append::complete(&cx, args.append.messages, upload, old.stored()).await?;
     let new = messages.pop().ok_or(CommandError::Bad("REPLACE needs a message"))?;
     let appended = cx.store.replace(old.mailbox, old.uid, target.id, new).await?;
     let appended = appended.ok_or_else(CommandError::expunge_issued)?;

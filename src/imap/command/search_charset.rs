@@ -17,7 +17,10 @@ fn each(key: &mut SearchKey, charset: &str) -> Option<()> {
         SearchKey::And(keys) => keys.iter_mut().try_for_each(|key| each(key, charset)),
         SearchKey::Or(a, b) => each(a, charset).and_then(|()| each(b, charset)),
         SearchKey::Not(key) => each(key, charset),
-        SearchKey::Header(_, value) | SearchKey::Body(value) | SearchKey::Text(value) => {
+        SearchKey::Address(_, value)
+        | SearchKey::Header(_, value)
+        | SearchKey::Body(value)
+        | SearchKey::Text(value) => {
             *value = decode_named(charset, value)?.into_bytes();
             Some(())
         }

@@ -6,10 +6,13 @@ use memchr::memchr;
 use memchr::memmem::Finder;
 
 use crate::imap::codec::command::SearchKey;
+use crate::imap::codec::envelope::{AddressList, Rendered, RenderedAddress};
 use crate::imap::session::MailboxView;
 use crate::mail::{Flags, Message, ModSeq, SequenceSet, UidSet};
-use crate::mime::{INNER_HEADERS_FOLLOW, Limits, PartTable, Scanner, Want, fold, header_text, header_texts};
-use crate::store::{self, BodyCursor, Reader};
+use crate::mime::{
+    INNER_HEADERS_FOLLOW, Limits, PartTable, Scanner, Want, decode_words, fold, header_text, header_texts,
+};
+use crate::store::{self, BodyCursor, ObjectIds, Reader};
 
 const DAY: i64 = 86_400;
 /// The longest header block looked through (DESIGN 2.8).
@@ -48,7 +51,11 @@ pub(super) enum Criteria {
     Larger(u64),
     Smaller(u64),
     ModSeq(ModSeq),
+    EmailId(ObjectIds, Vec<u8>),
+    ThreadId(ObjectIds, Vec<u8>),
     Header(Vec<u8>, String),
+    /// FROM, TO, CC and BCC look into the ENVELOPE (RFC 9051 section 6.4.4).
+    Address(AddressList, String),
     Body(Box<Finder<'static>>),
     Text(Box<Finder<'static>>),
 }
@@ -124,6 +131,9 @@ impl Criteria {
             SearchKey::Larger(size) => Self::Larger(*size),
             SearchKey::Smaller(size) => Self::Smaller(*size),
             SearchKey::ModSeq(mod_seq) => Self::ModSeq(*mod_seq),
+            SearchKey::EmailId(id) => Self::EmailId(view.ids(), id.clone()),
+            SearchKey::ThreadId(id) => Self::ThreadId(view.ids(), id.clone()),
+            SearchKey::Address(list, value) => Self::Address(*list, folded(value)),
             SearchKey::Header(name, value) => Self::Header(name.clone(), folded(value)),
             SearchKey::Body(value) => Self::Body(Box::new(finder(value))),
             SearchKey::Text(value) => Self::Text(Box::new(finder(value))),
@@ -150,7 +160,9 @@ impl Criteria {
             Self::Larger(size) => u64::from(message.size) > *size,
             Self::Smaller(size) => u64::from(message.size) < *size,
             Self::ModSeq(mod_seq) => message.mod_seq >= *mod_seq,
-            Self::SentDay(..) | Self::Header(..) | Self::Body(_) | Self::Text(_) => return None,
+            Self::EmailId(ids, id) => ids.email(message.body).as_bytes() == id,
+            Self::ThreadId(ids, id) => ids.thread(message.thread).is_some_and(|thread| thread.as_bytes() == id),
+            Self::SentDay(..) | Self::Header(..) | Self::Address(..) | Self::Body(_) | Self::Text(_) => return None,
         })
     }
 
@@ -180,10 +192,26 @@ impl Criteria {
                 let values = header_texts(&header(reader, candidate)?, name);
                 values.iter().any(|text| text.contains(value.as_str()))
             }
+            Self::Address(list, value) => {
+                let Some(record) = reader.record(body)? else { return Ok(false) };
+                Rendered::new(record.envelope()).any_address(*list, |address| shown(address).contains(value.as_str()))
+            }
             Self::Body(finder) => in_text(reader, candidate, finder, false)?,
             Self::Text(finder) => in_text(reader, candidate, finder, true)?,
             _ => false,
         })
+    }
+}
+
+/// An address as a person reads it, folded: `name <mailbox@host>`, or without a name `mailbox@host`. Of a group its name.
+fn shown(address: &RenderedAddress) -> String {
+    let RenderedAddress { name, mailbox, host } = address;
+    let Some(host) = host else { return fold(&decode_words(mailbox)) };
+    let plain = [mailbox, &b"@"[..], host].concat();
+    let plain = String::from_utf8_lossy(&plain);
+    match name {
+        Some(name) => fold(&format!("{} <{plain}>", decode_words(name))),
+        None => fold(&plain),
     }
 }
 

@@ -8,7 +8,7 @@ use super::search_answer::{Hit, Question, answer, settle};
 use super::search_lookup::{Progress, apart, look_up};
 use super::search_match::{Candidate, uses_mod_seq};
 use crate::imap::codec::command::{SortArgs, SortCriterion, SortKey};
-use crate::imap::codec::envelope::{FirstAddress, Members, Rendered};
+use crate::imap::codec::envelope::{Members, Rendered, RenderedAddress};
 use crate::imap::conn::Output;
 use crate::imap::error::{CommandResult, Done};
 use crate::imap::session::SelectedCx;
@@ -102,13 +102,13 @@ impl Value {
     }
 
     /// "addr-mailbox of the first [...] address"
-    fn mailbox(address: Option<&FirstAddress>) -> Self {
+    fn mailbox(address: Option<&RenderedAddress>) -> Self {
         Self::text(&address.map(|address| String::from_utf8_lossy(&address.mailbox)).unwrap_or_default())
     }
 
     /// The display name, decoded; without one the address; of a group its name.
-    fn display(address: Option<&FirstAddress>) -> Self {
-        let Some(FirstAddress { name, mailbox, host }) = address else { return Self::Text("".into()) };
+    fn display(address: Option<&RenderedAddress>) -> Self {
+        let Some(RenderedAddress { name, mailbox, host }) = address else { return Self::Text("".into()) };
         match (name.as_deref().filter(|name| !name.is_empty()), host) {
             (Some(name), _) => Self::text(&decode_words(name)),
             (None, None) => Self::text(&decode_words(mailbox)),

@@ -41,7 +41,10 @@ pub(in crate::imap) async fn line(
             StatusItem::Size => ("SIZE", counts.size),
             StatusItem::AppendLimit => ("APPENDLIMIT", cx.deps.settings.append_limit()),
             StatusItem::MailboxId => {
-                return Err(CommandError::Bad("Unknown STATUS item"));
+                let id = cx.store.object_ids(cx.login.id).mailbox(mailbox.id);
+                out.push(if index > 0 { " " } else { "" });
+                out.push(format!("MAILBOXID ({id})"));
+                continue;
             }
             StatusItem::DeletedStorage => ("DELETED-STORAGE", deleted_storage(cx, mailbox).await?),
             StatusItem::HighestModSeq => {

@@ -9,6 +9,7 @@ use crate::store::Shared;
 use crate::store::check::Fix;
 use crate::store::clock::unix_now;
 use crate::store::error::{Error, Result};
+use crate::store::metadata::Annotation;
 use crate::store::seam::MetaTxn;
 use crate::store::types::{
     Appended, Copied, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, NewMessage, PollState, Record,
@@ -111,6 +112,10 @@ impl MetaTxn for Txn<'_> {
 
     fn set_subscribed(&mut self, user: UserId, name: &MailboxName, subscribed: bool) -> Result<()> {
         self.set_subscribed(user, name, subscribed)
+    }
+
+    fn set_metadata(&mut self, user: UserId, mailbox: Option<MailboxId>, changes: &[Annotation]) -> Result<()> {
+        self.set_metadata(user, mailbox, changes)
     }
 
     fn append(&mut self, mailbox: MailboxId, messages: &[NewMessage]) -> Result<Appended> {

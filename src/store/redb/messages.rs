@@ -6,7 +6,7 @@ use redb::ReadableTable;
 use super::BLOCK_SHIFT;
 use super::row::{DeadRow, encode_ranges};
 use super::txn::Txn;
-use crate::mail::{BodyId, Flags, MailboxId, Message, ModSeq, ThreadId, Uid, UidSet, UserId};
+use crate::mail::{BodyId, Flags, MailboxId, Message, ModSeq, Uid, UidSet, UserId};
 use crate::store::body::{BodyRow, PreparedBody};
 use crate::store::common::{all_uids, check_uids, count, counted, missing};
 use crate::store::error::{Error, Result};
@@ -39,7 +39,7 @@ impl Txn<'_> {
         let (replaced, copied) = self.sources(from, &gone, to)?;
         let Some(replaced) = replaced.first() else { return Ok(None) };
         let new = std::slice::from_ref(new);
-        self.check_new(to, new, u64::from(replaced.size))?;
+        self.check_new(to, new, usage(std::slice::from_ref(replaced)))?;
         let user = self.mailbox(to)?.user;
         let mod_seq = self.next_mod_seq(user)?;
         let rows = self.new_rows(user, mod_seq, new)?;
@@ -62,7 +62,7 @@ impl Txn<'_> {
                 saved: 0,
                 size: u32::try_from(message.body.size()).map_err(|_| Error::Limit("message size"))?,
                 body: self.place_body(&message.body)?,
-                thread: ThreadId::default(),
+                thread: self.thread_of(user, &message.body.thread_keys)?,
                 account: message.account,
                 twin: None,
             });
@@ -72,11 +72,11 @@ impl Txn<'_> {
 
     /// Validates all that could make [`Self::append`] fail.
     pub(super) fn check_append(&mut self, mailbox: MailboxId, messages: &[NewMessage]) -> Result<()> {
-        self.check_new(mailbox, messages, 0)
+        self.check_new(mailbox, messages, Stored::default())
     }
 
-    /// The same where `freed` octets go at the same time.
-    fn check_new(&mut self, mailbox: MailboxId, messages: &[NewMessage], freed: u64) -> Result<()> {
+    /// The same where `freed` goes at the same time.
+    fn check_new(&mut self, mailbox: MailboxId, messages: &[NewMessage], freed: Stored) -> Result<()> {
         let user = self.mailbox(mailbox)?.user;
         check_uids(&self.mailbox(mailbox)?.counts, messages.len())?;
         if messages.iter().any(|m| u32::try_from(m.body.size()).is_err()) {
@@ -85,13 +85,15 @@ impl Txn<'_> {
         for account in messages.iter().filter_map(|m| m.account) {
             self.check_account(user, account)?;
         }
-        self.check_quota(user, messages.iter().map(|m| m.body.size()).sum(), freed)?;
+        let octets = messages.iter().map(|m| m.body.size()).sum();
+        self.check_quota(user, Stored { octets, messages: messages.len() as u64 }, freed)?;
         self.check_keywords(user, messages.iter().flat_map(|m| &m.flags.keywords))
     }
 
-    fn check_quota(&mut self, user: UserId, octets: u64, freed: u64) -> Result<()> {
-        let used = self.user(user)?.usage.octets.saturating_sub(freed);
-        self.shared.quotas.check(user, used, octets)
+    fn check_quota(&mut self, user: UserId, more: Stored, freed: Stored) -> Result<()> {
+        let mut used = self.user(user)?.usage;
+        used.take(freed);
+        self.shared.quotas.check(user, used, more)
     }
 
     pub(super) fn copy(&mut self, from: MailboxId, uids: &UidSet, to: MailboxId) -> Result<Copied> {
@@ -100,7 +102,7 @@ impl Txn<'_> {
             return Ok(copied);
         }
         let user = self.mailbox(to)?.user;
-        self.check_quota(user, usage(&messages).octets, 0)?;
+        self.check_quota(user, usage(&messages), Stored::default())?;
         self.add_references(messages.iter().map(|m| m.body))?;
         let mod_seq = self.next_mod_seq(user)?;
         copied.pairs = self.insert_copies(to, mod_seq, messages)?;

@@ -1,5 +1,6 @@
 //! SEARCH as a value.
 
+use crate::imap::codec::envelope::AddressList;
 use crate::mail::{FlagList, ModSeq, SequenceSet};
 
 /// Arguments of SEARCH.
@@ -83,7 +84,9 @@ pub enum SearchKey {
     Larger(u64),
     /// `SMALLER`
     Smaller(u64),
-    /// `HEADER name string`; BCC, CC, FROM, SUBJECT and TO as well.
+    /// `BCC`, `CC`, `FROM` and `TO`
+    Address(AddressList, Vec<u8>),
+    /// `HEADER name string`, and `SUBJECT`
     Header(Vec<u8>, Vec<u8>),
     /// `BODY`
     Body(Vec<u8>),
@@ -91,6 +94,10 @@ pub enum SearchKey {
     Text(Vec<u8>),
     /// `MODSEQ n` (the entry name and type are read and ignored).
     ModSeq(ModSeq),
+    /// `EMAILID` (RFC 8474)
+    EmailId(Vec<u8>),
+    /// `THREADID` (RFC 8474)
+    ThreadId(Vec<u8>),
 }
 
 impl SearchKey {

@@ -51,8 +51,8 @@ fn macro_or_att(input: &mut Input<'_>) -> Parsed<Vec<FetchItem>> {
 
 /// `fetch-att = "ENVELOPE" / "FLAGS" / "INTERNALDATE" / "RFC822" [".HEADER" / ".SIZE" / ".TEXT"] / "BODY" ["STRUCTURE"] /
 /// "UID" / "BODY" section [partial] / "BODY.PEEK" section [partial] / "BINARY" [".PEEK"] section-binary [partial] /
-/// "BINARY.SIZE" section-binary`, `fetch-att =/ "MODSEQ"` (RFC 7162), `fetch-att =/ "PREVIEW" [SP "(" preview-mod *(SP
-/// preview-mod) ")"]` (RFC 8970)
+/// "BINARY.SIZE" section-binary`, `fetch-att =/ "MODSEQ"` (RFC 7162), `fetch-att =/ "EMAILID" / "THREADID"` (RFC 8474),
+/// `fetch-att =/ "SAVEDATE"` (RFC 8514), `fetch-att =/ "PREVIEW" [SP "(" preview-mod *(SP preview-mod) ")"]` (RFC 8970)
 ///
 /// `section-binary = "[" [section-part] "]"`; as Dovecot does, this takes any section, since that is what ImapTest asks for.
 /// `RFC822.PEEK`, an old Outlook's word for `BODY.PEEK[]`, is no standard.
@@ -79,6 +79,9 @@ fn fetch_att(input: &mut Input<'_>) -> Parsed<FetchItem> {
         b"INTERNALDATE" => FetchItem::InternalDate,
         b"RFC822.SIZE" => FetchItem::Size,
         b"MODSEQ" => FetchItem::ModSeq,
+        b"EMAILID" => FetchItem::EmailId,
+        b"THREADID" => FetchItem::ThreadId,
+        b"SAVEDATE" => FetchItem::SaveDate,
         b"ENVELOPE" => FetchItem::Envelope,
         b"BODY" => FetchItem::Body,
         b"BODYSTRUCTURE" => FetchItem::BodyStructure,

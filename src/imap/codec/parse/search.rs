@@ -8,6 +8,7 @@ use super::set::{mod_seq, sequence_set};
 use crate::imap::codec::command::{
     SearchArgs, SearchKey, SearchReturn, SortArgs, SortCriterion, SortKey, ThreadAlgorithm, ThreadArgs,
 };
+use crate::imap::codec::envelope::AddressList;
 use crate::mail::{FlagList, Flags};
 
 /// `search = "SEARCH" [search-return-opts] SP search-program`
@@ -190,7 +191,11 @@ fn key_with_argument(input: &mut Input<'_>, name: &[u8], depth: usize) -> Parsed
     let string = |input: &mut Input<'_>| argument(input, Input::astring).map(|value| value.into_owned());
     let nested = |input: &mut Input<'_>| argument(input, |input| search_key(input, depth + 1)).map(Box::new);
     Ok(match name {
-        b"BCC" | b"CC" | b"FROM" | b"SUBJECT" | b"TO" => SearchKey::Header(name.to_vec(), string(input)?),
+        b"BCC" => SearchKey::Address(AddressList::Bcc, string(input)?),
+        b"CC" => SearchKey::Address(AddressList::Cc, string(input)?),
+        b"FROM" => SearchKey::Address(AddressList::From, string(input)?),
+        b"TO" => SearchKey::Address(AddressList::To, string(input)?),
+        b"SUBJECT" => SearchKey::Header(name.to_vec(), string(input)?),
         b"HEADER" => SearchKey::Header(string(input)?, string(input)?),
         b"BODY" => SearchKey::Body(string(input)?),
         b"TEXT" => SearchKey::Text(string(input)?),
@@ -213,6 +218,8 @@ fn key_with_argument(input: &mut Input<'_>, name: &[u8], depth: usize) -> Parsed
         b"NOT" => SearchKey::Not(nested(input)?),
         b"OR" => SearchKey::Or(nested(input)?, nested(input)?),
         b"MODSEQ" => argument(input, search_mod_seq)?,
+        b"EMAILID" => SearchKey::EmailId(argument(input, object_id)?),
+        b"THREADID" => SearchKey::ThreadId(argument(input, object_id)?),
         _ => return Err("unknown search key"),
     })
 }
@@ -229,6 +236,14 @@ fn search_mod_seq(input: &mut Input<'_>) -> Parsed<SearchKey> {
         }
     }
     mod_seq(input).map(SearchKey::ModSeq)
+}
+
+/// `objectid = 1*255(ALPHA / DIGIT / "_" / "-")` (RFC 8474 section 7)
+fn object_id(input: &mut Input<'_>) -> Parsed<Vec<u8>> {
+    let id = input.astring()?;
+    let is_id = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+    let fits = (1..=255).contains(&id.len()) && id.iter().all(is_id);
+    if fits { Ok(id.into_owned()) } else { Err("expected an object identifier") }
 }
 
 fn not(key: SearchKey) -> SearchKey {

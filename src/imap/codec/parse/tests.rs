@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 
 use super::*;
 use crate::imap::codec::command::*;
+use crate::imap::codec::envelope::AddressList;
 use crate::imap::codec::fragment::{Event, Fragmenter, Limits};
 use crate::mail::{
     FlagList, FlagOp, Flags, InternalDate, Keyword, MAX_KEYWORDS, MailboxName, ModSeq, SequenceSet, SetNumber,
@@ -12,6 +13,7 @@ use crate::mail::{
 use crate::secret::Secret;
 
 mod known;
+mod near_misses;
 mod refused;
 
 const LIMITS: Limits = Limits {

@@ -184,3 +184,37 @@ proptest! {
         prop_assert!(pieces.len() == 1 || pieces[1] == Piece::Literal(literal));
     }
 }
+
+#[test]
+fn values_are_octets_in_the_shortest_form_that_holds_them() {
+    let cases: [(Option<&[u8]>, &[u8]); 6] = [
+        (None, b"NIL"),
+        (Some(b""), b"\"\""),
+        (Some(b"NIL"), b"\"NIL\""),
+        (Some(b"a \"b\""), b"\"a \\\"b\\\"\""),
+        (Some(b"a\xffb"), b"{3}\r\na\xffb"),
+        (Some(b"a\0b"), b"~{3}\r\na\0b"),
+    ];
+    for (octets, wire) in cases {
+        let mut out = Vec::new();
+        value(&mut out, octets);
+        assert_eq!(out, wire);
+    }
+}
+
+#[test]
+fn an_astring_is_an_atom_where_it_can_be() {
+    let cases: [(&[u8], &[u8]); 6] = [
+        (b"/private/comment", b"/private/comment"),
+        (b"", b"\"\""),
+        (b"nil", b"\"nil\""),
+        (b"a b", b"\"a b\""),
+        (b"a]", b"\"a]\""),
+        (b"a\r", b"{2}\r\na\r"),
+    ];
+    for (text, wire) in cases {
+        let mut out = Vec::new();
+        astring(&mut out, text);
+        assert_eq!(out, wire);
+    }
+}

@@ -16,8 +16,8 @@ use section::{Shown, section, section_name};
 use crate::imap::codec::command::{FetchItem, Section, SectionText};
 use crate::imap::codec::write;
 use crate::imap::session::{mod_seq_item, write_flags};
-use crate::mail::{Keyword, Message};
-use crate::store::{self, BodyCursor, Reader, RecordRef};
+use crate::mail::{InternalDate, Keyword, Message};
+use crate::store::{self, BodyCursor, ObjectIds, Reader, RecordRef};
 
 /// One step ends when this much has been rendered.
 const STEP: usize = 256 << 10;
@@ -29,6 +29,7 @@ pub(super) struct Plan {
     /// FLAGS is not among the items, but shown where the command itself set `\Seen`.
     pub(super) implied_flags: bool,
     pub(super) keywords: Arc<Vec<Keyword>>,
+    pub(super) ids: ObjectIds,
 }
 
 /// One message to send.
@@ -146,13 +147,43 @@ impl Plan {
                 write::number(out, job.message.size.into());
             }
             FetchItem::ModSeq => mod_seq_item(out, &job.message),
+            FetchItem::EmailId => {
+                out.extend_from_slice(b"EMAILID (");
+                out.extend_from_slice(self.ids.email(job.message.body).as_bytes());
+                out.push(b')');
+            }
+            FetchItem::ThreadId => match self.ids.thread(job.message.thread) {
+                Some(thread) => {
+                    out.extend_from_slice(b"THREADID (");
+                    out.extend_from_slice(thread.as_bytes());
+                    out.push(b')');
+                }
+                None => out.extend_from_slice(b"THREADID NIL"),
+            },
+            FetchItem::SaveDate => {
+                out.extend_from_slice(b"SAVEDATE ");
+                match job.message.saved {
+                    0 => write::nil(out),
+                    saved => write::date_time(out, &InternalDate { unix: saved.into(), offset_minutes: 0 }),
+                }
+            }
             _ => {}
         }
     }
 }
 
 fn is_small(item: &FetchItem) -> bool {
-    matches!(item, FetchItem::Uid | FetchItem::Flags | FetchItem::InternalDate | FetchItem::Size | FetchItem::ModSeq)
+    matches!(
+        item,
+        FetchItem::Uid
+            | FetchItem::Flags
+            | FetchItem::InternalDate
+            | FetchItem::Size
+            | FetchItem::ModSeq
+            | FetchItem::EmailId
+            | FetchItem::ThreadId
+            | FetchItem::SaveDate
+    )
 }
 
 fn begin(out: &mut Vec<u8>, job: &Job) {

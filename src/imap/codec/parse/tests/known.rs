@@ -72,7 +72,7 @@ fn create_with_special_uses_and_other_spellings() {
 
 #[test]
 fn mailboxes() {
-    let select = |n: &str, condstore| SelectArgs { mailbox: name(n), condstore, qresync: None };
+    let select = |n: &str, condstore| SelectArgs { mailbox: name(n), denormalized: None, condstore, qresync: None };
     assert_eq!(command("SELECT inBOX"), Command::Select(select("INBOX", false)));
     assert_eq!(command("SELECT \"a b\" (CONDSTORE)"), Command::Select(select("a b", true)));
     assert_eq!(command("EXAMINE {1+}\r\nx (condstore)"), Command::Examine(select("x", true)));
@@ -93,7 +93,7 @@ fn quick_resynchronization() {
     let select = |condstore, mod_seq, known, matches| {
         let uid_validity = NonZeroU32::new(67_890_007).expect("not zero");
         let qresync = Some(Qresync { uid_validity, mod_seq: ModSeq(mod_seq), known, matches });
-        SelectArgs { mailbox: name("INBOX"), condstore, qresync }
+        SelectArgs { mailbox: name("INBOX"), denormalized: None, condstore, qresync }
     };
     let known = || Some(set(&[(41, 41), (43, 211)]));
     let matches = || Some((set(&[(5, 5), (9, 11)]), set(&[(50, 50), (90, 92)])));
@@ -384,9 +384,11 @@ fn search() {
     assert_eq!(key("NEW"), And(vec![Recent, not(flag(Flags::SEEN))]));
     assert_eq!(key("KEYWORD $Junk"), Flag(flags(Flags::NONE, &["$Junk"])));
     assert_eq!(key("UNKEYWORD x"), not(Flag(flags(Flags::NONE, &["x"]))));
-    for word in ["BCC", "CC", "FROM", "SUBJECT", "TO"] {
-        assert_eq!(key(&format!("{word} \"a b\"")), Header(bytes(word), bytes("a b")));
+    let lists = [AddressList::Bcc, AddressList::Cc, AddressList::From, AddressList::To];
+    for (word, list) in ["BCC", "cc", "From", "TO"].into_iter().zip(lists) {
+        assert_eq!(key(&format!("{word} \"a b\"")), Address(list, bytes("a b")));
     }
+    assert_eq!(key("SUBJECT \"a b\""), Header(bytes("SUBJECT"), bytes("a b")));
     assert_eq!(key("HEADER X-a \"\""), Header(bytes("X-a"), bytes("")));
     assert_eq!(key("BODY {3+}\r\na b"), Body(bytes("a b")));
     assert_eq!(key("TEXT x"), Text(bytes("x")));
@@ -395,6 +397,10 @@ fn search() {
     assert_eq!(key("SINCE 31-Dec-1969"), Since(-1));
     assert_eq!(key("SENTBEFORE 29-Feb-2000"), SentBefore(11_016));
     assert_eq!(key("SENTON 1-Jan-1970 SENTSINCE 2-Jan-1970"), And(vec![SentOn(0), SentSince(1)]));
+    assert_eq!(key("SAVEDBEFORE 1-Feb-1994 savedon 2-Feb-1994"), And(vec![SavedBefore(8_797), SavedOn(8_798)]));
+    assert_eq!(key("SAVEDSINCE 1-Feb-1994 savedatesupported"), And(vec![SavedSince(8_797), SaveDateSupported]));
+    assert_eq!(key("OLDER 1 younger 4294967295"), And(vec![Older(1), Younger(u32::MAX)]));
+    assert_eq!(key("UID $"), Uid(SequenceSet::SavedResult));
     assert_eq!(key("LARGER 9223372036854775807 SMALLER 0"), And(vec![Larger(i64::MAX as u64), Smaller(0)]));
     assert_eq!(key("NOT (SEEN 1)"), not(And(vec![flag(Flags::SEEN), Seq(set(&[(1, 1)]))])));
     assert_eq!(
@@ -420,4 +426,49 @@ fn rule_35_search_return_options() {
     assert_eq!(returns("(min MAX all COUNT Save)"), Some(all));
     let charset = command("UID SEARCH RETURN (MIN) CHARSET UTF-8 ALL");
     assert!(matches!(charset, Command::Search(SearchArgs { charset: Some(_), returns: Some(_), uid: true, .. })));
+}
+
+#[test]
+fn sort() {
+    use SortKey::*;
+    let sort = |uid, returns, criteria: &[(bool, SortKey)], key| {
+        let criteria = criteria.iter().map(|(reverse, key)| SortCriterion { reverse: *reverse, key: *key }).collect();
+        Command::Sort(SortArgs { uid, returns, criteria, charset: "UTF-8".into(), key })
+    };
+    let all = SearchKey::And(Vec::new());
+    assert_eq!(command("SORT (DATE) UTF-8 ALL"), sort(false, None, &[(false, Date)], all.clone()));
+    assert_eq!(
+        command("uid sort (reverse Subject reverse DATE arrival) \"utf-8\" ALL "),
+        sort(true, None, &[(true, Subject), (true, Date), (false, Arrival)], all.clone())
+    );
+    let every = "SORT (CC DISPLAYFROM DISPLAYTO FROM SIZE TO) UTF-8 ALL";
+    let keys = [Cc, DisplayFrom, DisplayTo, From, Size, To].map(|key| (false, key));
+    assert_eq!(command(every), sort(false, None, &keys, all.clone()));
+    // A key given again decides nothing.
+    let again = format!("SORT ({}) UTF-8 ALL", "REVERSE TO FROM TO ".repeat(1_000).trim_end());
+    assert_eq!(command(&again), sort(false, None, &[(true, To), (false, From)], all.clone()));
+    let returns = SearchReturn { min: true, count: true, ..SearchReturn::default() };
+    assert_eq!(
+        command("SORT RETURN (MIN COUNT) (TO) UTF-8 ALL"),
+        sort(false, Some(returns), &[(false, To)], all.clone())
+    );
+    let returns = SearchReturn { all: true, ..SearchReturn::default() };
+    let two = SearchKey::And(vec![SearchKey::Recent, SearchKey::Seq(set(&[(1, 2)]))]);
+    assert_eq!(command("UID SORT RETURN () (TO) UTF-8 RECENT 1:2"), sort(true, Some(returns), &[(false, To)], two));
+}
+
+#[test]
+fn thread() {
+    let thread = |uid, algorithm, charset: &str, key| {
+        Command::Thread(ThreadArgs { uid, algorithm, charset: charset.into(), key })
+    };
+    let all = SearchKey::And(Vec::new());
+    assert_eq!(
+        command("THREAD references us-ascii ALL"),
+        thread(false, ThreadAlgorithm::References, "US-ASCII", all.clone())
+    );
+    assert_eq!(
+        command("UID THREAD OrderedSubject X-1 TEXT {1}\r\na"),
+        thread(true, ThreadAlgorithm::OrderedSubject, "X-1", SearchKey::Text(b"a".to_vec()))
+    );
 }
