@@ -107,6 +107,9 @@ pub struct User {
     /// The most that their messages may take, in octets.
     #[serde(serialize_with = "optional_size", skip_serializing_if = "Option::is_none")]
     pub quota: Option<u64>,
+    /// The most messages that they may have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quota_messages: Option<u64>,
     /// How the server speaks to their clients.
     #[serde(skip_serializing_if = "UserImap::is_default")]
     pub imap: UserImap,

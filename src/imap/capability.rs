@@ -1,5 +1,6 @@
 //! The capability list: one constant, and what of it holds in which state.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::session::{Session, State};
@@ -42,9 +43,33 @@ const CAPABILITIES: &[(&str, Shown)] = &[
     ("SPECIAL-USE", Shown::LoggedIn),
     ("CONDSTORE", Shown::LoggedIn),
     ("QRESYNC", Shown::LoggedIn),
+    ("BINARY", Shown::LoggedIn),
+    ("PREVIEW", Shown::LoggedIn),
+    ("OBJECTID", Shown::LoggedIn),
+    ("SAVEDATE", Shown::LoggedIn),
+    ("METADATA", Shown::LoggedIn),
+    ("LIST-METADATA", Shown::LoggedIn),
     ("QUOTA", Shown::LoggedIn),
     ("QUOTA=RES-STORAGE", Shown::LoggedIn),
+    ("QUOTA=RES-MESSAGE", Shown::LoggedIn),
+    ("ESEARCH", Shown::LoggedIn),
+    ("SEARCHRES", Shown::LoggedIn),
+    ("WITHIN", Shown::LoggedIn),
+    ("SORT", Shown::LoggedIn),
+    ("SORT=DISPLAY", Shown::LoggedIn),
+    ("ESORT", Shown::LoggedIn),
+    ("THREAD=ORDEREDSUBJECT", Shown::LoggedIn),
+    ("THREAD=REFERENCES", Shown::LoggedIn),
+    ("I18NLEVEL=1", Shown::LoggedIn),
+    ("INPROGRESS", Shown::LoggedIn),
+    ("MULTIAPPEND", Shown::LoggedIn),
+    ("CATENATE", Shown::LoggedIn),
+    ("REPLACE", Shown::LoggedIn),
+    (APPEND_LIMIT, Shown::LoggedIn),
 ];
+
+/// Shown with its value (RFC 7889 section 2).
+const APPEND_LIMIT: &str = "APPENDLIMIT";
 
 /// The capability list of the present state.
 pub(super) fn capabilities(session: &Session) -> String {
@@ -56,8 +81,12 @@ pub(super) fn capabilities(session: &Session) -> String {
         Shown::CanLogIn => !logged_in && session.may_log_in(),
         Shown::NoLogin => !logged_in && !session.may_log_in(),
     };
+    let valued = |name| match name {
+        APPEND_LIMIT => format!("{name}={}", session.deps.settings.append_limit()).into(),
+        _ => Cow::Borrowed(name),
+    };
     let offered = CAPABILITIES.iter().filter(|(_, when)| shown(*when)).map(|(name, _)| *name);
-    let names: Vec<&str> = offered.filter(|name| !session.hides(name)).collect();
+    let names: Vec<Cow<'_, str>> = offered.filter(|name| !session.hides(name)).map(valued).collect();
     names.join(" ")
 }
 

@@ -46,7 +46,7 @@ pub(super) async fn execute(session: &mut Session, conn: &mut Conn, tagged: Tagg
         _ => Flow::Continue,
     };
     let mut result = match refusal(facts, session) {
-        None => run(session, conn, command).await,
+        None => run(session, conn, &tag, command).await,
         Some(refused) => Err(refused),
     };
     if !matches!(result, Err(CommandError::Io(_) | CommandError::Bye(_))) && flow == Flow::Continue {
@@ -108,7 +108,7 @@ pub(super) fn refusal(facts: Spec, session: &Session) -> Option<CommandError> {
     })
 }
 
-async fn run(session: &mut Session, conn: &mut Conn, command: Command) -> CommandResult {
+async fn run(session: &mut Session, conn: &mut Conn, tag: &[u8], command: Command) -> CommandResult {
     match command {
         Command::Capability => any::capability(session, &mut conn.output),
         Command::Noop => any::noop(session),
@@ -131,11 +131,11 @@ async fn run(session: &mut Session, conn: &mut Conn, command: Command) -> Comman
             session.unselect();
             Done::ok()
         }
-        other => run_authenticated(session, conn, other).await,
+        other => run_authenticated(session, conn, tag, other).await,
     }
 }
 
-async fn run_authenticated(session: &mut Session, conn: &mut Conn, command: Command) -> CommandResult {
+async fn run_authenticated(session: &mut Session, conn: &mut Conn, tag: &[u8], command: Command) -> CommandResult {
     let out = &mut conn.output;
     let Some(mut cx) = session.authenticated() else { return Err(CommandError::Bad("Log in first")) };
     match command {
@@ -152,19 +152,19 @@ async fn run_authenticated(session: &mut Session, conn: &mut Conn, command: Comm
         Command::SetQuota(root) => quota::set_quota(&cx, &root),
         Command::GetMetadata(args) => metadata::get(&cx, &args, out).await,
         Command::SetMetadata(args) => metadata::set(&cx, args).await,
-        other => run_selected(session, conn, other).await,
+        other => run_selected(session, conn, tag, other).await,
     }
 }
 
-async fn run_selected(session: &mut Session, conn: &mut Conn, command: Command) -> CommandResult {
+async fn run_selected(session: &mut Session, conn: &mut Conn, tag: &[u8], command: Command) -> CommandResult {
     let out = &mut conn.output;
     let Some(mut cx) = session.selected() else { return Err(CommandError::Bad("Select a mailbox first")) };
     match command {
         Command::Check => Done::ok(),
         Command::Expunge(set) => expunge::expunge(&mut cx, set.as_ref(), out).await,
-        Command::Search(args) => search::search(&mut cx, args, out).await,
-        Command::Sort(args) => sort::sort(&mut cx, args, out).await,
-        Command::Thread(args) => thread::thread(&mut cx, args, out).await,
+        Command::Search(args) => search::search(&mut cx, args, tag, out).await,
+        Command::Sort(args) => sort::sort(&mut cx, args, tag, out).await,
+        Command::Thread(args) => thread::thread(&mut cx, args, tag, out).await,
         Command::Fetch(args) => fetch::fetch(&mut cx, args, out).await,
         Command::Store(args) => store::store(&mut cx, &args, out).await,
         Command::Copy(args) => copy_move::copy(&mut cx, &args).await,

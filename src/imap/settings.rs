@@ -20,6 +20,8 @@ pub struct Settings {
     pub write_stall: Duration,
     /// Interval of `* OK Still here` in IDLE.
     pub keepalive: Duration,
+    /// How often a command that takes long tells how far it is (RFC 9585).
+    pub progress: Duration,
     /// Longest line before login, octets.
     pub line_before_login: usize,
     /// Longest line after login, octets.
@@ -34,6 +36,8 @@ pub struct Settings {
     pub literal_total: u64,
     /// Largest message that APPEND takes, octets.
     pub append: u64,
+    /// Most messages in one APPEND, or literals of which they are catenated.
+    pub append_literals: usize,
     /// Unparsable commands before the connection ends, before login.
     pub bad_commands_before_login: u32,
     /// The same after login.
@@ -57,6 +61,7 @@ impl Default for Settings {
             idle_timeout: Duration::from_secs(31 * 60),
             write_stall: Duration::from_secs(60),
             keepalive: Duration::from_secs(10 * 60),
+            progress: Duration::from_secs(10),
             line_before_login: 8 << 10,
             line: 64 << 10,
             literal_before_login: 1 << 10,
@@ -64,6 +69,7 @@ impl Default for Settings {
             literals: 256,
             literal_total: 1 << 20,
             append: 64 << 20,
+            append_literals: 1_000,
             bad_commands_before_login: 3,
             bad_commands: 20,
             max_connections: 10_000,
@@ -75,6 +81,11 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The value of APPENDLIMIT: `number = 1*DIGIT` of 32 bits (RFC 7889 section 5).
+    pub(super) fn append_limit(&self) -> u64 {
+        self.append.min(u32::MAX.into())
+    }
+
     /// The limits of the command stream.
     pub(super) fn fragment_limits(&self, logged_in: bool) -> Limits {
         let (line, literal, append) = if logged_in {
@@ -82,6 +93,13 @@ impl Settings {
         } else {
             (self.line_before_login, self.literal_before_login, 0)
         };
-        Limits { line, literal, literals: self.literals, literal_total: self.literal_total, append }
+        Limits {
+            line,
+            literal,
+            literals: self.literals,
+            literal_total: self.literal_total,
+            append,
+            append_literals: self.append_literals,
+        }
     }
 }

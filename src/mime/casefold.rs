@@ -17,6 +17,22 @@ pub fn fold(text: &str) -> String {
     out
 }
 
+/// What SORT and THREAD compare, octet by octet: i;unicode-casemap (RFC 5051 section 2), which is upper case first, so that
+/// `_` comes after the letters. Characters whose upper case is several characters stay as they are.
+pub fn collation_key(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_uppercase();
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        decompose_compatible(c, |d| {
+            let mut upper = d.to_uppercase();
+            out.push(upper.next().filter(|_| upper.len() == 0).unwrap_or(d));
+        });
+    }
+    out
+}
+
 /// Appends the folded text.
 pub(super) fn fold_into(text: &str, out: &mut String) {
     let mut rest = text;
@@ -99,6 +115,21 @@ mod tests {
         for (from, to) in cases {
             assert_eq!(fold(from), to);
         }
+    }
+
+    #[test]
+    fn collation_ignores_case_and_puts_letters_before_what_follows_them_in_ascii() {
+        let cases = [
+            ("HeLLo_", "HELLO_"),
+            ("\u{c9}\u{e9}", "E\u{301}E\u{301}"),
+            ("\u{df}", "\u{df}"),
+            ("\u{fb01}", "FI"),
+            ("\u{436}", "\u{416}"),
+        ];
+        for (from, to) in cases {
+            assert_eq!(collation_key(from), to);
+        }
+        assert!(collation_key("_") > collation_key("z"));
     }
 
     #[test]

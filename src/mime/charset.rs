@@ -37,6 +37,19 @@ impl Charset {
     }
 }
 
+/// The text in a charset that a client names; `None` if the charset is not known.
+pub fn decode_named(label: &str, data: &[u8]) -> Option<String> {
+    let label = label.trim();
+    let is_ascii = ["us-ascii", "ascii"].iter().any(|name| label.eq_ignore_ascii_case(name));
+    if is_ascii {
+        return Some(decode_fallback(data));
+    }
+    let encoding = Encoding::for_label(label.as_bytes()).filter(|encoding| *encoding != REPLACEMENT)?;
+    let mut out = String::new();
+    decode_known(&mut encoding.new_decoder_with_bom_removal(), data, true, &mut out);
+    Some(out)
+}
+
 /// UTF-8 where valid, else Latin-1.
 pub(super) fn decode_fallback(data: &[u8]) -> String {
     let mut out = String::with_capacity(data.len());
@@ -123,6 +136,17 @@ mod tests {
         ];
         for (label, from, to) in cases {
             assert_eq!(decoded(label, from), to, "{}", String::from_utf8_lossy(label));
+        }
+    }
+
+    #[test]
+    fn charsets_that_a_client_names() {
+        assert_eq!(decode_named("US-ASCII", b"a").as_deref(), Some("a"));
+        assert_eq!(decode_named("UTF-8", b"\xc3\xa9").as_deref(), Some("\u{e9}"));
+        assert_eq!(decode_named("ISO-8859-2", b"\xb1").as_deref(), Some("\u{105}"));
+        assert_eq!(decode_named("Shift_JIS", b"\x82\xb1").as_deref(), Some("\u{3053}"));
+        for unknown in ["X-NONE", "", "ISO-2022-CN", "UTF-7"] {
+            assert_eq!(decode_named(unknown, b"a"), None, "{unknown}");
         }
     }
 }

@@ -4,6 +4,7 @@
 
 use super::header::{Fields, unfold};
 use super::lexer::Cursor;
+use super::transfer::Transfer;
 use super::{Parameters, parameter};
 
 /// What the MIME fields of a header block say.
@@ -15,6 +16,8 @@ pub(super) struct Content {
     pub(super) id: Option<Vec<u8>>,
     pub(super) description: Option<Vec<u8>>,
     pub(super) encoding: Vec<u8>,
+    /// The field of the encoding is there and begins with none of RFC 2045 section 6.1.
+    pub(super) unknown_encoding: bool,
     pub(super) md5: Option<Vec<u8>>,
     pub(super) disposition: Option<(Vec<u8>, Parameters)>,
     pub(super) language: Vec<Vec<u8>>,
@@ -38,7 +41,9 @@ impl Content {
                 }
                 b"transfer-encoding" if !encoded => {
                     encoded = true;
-                    content.encoding = lone_token(&value()).unwrap_or(content.encoding);
+                    let value = value();
+                    content.unknown_encoding = !Transfer::is_known(first_token(&value));
+                    content.encoding = lone_token(&value).unwrap_or(content.encoding);
                 }
                 b"id" => content.id = Some(value()),
                 b"description" => content.description = Some(value()),
@@ -149,6 +154,13 @@ fn content_name(name: &[u8]) -> Option<&[u8]> {
     const PREFIX: &[u8] = b"content-";
     let (prefix, rest) = name.split_at_checked(PREFIX.len())?;
     prefix.eq_ignore_ascii_case(PREFIX).then_some(rest)
+}
+
+/// The token at the start of a value, after CFWS; maybe none.
+fn first_token(value: &[u8]) -> &[u8] {
+    let mut cursor = Cursor::new(value);
+    cursor.skip_cfws();
+    cursor.token()
 }
 
 /// A value that is one token and nothing else but CFWS.

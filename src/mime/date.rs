@@ -19,8 +19,17 @@ impl Date {
         i64::from(self.day) * 86_400 + self.second - i64::from(self.zone) * 60
     }
 
-    /// `date-time = [ day-of-week "," ] date time [CFWS]`; what follows is ignored, as is a missing zone.
+    /// `date-time = [ day-of-week "," ] date time [CFWS]`; what follows is ignored, as is a missing zone. A day without a
+    /// time that can be read begins at midnight UTC (RFC 5256 section 2.2).
     pub(super) fn parse(value: &[u8]) -> Option<Self> {
+        Self::parse_day(value).map(|(day, time)| {
+            let (second, zone) = time.unwrap_or_default();
+            Self { day, second, zone }
+        })
+    }
+
+    /// The day, and seconds since midnight and zone.
+    fn parse_day(value: &[u8]) -> Option<(i32, Option<(i64, i16)>)> {
         let mut cursor = Cursor::new(value);
         cursor.skip_cfws();
         if cursor.peek().is_some_and(|b| b.is_ascii_alphabetic()) {
@@ -34,26 +43,35 @@ impl Date {
         let month = month(cursor.letters())?;
         separator(&mut cursor);
         let year = year(&mut cursor)?;
-        cursor.skip_cfws();
-        let hour = number(&mut cursor)?;
-        let minute = after_colon(&mut cursor)?;
-        let second = if at_colon(&mut cursor) { after_colon(&mut cursor)? } else { 0 };
-        if hour > 23 || minute > 59 || second > 60 || day == 0 || day > days_in_month(year, month) {
+        if day == 0 || day > days_in_month(year, month) {
             return None;
         }
-        let zone = zone(&mut cursor);
-        Some(Self {
-            day: days_from_civil(year, month, day),
-            second: i64::from(hour * 3600 + minute * 60 + second),
-            zone,
-        })
+        Some((days_from_civil(year, month, day), time(&mut cursor)))
     }
 
     /// The date of a Received field: what follows its last semicolon (RFC 5321 section 4.4).
     pub(super) fn parse_received(value: &[u8]) -> Option<Self> {
         let at = memchr::memrchr(b';', value)?;
-        Self::parse(value.get(at + 1..)?)
+        let (day, time) = Self::parse_day(value.get(at + 1..)?)?;
+        time.map(|(second, zone)| Self { day, second, zone })
     }
+}
+
+/// `time = hour ":" minute [ ":" second ] zone`: seconds since midnight, and the zone.
+fn time(cursor: &mut Cursor<'_>) -> Option<(i64, i16)> {
+    cursor.skip_cfws();
+    let hour = number(cursor)?;
+    let minute = after_colon(cursor)?;
+    let second = if at_colon(cursor) { after_colon(cursor)? } else { 0 };
+    if hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    Some((i64::from(hour * 3600 + minute * 60 + second), zone(cursor)))
+}
+
+/// The time of an unfolded Date field, seconds since 1970-01-01 UTC.
+pub fn sent_at(value: &[u8]) -> Option<i64> {
+    Date::parse(value).map(Date::unix)
 }
 
 fn number(cursor: &mut Cursor<'_>) -> Option<u32> {
@@ -162,7 +180,7 @@ mod tests {
 
     #[test]
     fn dates() {
-        let cases: [(&str, Option<(i64, i16)>); 20] = [
+        let cases: [(&str, Option<(i64, i16)>); 22] = [
             ("Thu, 01 Jan 1970 00:00:00 +0000", Some((0, 0))),
             ("Fri, 21 Nov 1997 09:55:06 -0600", Some((880_127_706, -360))),
             ("21 Nov 97 09:55 CST (Central)", Some((880_127_700, -360))),
@@ -174,8 +192,10 @@ mod tests {
             ("1 Jan 50 00:00 Z", Some((-631_152_000, 0))),
             ("1 Jan 100 00:00 Z", Some((946_684_800, 0))),
             ("31 Dec 2016 23:59:60 +0000", Some((1_483_228_800, 0))),
-            ("31 Dec 2016 23:59:61 +0000", None),
-            ("31 Dec 2016 24:00:00 +0000", None),
+            ("31 Dec 2016 23:59:61 +0000", Some((1_483_142_400, 0))),
+            ("31 Dec 2016 24:00:00 +0000", Some((1_483_142_400, 0))),
+            ("Wed, 15 Dec 2010    59:10 -0500", Some((1_292_371_200, 0))),
+            ("15 Dec 2010", Some((1_292_371_200, 0))),
             ("1 Jan 1970 00:00:00 +9999", Some((0, 0))),
             ("1 Jan 1970 00:00:00", Some((0, 0))),
             ("0 Jan 1970 00:00:00", None),
@@ -201,5 +221,6 @@ mod tests {
         let date = Date::parse_received(b"from a (b;c) by d;\r\n\tThu, 1 Jan 1970 01:00:00 +0100");
         assert_eq!(date.map(Date::unix), Some(0));
         assert_eq!(Date::parse_received(b"from a by d"), None);
+        assert_eq!(Date::parse_received(b"by d; Thu, 1 Jan 1970 24:00:00 +0100"), None);
     }
 }

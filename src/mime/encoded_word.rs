@@ -6,7 +6,7 @@ use super::charset::{self, Charset};
 use super::transfer::{self, Transfer};
 
 /// The value decoded. Octets outside of encoded words are UTF-8 where valid, else Latin-1.
-pub(super) fn decode(value: &[u8]) -> String {
+pub fn decode(value: &[u8]) -> String {
     let mut out = String::new();
     let mut rest = value;
     let mut pending: Option<(&[u8], Vec<u8>)> = None;

@@ -103,6 +103,11 @@ pub fn header_texts(header: &[u8], name: &[u8]) -> Vec<String> {
         .collect()
 }
 
+/// The first field of this name, unfolded and not decoded.
+pub fn header_value(header: &[u8], name: &[u8]) -> Option<Vec<u8>> {
+    Fields::new(header).find(|field| field.name.eq_ignore_ascii_case(name)).map(|field| unfold(field.value))
+}
+
 /// The whole header block decoded and folded, one line a field (SEARCH TEXT).
 pub fn header_text(header: &[u8]) -> String {
     let mut out = String::new();

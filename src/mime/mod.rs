@@ -5,7 +5,6 @@
 //! - message/global is shown as message/rfc822 is (RFC 9051 section 7.5.2);
 //! - a list of addresses goes on after the next comma when one of them cannot be read;
 //! - parts are told apart down to 64 levels, not 100;
-//! - parts of unknown encoding are searched as they are, and SEARCH FROM looks into the field, not the ENVELOPE;
 //! - dates before 1970 are dates.
 
 mod address;
@@ -14,24 +13,38 @@ mod casefold;
 mod charset;
 mod content;
 mod date;
+mod decoder;
 mod encoded_word;
 mod envelope;
 mod header;
+mod html;
 mod lexer;
+mod message_id;
 mod parameter;
+mod preview;
 mod scanner;
 mod section;
+mod subject;
 mod text;
+mod thread;
 mod transfer;
 mod tree;
 
 use std::ops::Range;
 
-pub use casefold::fold;
+pub use casefold::{collation_key, fold};
+pub use charset::decode_named;
+pub use date::sent_at;
+pub use decoder::{Broken, Decoder};
+pub use encoded_word::decode as decode_words;
 pub use envelope::Envelope;
-pub use header::{filter_header, header_hash, header_text, header_texts};
+pub use header::{filter_header, header_hash, header_text, header_texts, header_value};
+pub use message_id::message_ids;
+pub use preview::Preview;
 pub use scanner::Scanner;
-pub use section::{PartTable, Want};
+pub use section::{Leaf, PartTable, Want};
+pub use subject::{BaseSubject, base_subject};
+pub use thread::{ThreadKey, keys_of, thread_keys};
 
 /// In the search text: before it the text of the parts (SEARCH BODY), after it the header blocks of parts and inner messages,
 /// which SEARCH TEXT looks into beside the text and the message's own header. Stands nowhere else in it.

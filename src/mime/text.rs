@@ -25,9 +25,9 @@ pub(super) struct TextSink {
 }
 
 impl TextSink {
-    /// `None` for what is not text.
+    /// `None` for what is not text, and for text of an unknown encoding, of which nobody knows what it says.
     pub(super) fn of(content: &Content) -> Option<Self> {
-        if !is_text(&content.media_type) {
+        if !is_text(&content.media_type) || content.unknown_encoding {
             return None;
         }
         Some(Self {
@@ -116,5 +116,9 @@ mod tests {
             Some("action: failed\n")
         );
         assert_eq!(text("Content-Type: image/png\r\n", b"x"), None);
+        assert_eq!(text("Content-Transfer-Encoding: 8BIT\r\n", b"x").as_deref(), Some("x\n"));
+        for unknown in ["7-bit", "", "text/html"] {
+            assert_eq!(text(&format!("Content-Transfer-Encoding: {unknown}\r\n"), b"x"), None, "{unknown}");
+        }
     }
 }

@@ -4,6 +4,7 @@
 mod calendar;
 mod chars;
 pub mod command;
+pub mod envelope;
 pub mod fragment;
 pub mod parse;
 pub mod utf7;

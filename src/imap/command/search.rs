@@ -1,55 +1,74 @@
-//! SEARCH and UID SEARCH (RFC 3501 section 6.4.4, RFC 7162 section 3.1.5).
+//! SEARCH and UID SEARCH (RFC 9051 section 6.4.4, RFC 3501 section 6.4.4, RFC 4731, RFC 5182, RFC 7162 section 3.1.5).
 //!
-//! What the rows decide is decided at once; the rest is looked up in records and search texts, in batches on
-//! blocking threads, as many as there are processors.
+//! What the rows decide is decided at once; the rest is looked up in records and search texts.
 
 use std::sync::Arc;
-use std::thread::available_parallelism;
 
-use tokio::task::JoinSet;
-
-use super::search_match::{Candidate, Criteria, uses_mod_seq};
-use crate::imap::codec::command::SearchArgs;
-use crate::imap::codec::write;
+use super::search_answer::{Hit, Question, answer, settle};
+use super::search_charset::convert;
+use super::search_lookup::{Progress, look_up};
+use super::search_match::{Candidate, Context, Criteria, uses_mod_seq};
+use crate::imap::codec::command::{SearchArgs, SearchKey, SearchReturn};
 use crate::imap::conn::Output;
 use crate::imap::error::{CommandError, CommandResult, Done};
 use crate::imap::session::SelectedCx;
-use crate::mail::ModSeq;
 
-/// Messages looked up in one go.
-const BATCH: usize = 256;
+pub(in crate::imap) async fn search(
+    cx: &mut SelectedCx<'_>,
+    args: SearchArgs,
+    tag: &[u8],
+    out: &mut Output,
+) -> CommandResult {
+    let saves = args.saves();
+    let result = run(cx, args, tag, out).await;
+    settle(cx, saves, &result);
+    result
+}
 
-pub(in crate::imap) async fn search(cx: &mut SelectedCx<'_>, args: SearchArgs, out: &mut Output) -> CommandResult {
-    if args.charset.as_deref().is_some_and(|charset| !matches!(charset, "UTF-8" | "US-ASCII")) {
-        return Err(CommandError::NoWith("BADCHARSET (US-ASCII UTF-8)".to_owned(), "Unknown charset"));
+async fn run(cx: &mut SelectedCx<'_>, args: SearchArgs, tag: &[u8], out: &mut Output) -> CommandResult {
+    // RFC 6855 section 3. RFC 9051 has the argument again, and both may be enabled.
+    if args.charset.is_some() && cx.features.utf8 && !cx.features.rev2 {
+        return Err(CommandError::Bad("Strings are UTF-8 after ENABLE UTF8=ACCEPT: CHARSET is not allowed"));
     }
-    if args.returns.is_some() {
-        return Err(CommandError::Bad("SEARCH RETURN is not offered"));
-    }
-    let by_mod_seq = uses_mod_seq(&args.key);
-    cx.features.condstore |= by_mod_seq;
-    let (mut found, open, criteria) = sift(cx, &args);
-    found.extend(look_up(cx, open, criteria).await?);
-    found.sort_unstable_by_key(|candidate| candidate.message.uid);
-    out.push("* SEARCH");
-    for candidate in &found {
-        out.buf().push(b' ');
-        let number = if args.uid { candidate.message.uid.value() } else { candidate.seq };
-        write::number(out.buf(), number.into());
-        out.relieve().await?;
-    }
-    // RFC 7162 section 3.1.5: the highest of the messages found; nothing found, no MODSEQ.
-    if let Some(ModSeq(highest)) = found.iter().map(|c| c.message.mod_seq).max().filter(|_| by_mod_seq) {
-        out.push(format!(" (MODSEQ {highest})"));
-    }
-    out.push("\r\n");
+    // RFC 9051 section 6.4.4: without result options a rev2 session asks for ALL.
+    let all = SearchReturn { all: true, ..SearchReturn::default() };
+    let question = Question {
+        name: "SEARCH",
+        tag,
+        uid: args.uid,
+        returns: args.returns.or_else(|| cx.features.rev2.then_some(all)),
+        by_mod_seq: uses_mod_seq(&args.key),
+    };
+    let mut progress = Progress::new(cx, tag, 1);
+    let found = find(cx, args.key, args.charset.as_deref(), &mut progress, out).await?;
+    let hits: Vec<Hit> = found.iter().map(|candidate| Hit::new(candidate, args.uid)).collect();
+    answer(cx, &question, &hits, out).await?;
     Done::ok()
 }
 
+/// The messages that match, ascending. The first phase of SEARCH, SORT and THREAD.
+pub(super) async fn find(
+    cx: &mut SelectedCx<'_>,
+    mut key: SearchKey,
+    charset: Option<&str>,
+    progress: &mut Progress<'_>,
+    out: &mut Output,
+) -> Result<Vec<Candidate>, CommandError> {
+    cx.features.condstore |= uses_mod_seq(&key);
+    convert(&mut key, charset)?;
+    let (mut found, open, criteria) = sift(cx, &key);
+    let looked_up = look_up(cx, open, progress, out, move |reader, candidate| {
+        Ok(criteria.matches(reader, &candidate)?.then_some(candidate))
+    });
+    found.extend(looked_up.await?);
+    found.sort_unstable_by_key(|candidate| candidate.message.uid);
+    Ok(found)
+}
+
 /// The messages that match by their rows alone, and those that need a closer look.
-fn sift(cx: &SelectedCx<'_>, args: &SearchArgs) -> (Vec<Candidate>, Vec<Candidate>, Arc<Criteria>) {
+fn sift(cx: &SelectedCx<'_>, key: &SearchKey) -> (Vec<Candidate>, Vec<Candidate>, Arc<Criteria>) {
     let mailbox = &cx.mailbox;
-    let criteria = Criteria::new(&args.key, &mailbox.view);
+    let criteria = Criteria::new(key, &Context::now(&mailbox.view, &mailbox.saved));
     let (mut found, mut open) = (Vec::new(), Vec::new());
     let everything = std::iter::once((1, u32::MAX)).collect();
     for entry in mailbox.view.entries(&everything).filter(|entry| !entry.ghost) {
@@ -62,27 +81,4 @@ fn sift(cx: &SelectedCx<'_>, args: &SearchArgs) -> (Vec<Candidate>, Vec<Candidat
         }
     }
     (found, open, Arc::new(criteria))
-}
-
-async fn look_up(
-    cx: &SelectedCx<'_>,
-    open: Vec<Candidate>,
-    criteria: Arc<Criteria>,
-) -> Result<Vec<Candidate>, CommandError> {
-    let mut found = Vec::new();
-    let mut running = JoinSet::new();
-    let threads = available_parallelism().map_or(1, usize::from);
-    let mut open = open.into_iter().peekable();
-    while open.peek().is_some() || !running.is_empty() {
-        while running.len() < threads && open.peek().is_some() {
-            let batch: Vec<Candidate> = open.by_ref().take(BATCH).collect();
-            let (criteria, store) = (Arc::clone(&criteria), cx.store.clone());
-            running.spawn(async move { store.read(move |reader| criteria.filter(reader, batch)).await });
-        }
-        if let Some(batch) = running.join_next().await {
-            let batch = batch.map_err(|_| CommandError::No(Some("SERVERBUG"), "The search failed"))?;
-            found.extend(batch?);
-        }
-    }
-    Ok(found)
 }

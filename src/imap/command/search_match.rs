@@ -1,13 +1,18 @@
 //! Whether a message matches a search key: first by its row, then by its record and search text.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use memchr::memchr;
 use memchr::memmem::Finder;
 
 use crate::imap::codec::command::SearchKey;
+use crate::imap::codec::envelope::{AddressList, Rendered, RenderedAddress};
 use crate::imap::session::MailboxView;
-use crate::mail::{Flags, Message, ModSeq, UidSet};
-use crate::mime::{INNER_HEADERS_FOLLOW, Limits, PartTable, Scanner, Want, fold, header_text, header_texts};
-use crate::store::{self, BodyCursor, Reader};
+use crate::mail::{Flags, Message, ModSeq, SequenceSet, UidSet};
+use crate::mime::{
+    INNER_HEADERS_FOLLOW, Limits, PartTable, Scanner, Want, decode_words, fold, header_text, header_texts,
+};
+use crate::store::{self, BodyCursor, ObjectIds, Reader};
 
 const DAY: i64 = 86_400;
 /// The longest header block looked through (DESIGN 2.8).
@@ -37,12 +42,39 @@ pub(super) enum Criteria {
     Day(i64, i64),
     /// The same of the Date header.
     SentDay(i64, i64),
+    /// The same of when it was put into the mailbox, in UTC (RFC 8514 section 4.3).
+    SavedDay(i64, i64),
+    /// INTERNALDATE at this second or before it.
+    Until(i64),
+    /// INTERNALDATE at this second or after it.
+    From(i64),
     Larger(u64),
     Smaller(u64),
     ModSeq(ModSeq),
+    EmailId(ObjectIds, Vec<u8>),
+    ThreadId(ObjectIds, Vec<u8>),
     Header(Vec<u8>, String),
+    /// FROM, TO, CC and BCC look into the ENVELOPE (RFC 9051 section 6.4.4).
+    Address(AddressList, String),
     Body(Box<Finder<'static>>),
     Text(Box<Finder<'static>>),
+}
+
+/// What the keys refer to.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    view: &'a MailboxView,
+    /// `$`
+    saved: &'a UidSet,
+    /// Seconds since 1970.
+    now: i64,
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn now(view: &'a MailboxView, saved: &'a UidSet) -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        Self { view, saved, now: since.map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX)) }
+    }
 }
 
 /// Whether the key has MODSEQ in it.
@@ -57,12 +89,16 @@ pub(super) fn uses_mod_seq(key: &SearchKey) -> bool {
 }
 
 impl Criteria {
-    pub(super) fn new(key: &SearchKey, view: &MailboxView) -> Self {
-        let each = |key: &SearchKey| Self::new(key, view);
+    pub(super) fn new(key: &SearchKey, context: &Context<'_>) -> Self {
+        let Context { view, saved, now } = *context;
+        let each = |key: &SearchKey| Self::new(key, context);
         match key {
             SearchKey::And(keys) => Self::And(keys.iter().map(each).collect()),
             SearchKey::Or(a, b) => Self::Or(Box::new([each(a), each(b)])),
             SearchKey::Not(key) => Self::Not(Box::new(each(key))),
+            SearchKey::Seq(SequenceSet::SavedResult) | SearchKey::Uid(SequenceSet::SavedResult) => {
+                Self::Uid(saved.clone())
+            }
             // A number past the end matches nothing: the mailbox may have shrunk since the client looked.
             SearchKey::Seq(set) => Self::Seq(set.resolve(view.len())),
             SearchKey::Uid(set) => view.resolve(set, true).map_or(Self::Never, Self::Uid),
@@ -84,9 +120,20 @@ impl Criteria {
             SearchKey::SentBefore(day) => Self::SentDay(i64::MIN, i64::from(*day)),
             SearchKey::SentOn(day) => Self::SentDay(i64::from(*day), i64::from(*day) + 1),
             SearchKey::SentSince(day) => Self::SentDay(i64::from(*day), i64::MAX),
+            SearchKey::SavedBefore(day) => Self::SavedDay(i64::MIN, i64::from(*day)),
+            SearchKey::SavedOn(day) => Self::SavedDay(i64::from(*day), i64::from(*day) + 1),
+            SearchKey::SavedSince(day) => Self::SavedDay(i64::from(*day), i64::MAX),
+            // Every mailbox keeps it.
+            SearchKey::SaveDateSupported => Self::And(Vec::new()),
+            // RFC 5032 section 3: the moment itself belongs to both.
+            SearchKey::Older(seconds) => Self::Until(now - i64::from(*seconds)),
+            SearchKey::Younger(seconds) => Self::From(now - i64::from(*seconds)),
             SearchKey::Larger(size) => Self::Larger(*size),
             SearchKey::Smaller(size) => Self::Smaller(*size),
             SearchKey::ModSeq(mod_seq) => Self::ModSeq(*mod_seq),
+            SearchKey::EmailId(id) => Self::EmailId(view.ids(), id.clone()),
+            SearchKey::ThreadId(id) => Self::ThreadId(view.ids(), id.clone()),
+            SearchKey::Address(list, value) => Self::Address(*list, folded(value)),
             SearchKey::Header(name, value) => Self::Header(name.clone(), folded(value)),
             SearchKey::Body(value) => Self::Body(Box::new(finder(value))),
             SearchKey::Text(value) => Self::Text(Box::new(finder(value))),
@@ -107,25 +154,20 @@ impl Criteria {
             Self::Never => false,
             Self::Recent => recent,
             Self::Day(from, to) => (*from..*to).contains(&day(message)),
+            Self::SavedDay(from, to) => (*from..*to).contains(&i64::from(message.saved).div_euclid(DAY)),
+            Self::Until(last) => message.internal_date.unix <= *last,
+            Self::From(first) => message.internal_date.unix >= *first,
             Self::Larger(size) => u64::from(message.size) > *size,
             Self::Smaller(size) => u64::from(message.size) < *size,
             Self::ModSeq(mod_seq) => message.mod_seq >= *mod_seq,
-            Self::SentDay(..) | Self::Header(..) | Self::Body(_) | Self::Text(_) => return None,
+            Self::EmailId(ids, id) => ids.email(message.body).as_bytes() == id,
+            Self::ThreadId(ids, id) => ids.thread(message.thread).is_some_and(|thread| thread.as_bytes() == id),
+            Self::SentDay(..) | Self::Header(..) | Self::Address(..) | Self::Body(_) | Self::Text(_) => return None,
         })
     }
 
-    /// Those of `batch` that match.
-    pub(super) fn filter(&self, reader: &Reader, batch: Vec<Candidate>) -> store::Result<Vec<Candidate>> {
-        let mut found = Vec::new();
-        for candidate in batch {
-            if self.matches(reader, &candidate)? {
-                found.push(candidate);
-            }
-        }
-        Ok(found)
-    }
-
-    fn matches(&self, reader: &Reader, candidate: &Candidate) -> store::Result<bool> {
+    /// Whether the message matches, which may take a closer look.
+    pub(super) fn matches(&self, reader: &Reader, candidate: &Candidate) -> store::Result<bool> {
         if let Some(answer) = self.by_row(candidate.seq, &candidate.message, candidate.recent) {
             return Ok(answer);
         }
@@ -150,6 +192,10 @@ impl Criteria {
                 let values = header_texts(&header(reader, candidate)?, name);
                 values.iter().any(|text| text.contains(value.as_str()))
             }
+            Self::Address(list, value) => {
+                let Some(record) = reader.record(body)? else { return Ok(false) };
+                Rendered::new(record.envelope()).any_address(*list, |address| shown(address).contains(value.as_str()))
+            }
             Self::Body(finder) => in_text(reader, candidate, finder, false)?,
             Self::Text(finder) => in_text(reader, candidate, finder, true)?,
             _ => false,
@@ -157,8 +203,20 @@ impl Criteria {
     }
 }
 
+/// An address as a person reads it, folded: `name <mailbox@host>`, or without a name `mailbox@host`. Of a group its name.
+fn shown(address: &RenderedAddress) -> String {
+    let RenderedAddress { name, mailbox, host } = address;
+    let Some(host) = host else { return fold(&decode_words(mailbox)) };
+    let plain = [mailbox, &b"@"[..], host].concat();
+    let plain = String::from_utf8_lossy(&plain);
+    match name {
+        Some(name) => fold(&format!("{} <{plain}>", decode_words(name))),
+        None => fold(&plain),
+    }
+}
+
 /// The header block of the message.
-fn header(reader: &Reader, candidate: &Candidate) -> store::Result<Vec<u8>> {
+pub(super) fn header(reader: &Reader, candidate: &Candidate) -> store::Result<Vec<u8>> {
     let body = candidate.message.body;
     let Some(record) = reader.record(body)? else { return Ok(Vec::new()) };
     let span = PartTable::from_bytes(record.parts()).section(&[], Want::Header).unwrap_or(0..0);

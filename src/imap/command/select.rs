@@ -41,14 +41,16 @@ pub(in crate::imap) async fn select(
     if features.rev2 {
         name_line(&cx, &mailbox, args.denormalized.as_deref(), out).await?;
     }
+    let ids = cx.store.object_ids(cx.login.id);
     let user = cx.login.user.name.clone();
     let mut selected = SelectedMailbox {
         id: mailbox.id,
         name: mailbox.name,
         read_only,
         recent,
-        view: MailboxView::new(snapshot),
+        view: MailboxView::new(snapshot, ids),
         watch,
+        saved: UidSet::default(),
         partial: None,
         keywords_told: 0,
         condstore: features.condstore,
@@ -100,6 +102,7 @@ fn describe(selected: &mut SelectedMailbox, features: Features, out: &mut Output
     }
     out.push(format!("* OK [UIDVALIDITY {}] UIDs valid\r\n", snapshot.uid_validity.value()));
     out.push(format!("* OK [UIDNEXT {}] Predicted next UID\r\n", snapshot.counts.uid_next));
+    out.push(format!("* OK [MAILBOXID ({})] Identifier of the mailbox\r\n", selected.view.ids().mailbox(selected.id)));
     out.push(format!("* OK [HIGHESTMODSEQ {}] Highest mod-sequence\r\n", snapshot.counts.highest_mod_seq.0));
 }
 

@@ -36,6 +36,8 @@ pub(in crate::imap) struct SelectedMailbox {
     pub(in crate::imap) watch: MailboxWatch,
     /// UIDs this session shows as `\Recent`.
     pub(in crate::imap) recent: UidSet,
+    /// `$`: the saved result of a search (RFC 5182), as UIDs that the client has been shown.
+    pub(in crate::imap) saved: UidSet,
     /// Where the last partial FETCH ended.
     pub(in crate::imap) partial: Option<BodyCursor>,
     /// How many rows of the keyword table the client has been told in FLAGS.
@@ -101,7 +103,7 @@ pub(in crate::imap) struct Session {
     pub(in crate::imap) bad_commands: u32,
     /// Since when the client could have logged in.
     pub(in crate::imap) login_since: Instant,
-    /// The message of the APPEND that is being received.
+    /// The messages of the APPEND or REPLACE that is being received.
     pub(in crate::imap) upload: Option<Upload>,
     /// Where this session can be told to end.
     pub(in crate::imap) handle: Handle,
@@ -126,6 +128,7 @@ pub(in crate::imap) struct SelectedCx<'s> {
     pub(in crate::imap) store: &'s Store,
     pub(in crate::imap) login: &'s Login,
     pub(in crate::imap) features: &'s mut Features,
+    pub(in crate::imap) deps: &'s Deps,
     pub(in crate::imap) mailbox: &'s mut SelectedMailbox,
 }
 
@@ -158,7 +161,7 @@ impl Session {
     /// The context of a command that needs a selected mailbox.
     pub(in crate::imap) fn selected(&mut self) -> Option<SelectedCx<'_>> {
         let State::Selected(login, mailbox) = &mut self.state else { return None };
-        Some(SelectedCx { store: &self.deps.store, login, features: &mut self.features, mailbox })
+        Some(SelectedCx { store: &self.deps.store, login, features: &mut self.features, deps: &self.deps, mailbox })
     }
 
     /// Leaves the selected state, if it is the present one; says whether it was.
@@ -206,6 +209,11 @@ impl Authenticated<'_> {
         selected.map_or(mailbox.counts.highest_mod_seq, |(_, told)| told)
     }
 
+    /// The selected mailbox, if any.
+    pub(in crate::imap) fn selected_mailbox(&self) -> Option<MailboxId> {
+        self.selected.map(|(id, _)| id)
+    }
+
     /// The target of APPEND, COPY or MOVE: a missing one may be created and the command tried again.
     pub(in crate::imap) async fn target(&self, name: &Name) -> Result<Mailbox, CommandError> {
         target(self.store, self.login.id, name).await
@@ -216,7 +224,7 @@ impl SelectedCx<'_> {
     /// The UIDs that a set names for this client.
     pub(in crate::imap) fn resolve(&self, set: &SequenceSet, uid: bool) -> Result<UidSet, CommandError> {
         if *set == SequenceSet::SavedResult {
-            return Err(CommandError::Bad("$ belongs to SEARCHRES, which is not offered"));
+            return Ok(self.mailbox.saved.clone());
         }
         let resolved = self.mailbox.view.resolve(set, uid);
         resolved.map_err(|OutOfRange| CommandError::Bad("A sequence number is out of range"))

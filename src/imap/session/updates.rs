@@ -78,6 +78,8 @@ async fn expunges(mailbox: &mut SelectedMailbox, features: Features, out: &mut O
     }
     let uids = mailbox.view.bury();
     mailbox.recent = mailbox.recent.difference(&uids);
+    // RFC 5182 section 2.1: what is expunged leaves the saved result.
+    mailbox.saved = mailbox.saved.difference(&uids);
     if features.qresync {
         // VANISHED has no mod-sequence of its own.
         mailbox.owes_mod_seq = true;

@@ -1,5 +1,6 @@
 //! SEARCH as a value.
 
+use crate::imap::codec::envelope::AddressList;
 use crate::mail::{FlagList, ModSeq, SequenceSet};
 
 /// Arguments of SEARCH.
@@ -13,6 +14,13 @@ pub struct SearchArgs {
     pub charset: Option<String>,
     /// The keys, all of which must match.
     pub key: SearchKey,
+}
+
+impl SearchArgs {
+    /// The result becomes `$` (RFC 5182).
+    pub fn saves(&self) -> bool {
+        self.returns.is_some_and(|returns| returns.save)
+    }
 }
 
 /// What an ESEARCH answer is to hold (RFC 9051 section 6.4.4). `RETURN ()` asks for `all`.
@@ -30,7 +38,8 @@ pub struct SearchReturn {
     pub save: bool,
 }
 
-/// A search key (RFC 9051 section 6.4.4, RFC 3501 for NEW, OLD and RECENT, RFC 7162 for MODSEQ).
+/// A search key (RFC 9051 section 6.4.4, RFC 3501 for NEW, OLD and RECENT, RFC 7162 for MODSEQ, RFC 5032 for OLDER and
+/// YOUNGER, RFC 8514 for the save date).
 #[derive(Clone, Debug, PartialEq)]
 pub enum SearchKey {
     /// All keys of a list; an empty list is ALL.
@@ -59,11 +68,25 @@ pub enum SearchKey {
     SentOn(i32),
     /// `SENTSINCE`
     SentSince(i32),
+    /// `SAVEDBEFORE`
+    SavedBefore(i32),
+    /// `SAVEDON`
+    SavedOn(i32),
+    /// `SAVEDSINCE`
+    SavedSince(i32),
+    /// `SAVEDATESUPPORTED`
+    SaveDateSupported,
+    /// `OLDER`, in seconds.
+    Older(u32),
+    /// `YOUNGER`, in seconds.
+    Younger(u32),
     /// `LARGER`
     Larger(u64),
     /// `SMALLER`
     Smaller(u64),
-    /// `HEADER name string`; BCC, CC, FROM, SUBJECT and TO as well.
+    /// `BCC`, `CC`, `FROM` and `TO`
+    Address(AddressList, Vec<u8>),
+    /// `HEADER name string`, and `SUBJECT`
     Header(Vec<u8>, Vec<u8>),
     /// `BODY`
     Body(Vec<u8>),
@@ -71,16 +94,20 @@ pub enum SearchKey {
     Text(Vec<u8>),
     /// `MODSEQ n` (the entry name and type are read and ignored).
     ModSeq(ModSeq),
+    /// `EMAILID` (RFC 8474)
+    EmailId(Vec<u8>),
+    /// `THREADID` (RFC 8474)
+    ThreadId(Vec<u8>),
 }
 
 impl SearchKey {
-    /// Whether it names messages by sequence number.
+    /// Whether it names messages by sequence number. `$` names messages themselves.
     pub fn uses_numbers(&self) -> bool {
         match self {
             Self::And(keys) => keys.iter().any(Self::uses_numbers),
             Self::Or(a, b) => a.uses_numbers() || b.uses_numbers(),
             Self::Not(key) => key.uses_numbers(),
-            Self::Seq(_) => true,
+            Self::Seq(set) => *set != SequenceSet::SavedResult,
             _ => false,
         }
     }

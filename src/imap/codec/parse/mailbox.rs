@@ -17,7 +17,12 @@ pub(super) fn argument(input: &mut Input<'_>) -> Parsed<Name> {
 /// `mailbox = "INBOX" / astring`; INBOX in any case.
 pub(super) fn mailbox(input: &mut Input<'_>) -> Parsed<Name> {
     let wire = input.astring()?;
-    Ok(named(decode(&wire, input.utf8)))
+    Ok(name(&wire, input.utf8))
+}
+
+/// A name as sent.
+pub(super) fn name(wire: &[u8], utf8: bool) -> Name {
+    named(decode(wire, utf8))
 }
 
 fn named(supplied: Option<String>) -> Name {
@@ -117,7 +122,7 @@ pub(super) fn status(input: &mut Input<'_>) -> Parsed<Command> {
 /// `"(" status-att *(SP status-att) ")"`, each once.
 ///
 /// `status-att = "MESSAGES" / "UIDNEXT" / "UIDVALIDITY" / "UNSEEN" / "DELETED" / "SIZE"`, `"RECENT"` (RFC 3501),
-/// `"HIGHESTMODSEQ"` (RFC 7162), `"DELETED-STORAGE"` (RFC 9208)
+/// `"HIGHESTMODSEQ"` (RFC 7162), `"DELETED-STORAGE"` (RFC 9208), `"APPENDLIMIT"` (RFC 7889), `"MAILBOXID"` (RFC 8474)
 pub(super) fn status_items(input: &mut Input<'_>) -> Parsed<Vec<StatusItem>> {
     let mut items = Vec::new();
     input.list(false, |input| {
@@ -131,6 +136,8 @@ pub(super) fn status_items(input: &mut Input<'_>) -> Parsed<Vec<StatusItem>> {
             b"SIZE" => StatusItem::Size,
             b"HIGHESTMODSEQ" => StatusItem::HighestModSeq,
             b"DELETED-STORAGE" => StatusItem::DeletedStorage,
+            b"APPENDLIMIT" => StatusItem::AppendLimit,
+            b"MAILBOXID" => StatusItem::MailboxId,
             _ => return Err("unknown STATUS item"),
         };
         if !items.contains(&item) {

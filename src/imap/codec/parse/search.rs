@@ -1,11 +1,14 @@
-//! SEARCH.
+//! SEARCH, SORT and THREAD.
 
 use super::MAX_DEPTH;
 use super::date::date;
 use super::flags::keyword;
 use super::input::{Input, Parsed};
 use super::set::{mod_seq, sequence_set};
-use crate::imap::codec::command::{SearchArgs, SearchKey, SearchReturn};
+use crate::imap::codec::command::{
+    SearchArgs, SearchKey, SearchReturn, SortArgs, SortCriterion, SortKey, ThreadAlgorithm, ThreadArgs,
+};
+use crate::imap::codec::envelope::AddressList;
 use crate::mail::{FlagList, Flags};
 
 /// `search = "SEARCH" [search-return-opts] SP search-program`
@@ -13,22 +16,96 @@ use crate::mail::{FlagList, Flags};
 /// `search-program = ["CHARSET" SP charset SP] search-key *(SP search-key)`, `charset = atom / quoted`
 pub(super) fn search(input: &mut Input<'_>, uid: bool) -> Parsed<SearchArgs> {
     input.sp()?;
-    let mut returns = None;
-    if input.eat_word(b"RETURN ") {
-        returns = Some(return_options(input)?);
-        input.sp()?;
-    }
+    let returns = returns(input)?;
     let mut charset = None;
     if input.eat_word(b"CHARSET ") {
-        charset = Some(String::from_utf8_lossy(&input.astring()?).to_ascii_uppercase());
+        charset = Some(charset_name(input)?);
         input.sp()?;
     }
+    Ok(SearchArgs { uid, returns, charset, key: program(input)? })
+}
+
+/// `sort = "SORT" [search-return-opts] SP sort-criteria SP search-criteria`,
+/// `sort-criteria = "(" sort-criterion *(SP sort-criterion) ")"` (RFC 5256 section 4, RFC 5267 section 5)
+///
+/// A key given again, which decides nothing, is left out.
+pub(super) fn sort(input: &mut Input<'_>, uid: bool) -> Parsed<SortArgs> {
+    input.sp()?;
+    let returns = returns(input)?;
+    let mut criteria: Vec<SortCriterion> = Vec::new();
+    input.list(false, |input| {
+        let criterion = sort_criterion(input)?;
+        if criteria.iter().all(|earlier| earlier.key != criterion.key) {
+            criteria.push(criterion);
+        }
+        Ok(())
+    })?;
+    input.sp()?;
+    let (charset, key) = search_criteria(input)?;
+    Ok(SortArgs { uid, returns, criteria, charset, key })
+}
+
+/// `sort-criterion = ["REVERSE" SP] sort-key`
+fn sort_criterion(input: &mut Input<'_>) -> Parsed<SortCriterion> {
+    let reverse = input.eat_word(b"REVERSE ");
+    let key = match input.word().to_ascii_uppercase().as_slice() {
+        b"ARRIVAL" => SortKey::Arrival,
+        b"CC" => SortKey::Cc,
+        b"DATE" => SortKey::Date,
+        b"DISPLAYFROM" => SortKey::DisplayFrom,
+        b"DISPLAYTO" => SortKey::DisplayTo,
+        b"FROM" => SortKey::From,
+        b"SIZE" => SortKey::Size,
+        b"SUBJECT" => SortKey::Subject,
+        b"TO" => SortKey::To,
+        _ => return Err("unknown sort key"),
+    };
+    Ok(SortCriterion { reverse, key })
+}
+
+/// `thread = "THREAD" SP thread-alg SP search-criteria` (RFC 5256 section 4)
+pub(super) fn thread(input: &mut Input<'_>, uid: bool) -> Parsed<ThreadArgs> {
+    input.sp()?;
+    let algorithm = match input.atom()?.to_ascii_uppercase().as_slice() {
+        b"ORDEREDSUBJECT" => ThreadAlgorithm::OrderedSubject,
+        b"REFERENCES" => ThreadAlgorithm::References,
+        _ => return Err("unknown threading algorithm"),
+    };
+    input.sp()?;
+    let (charset, key) = search_criteria(input)?;
+    Ok(ThreadArgs { uid, algorithm, charset, key })
+}
+
+/// `search-criteria = charset 1*(SP search-key)` (RFC 5256 section 4)
+fn search_criteria(input: &mut Input<'_>) -> Parsed<(String, SearchKey)> {
+    let charset = charset_name(input)?;
+    input.sp()?;
+    Ok((charset, program(input)?))
+}
+
+/// `charset = atom / quoted`, in upper case
+fn charset_name(input: &mut Input<'_>) -> Parsed<String> {
+    Ok(String::from_utf8_lossy(&input.astring()?).to_ascii_uppercase())
+}
+
+/// `search-key *(SP search-key)`
+fn program(input: &mut Input<'_>) -> Parsed<SearchKey> {
     let mut keys = vec![search_key(input, 0)?];
     while input.has_argument() {
         input.sp()?;
         keys.push(search_key(input, 0)?);
     }
-    Ok(SearchArgs { uid, returns, charset, key: all_of(keys) })
+    Ok(all_of(keys))
+}
+
+/// `[search-return-opts]` and the space after them.
+fn returns(input: &mut Input<'_>) -> Parsed<Option<SearchReturn>> {
+    if !input.eat_word(b"RETURN ") {
+        return Ok(None);
+    }
+    let returns = return_options(input)?;
+    input.sp()?;
+    Ok(Some(returns))
 }
 
 /// `search-return-opts = SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"`
@@ -78,7 +155,7 @@ fn search_key(input: &mut Input<'_>, depth: usize) -> Parsed<SearchKey> {
 }
 
 /// `"ALL" / "ANSWERED" / "DELETED" / "FLAGGED" / "SEEN" / "UNANSWERED" / "UNDELETED" / "UNFLAGGED" / "UNSEEN" / "DRAFT" /
-/// "UNDRAFT"`, and of RFC 3501 `"NEW" / "OLD" / "RECENT"`
+/// "UNDRAFT"`, of RFC 3501 `"NEW" / "OLD" / "RECENT"`, of RFC 8514 `"SAVEDATESUPPORTED"`
 fn bare_key(name: &[u8]) -> Option<SearchKey> {
     let flag = |flags| SearchKey::Flag(FlagList { flags, keywords: Vec::new() });
     Some(match name {
@@ -93,6 +170,7 @@ fn bare_key(name: &[u8]) -> Option<SearchKey> {
         b"UNDRAFT" => not(flag(Flags::DRAFT)),
         b"UNFLAGGED" => not(flag(Flags::FLAGGED)),
         b"UNSEEN" => not(flag(Flags::SEEN)),
+        b"SAVEDATESUPPORTED" => SearchKey::SaveDateSupported,
         b"RECENT" => SearchKey::Recent,
         b"OLD" => not(SearchKey::Recent),
         b"NEW" => SearchKey::And(vec![SearchKey::Recent, not(flag(Flags::SEEN))]),
@@ -104,7 +182,8 @@ fn bare_key(name: &[u8]) -> Option<SearchKey> {
 /// flag-keyword / "ON" SP date / "SINCE" SP date / "SUBJECT" SP astring / "TEXT" SP astring / "TO" SP astring /
 /// "UNKEYWORD" SP flag-keyword / "HEADER" SP header-fld-name SP astring / "LARGER" SP number64 / "NOT" SP search-key /
 /// "OR" SP search-key SP search-key / "SENTBEFORE" SP date / "SENTON" SP date / "SENTSINCE" SP date / "SMALLER" SP
-/// number64 / "UID" SP sequence-set`, `search-modsequence` (RFC 7162)
+/// number64 / "UID" SP sequence-set`, `search-modsequence` (RFC 7162), `"OLDER" SP nz-number / "YOUNGER" SP nz-number`
+/// (RFC 5032), `"SAVEDBEFORE" SP date / "SAVEDON" SP date / "SAVEDSINCE" SP date` (RFC 8514)
 fn key_with_argument(input: &mut Input<'_>, name: &[u8], depth: usize) -> Parsed<SearchKey> {
     let keyword_key = |input: &mut Input<'_>| -> Parsed<SearchKey> {
         Ok(SearchKey::Flag(FlagList { flags: Flags::NONE, keywords: vec![argument(input, keyword)?] }))
@@ -112,7 +191,11 @@ fn key_with_argument(input: &mut Input<'_>, name: &[u8], depth: usize) -> Parsed
     let string = |input: &mut Input<'_>| argument(input, Input::astring).map(|value| value.into_owned());
     let nested = |input: &mut Input<'_>| argument(input, |input| search_key(input, depth + 1)).map(Box::new);
     Ok(match name {
-        b"BCC" | b"CC" | b"FROM" | b"SUBJECT" | b"TO" => SearchKey::Header(name.to_vec(), string(input)?),
+        b"BCC" => SearchKey::Address(AddressList::Bcc, string(input)?),
+        b"CC" => SearchKey::Address(AddressList::Cc, string(input)?),
+        b"FROM" => SearchKey::Address(AddressList::From, string(input)?),
+        b"TO" => SearchKey::Address(AddressList::To, string(input)?),
+        b"SUBJECT" => SearchKey::Header(name.to_vec(), string(input)?),
         b"HEADER" => SearchKey::Header(string(input)?, string(input)?),
         b"BODY" => SearchKey::Body(string(input)?),
         b"TEXT" => SearchKey::Text(string(input)?),
@@ -122,6 +205,11 @@ fn key_with_argument(input: &mut Input<'_>, name: &[u8], depth: usize) -> Parsed
         b"SENTBEFORE" => SearchKey::SentBefore(argument(input, date)?),
         b"SENTON" => SearchKey::SentOn(argument(input, date)?),
         b"SENTSINCE" => SearchKey::SentSince(argument(input, date)?),
+        b"SAVEDBEFORE" => SearchKey::SavedBefore(argument(input, date)?),
+        b"SAVEDON" => SearchKey::SavedOn(argument(input, date)?),
+        b"SAVEDSINCE" => SearchKey::SavedSince(argument(input, date)?),
+        b"OLDER" => SearchKey::Older(argument(input, Input::nz_number)?.get()),
+        b"YOUNGER" => SearchKey::Younger(argument(input, Input::nz_number)?.get()),
         b"KEYWORD" => keyword_key(input)?,
         b"UNKEYWORD" => not(keyword_key(input)?),
         b"LARGER" => SearchKey::Larger(argument(input, Input::number64)?),
@@ -130,6 +218,8 @@ fn key_with_argument(input: &mut Input<'_>, name: &[u8], depth: usize) -> Parsed
         b"NOT" => SearchKey::Not(nested(input)?),
         b"OR" => SearchKey::Or(nested(input)?, nested(input)?),
         b"MODSEQ" => argument(input, search_mod_seq)?,
+        b"EMAILID" => SearchKey::EmailId(argument(input, object_id)?),
+        b"THREADID" => SearchKey::ThreadId(argument(input, object_id)?),
         _ => return Err("unknown search key"),
     })
 }
@@ -146,6 +236,14 @@ fn search_mod_seq(input: &mut Input<'_>) -> Parsed<SearchKey> {
         }
     }
     mod_seq(input).map(SearchKey::ModSeq)
+}
+
+/// `objectid = 1*255(ALPHA / DIGIT / "_" / "-")` (RFC 8474 section 7)
+fn object_id(input: &mut Input<'_>) -> Parsed<Vec<u8>> {
+    let id = input.astring()?;
+    let is_id = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+    let fits = (1..=255).contains(&id.len()) && id.iter().all(is_id);
+    if fits { Ok(id.into_owned()) } else { Err("expected an object identifier") }
 }
 
 fn not(key: SearchKey) -> SearchKey {

@@ -6,6 +6,7 @@ use imap_codec::imap_types::search::SearchKey as Theirs;
 
 use super::set;
 use crate::imap::codec::command::SearchKey;
+use crate::imap::codec::envelope::AddressList;
 use crate::mail::{FlagList, Flags, Keyword, ModSeq};
 
 /// One key as it is, several as a list.
@@ -37,11 +38,11 @@ fn key(theirs: &Theirs<'_>) -> Option<SearchKey> {
         Theirs::New => SearchKey::And(vec![SearchKey::Recent, not(flag(Flags::SEEN))]),
         Theirs::Keyword(atom) => keyword(atom.as_ref())?,
         Theirs::Unkeyword(atom) => not(keyword(atom.as_ref())?),
-        Theirs::Bcc(value) => header(b"BCC", value),
-        Theirs::Cc(value) => header(b"CC", value),
-        Theirs::From(value) => header(b"FROM", value),
+        Theirs::Bcc(value) => SearchKey::Address(AddressList::Bcc, value.as_ref().to_vec()),
+        Theirs::Cc(value) => SearchKey::Address(AddressList::Cc, value.as_ref().to_vec()),
+        Theirs::From(value) => SearchKey::Address(AddressList::From, value.as_ref().to_vec()),
         Theirs::Subject(value) => header(b"SUBJECT", value),
-        Theirs::To(value) => header(b"TO", value),
+        Theirs::To(value) => SearchKey::Address(AddressList::To, value.as_ref().to_vec()),
         Theirs::Header(name, value) => header(name.as_ref(), value),
         Theirs::Body(value) => SearchKey::Body(value.as_ref().to_vec()),
         Theirs::Text(value) => SearchKey::Text(value.as_ref().to_vec()),

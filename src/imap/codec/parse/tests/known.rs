@@ -145,19 +145,77 @@ fn list_basic_and_extended() {
     assert_eq!(command(text), Command::List(full));
 }
 
+fn message(flags: FlagList, date: Option<InternalDate>, size: u64) -> AppendMessage {
+    AppendMessage { flags, date, parts: vec![AppendPart::Literal(size)], catenated: false }
+}
+
+fn append_args(messages: Vec<AppendMessage>) -> AppendArgs {
+    AppendArgs { mailbox: name("INBOX"), messages }
+}
+
 #[test]
 fn append() {
     let date = InternalDate { unix: 837_596_665, offset_minutes: -420 };
-    let args = |list, date, size| Command::Append(AppendArgs { mailbox: name("INBOX"), flags: list, date, size });
+    let args = |list, date, size| Command::Append(append_args(vec![message(list, date, size)]));
     let seen = flags(Flags::SEEN, &["$x"]);
     assert_eq!(command("APPEND inbox {3}\r\na\r\n"), args(FlagList::default(), None, 3));
     assert_eq!(command("APPEND INBOX (\\Seen \\recent $X) {1+}\r\na"), args(seen.clone(), None, 1));
     assert_eq!(command("APPEND {5}\r\nINBOX () ~{0}\r\n"), args(FlagList::default(), None, 0));
+    assert_eq!(command("APPEND INBOX ~{3+}\r\n\0\r\0"), args(FlagList::default(), None, 3));
     let full = "append \"INBOX\" (\\Seen $x) \"17-Jul-1996 02:44:25 -0700\" {13+}\r\na1 LOGOUT\r\n\r\n  ";
     assert_eq!(command(full), args(seen, Some(date), 13));
     let padded = "append INBOX \" 7-jul-1996 00:00:00 +0130\" UTF8 (~{2}\r\n{})";
     let date = InternalDate { unix: 836_692_200, offset_minutes: 90 };
     assert_eq!(command(padded), args(FlagList::default(), Some(date), 2));
+}
+
+#[test]
+fn append_several() {
+    let date = InternalDate { unix: 837_596_665, offset_minutes: -420 };
+    let several = "APPEND INBOX (\\Seen) {3}\r\nabc {2+}\r\n\r\n \"17-Jul-1996 02:44:25 -0700\" UTF8 (~{1}\r\n))  ";
+    let plain = |date, size| message(FlagList::default(), date, size);
+    let want = vec![message(flags(Flags::SEEN, &[]), None, 3), plain(None, 2), plain(Some(date), 1)];
+    assert_eq!(command(several), Command::Append(append_args(want)));
+    let spaced = Command::Append(append_args(vec![plain(None, 1), plain(None, 2)]));
+    assert_eq!(command("APPEND INBOX {1}\r\nx  {2+}\r\nyz"), spaced);
+}
+
+#[test]
+fn append_catenated() {
+    let text = AppendPart::Literal;
+    let url = |url: &str| AppendPart::Url(url.into());
+    let catenated = |parts: &[AppendPart]| AppendMessage {
+        parts: parts.to_vec(),
+        catenated: true,
+        ..message(FlagList::default(), None, 0)
+    };
+    let one = |parts: &[AppendPart]| Command::Append(append_args(vec![catenated(parts)]));
+    assert_eq!(command("APPEND INBOX CATENATE (URL \"/a/;UID=1\")"), one(&[url("/a/;UID=1")]));
+    assert_eq!(command("append INBOX catenate (url /a/;UID=1 url {2}\r\nx( )"), one(&[url("/a/;UID=1"), url("x(")]));
+    let mixed = "APPEND INBOX CATENATE (TEXT {3}\r\n)\r\n URL {9+}\r\n/b/;UID=2 text ~{1+}\r\n\0 UTF8 (~{2}\r\nxx) TEXT {0}\r\n)";
+    assert_eq!(command(mixed), one(&[text(3), url("/b/;UID=2"), text(1), text(2), text(0)]));
+    let several = "APPEND INBOX CATENATE (TEXT {1}\r\nx) {2}\r\nyy (\\Seen) CATENATE (URL z)";
+    let last = AppendMessage { flags: flags(Flags::SEEN, &[]), ..catenated(&[url("z")]) };
+    let want = vec![catenated(&[text(1)]), message(FlagList::default(), None, 2), last];
+    assert_eq!(command(several), Command::Append(append_args(want)));
+    // A mailbox of that name.
+    let want = AppendArgs { mailbox: name("URL"), messages: vec![message(FlagList::default(), None, 1)] };
+    assert_eq!(command("APPEND URL {1}\r\nx"), Command::Append(want.clone()));
+    assert_eq!(command("APPEND {3}\r\nURL {1}\r\nx"), Command::Append(want));
+}
+
+#[test]
+fn replace() {
+    let replace = |uid, message, new| Command::Replace(ReplaceArgs { uid, message, append: append_args(vec![new]) });
+    let four = NonZeroU32::new(4).map_or(SetNumber::Star, SetNumber::Number);
+    let seen = message(flags(Flags::SEEN, &[]), None, 3);
+    assert_eq!(command("REPLACE 4 INBOX (\\Seen) {3}\r\nabc"), replace(false, four, seen));
+    let plain = message(FlagList::default(), None, 3);
+    assert_eq!(command("uid replace * {5}\r\nINBOX ~{3+}\r\nabc"), replace(true, SetNumber::Star, plain));
+    let parts = vec![AppendPart::Url("/a/;UID=1".into()), AppendPart::Literal(1)];
+    let catenated = AppendMessage { parts, catenated: true, ..message(FlagList::default(), None, 0) };
+    let text = "UID REPLACE 4 INBOX CATENATE (URL {9}\r\n/a/;UID=1 TEXT {1+}\r\nx)";
+    assert_eq!(command(text), replace(true, four, catenated));
 }
 
 #[test]
@@ -215,6 +273,11 @@ fn fetch() {
     );
     let names = |names: &[&str]| names.iter().map(|n| n.as_bytes().to_vec()).collect::<Vec<_>>();
     let fields = SectionText::HeaderFields(names(&["Date", "x y", "To"]));
+    assert_eq!(
+        command("FETCH 1 BODY[]<7>"),
+        fetch(vec![section(&[], whole(), Some((7, u64::MAX)), false)]),
+        "as ImapTest asks"
+    );
     let text = "FETCH 1 BODY.PEEK[HEADER.FIELDS (Date \"x y\" {2}\r\nTo)]";
     assert_eq!(command(text), fetch(vec![section(&[], fields, None, true)]));
     let fields = SectionText::HeaderFieldsNot(names(&["a"]));
@@ -227,6 +290,50 @@ fn fetch() {
     assert_eq!(command("UID FETCH 1:* FLAGS (changedsince 0)"), since(false));
     assert_eq!(command("UID FETCH 1:* FLAGS (CHANGEDSINCE 0 VANISHED)"), since(true));
     assert_eq!(command("uid fetch 1:* flags (vanished changedsince 0)"), since(true));
+}
+
+#[test]
+fn fetch_of_decoded_parts_and_previews() {
+    use FetchItem::*;
+    let items = |text: &str| match command(text) {
+        Command::Fetch(args) => (args.items, args.changed_since),
+        other => panic!("{other:?}"),
+    };
+    let of = |path: &[u32], text| crate::imap::codec::command::Section { path: path.into(), text };
+    let part = |path: &[u32]| of(path, SectionText::Whole);
+    assert_eq!(
+        items("FETCH 1 (BINARY[] binary[1.2]<0.9> Binary.Peek[2] BINARY.PEEK[2]<5> BINARY.SIZE[3.1] BINARY.SIZE[])").0,
+        [
+            Binary { section: part(&[]), partial: None, peek: false },
+            Binary { section: part(&[1, 2]), partial: Some((0, 9)), peek: false },
+            Binary { section: part(&[2]), partial: None, peek: true },
+            Binary { section: part(&[2]), partial: Some((5, u64::MAX)), peek: true },
+            BinarySize(part(&[3, 1])),
+            BinarySize(part(&[])),
+        ]
+    );
+    let names = vec![b"a".to_vec()];
+    assert_eq!(
+        items("FETCH 1 (BINARY.SIZE[TEXT] BINARY.PEEK[1.MIME] BINARY[2.HEADER.FIELDS (a)])").0,
+        [
+            BinarySize(of(&[], SectionText::Text)),
+            Binary { section: of(&[1], SectionText::Mime), partial: None, peek: true },
+            Binary { section: of(&[2], SectionText::HeaderFields(names)), partial: None, peek: false },
+        ],
+        "as ImapTest asks"
+    );
+    let since = Some(crate::mail::ModSeq(5));
+    for (text, lazy, changed_since) in [
+        ("FETCH 1 PREVIEW", false, None),
+        ("FETCH 1 preview (lazy)", true, None),
+        ("FETCH 1 (PREVIEW (LAZY))", true, None),
+        ("FETCH 1 PREVIEW (CHANGEDSINCE 5)", false, since),
+        ("FETCH 1 PREVIEW (LAZY) (CHANGEDSINCE 5)", true, since),
+        ("FETCH 1 (PREVIEW (LAZY)) (CHANGEDSINCE 5)", true, since),
+    ] {
+        assert_eq!(items(text), (vec![Preview { lazy }], changed_since), "{text}");
+    }
+    assert_eq!(items("FETCH 1 (PREVIEW (LAZY) UID)").0, [Preview { lazy: true }, Uid]);
 }
 
 #[test]
@@ -256,9 +363,11 @@ fn search() {
     assert_eq!(key("NEW"), And(vec![Recent, not(flag(Flags::SEEN))]));
     assert_eq!(key("KEYWORD $Junk"), Flag(flags(Flags::NONE, &["$Junk"])));
     assert_eq!(key("UNKEYWORD x"), not(Flag(flags(Flags::NONE, &["x"]))));
-    for word in ["BCC", "CC", "FROM", "SUBJECT", "TO"] {
-        assert_eq!(key(&format!("{word} \"a b\"")), Header(bytes(word), bytes("a b")));
+    let lists = [AddressList::Bcc, AddressList::Cc, AddressList::From, AddressList::To];
+    for (word, list) in ["BCC", "cc", "From", "TO"].into_iter().zip(lists) {
+        assert_eq!(key(&format!("{word} \"a b\"")), Address(list, bytes("a b")));
     }
+    assert_eq!(key("SUBJECT \"a b\""), Header(bytes("SUBJECT"), bytes("a b")));
     assert_eq!(key("HEADER X-a \"\""), Header(bytes("X-a"), bytes("")));
     assert_eq!(key("BODY {3+}\r\na b"), Body(bytes("a b")));
     assert_eq!(key("TEXT x"), Text(bytes("x")));
@@ -267,6 +376,10 @@ fn search() {
     assert_eq!(key("SINCE 31-Dec-1969"), Since(-1));
     assert_eq!(key("SENTBEFORE 29-Feb-2000"), SentBefore(11_016));
     assert_eq!(key("SENTON 1-Jan-1970 SENTSINCE 2-Jan-1970"), And(vec![SentOn(0), SentSince(1)]));
+    assert_eq!(key("SAVEDBEFORE 1-Feb-1994 savedon 2-Feb-1994"), And(vec![SavedBefore(8_797), SavedOn(8_798)]));
+    assert_eq!(key("SAVEDSINCE 1-Feb-1994 savedatesupported"), And(vec![SavedSince(8_797), SaveDateSupported]));
+    assert_eq!(key("OLDER 1 younger 4294967295"), And(vec![Older(1), Younger(u32::MAX)]));
+    assert_eq!(key("UID $"), Uid(SequenceSet::SavedResult));
     assert_eq!(key("LARGER 9223372036854775807 SMALLER 0"), And(vec![Larger(i64::MAX as u64), Smaller(0)]));
     assert_eq!(key("NOT (SEEN 1)"), not(And(vec![flag(Flags::SEEN), Seq(set(&[(1, 1)]))])));
     assert_eq!(
@@ -292,4 +405,49 @@ fn rule_35_search_return_options() {
     assert_eq!(returns("(min MAX all COUNT Save)"), Some(all));
     let charset = command("UID SEARCH RETURN (MIN) CHARSET UTF-8 ALL");
     assert!(matches!(charset, Command::Search(SearchArgs { charset: Some(_), returns: Some(_), uid: true, .. })));
+}
+
+#[test]
+fn sort() {
+    use SortKey::*;
+    let sort = |uid, returns, criteria: &[(bool, SortKey)], key| {
+        let criteria = criteria.iter().map(|(reverse, key)| SortCriterion { reverse: *reverse, key: *key }).collect();
+        Command::Sort(SortArgs { uid, returns, criteria, charset: "UTF-8".into(), key })
+    };
+    let all = SearchKey::And(Vec::new());
+    assert_eq!(command("SORT (DATE) UTF-8 ALL"), sort(false, None, &[(false, Date)], all.clone()));
+    assert_eq!(
+        command("uid sort (reverse Subject reverse DATE arrival) \"utf-8\" ALL "),
+        sort(true, None, &[(true, Subject), (true, Date), (false, Arrival)], all.clone())
+    );
+    let every = "SORT (CC DISPLAYFROM DISPLAYTO FROM SIZE TO) UTF-8 ALL";
+    let keys = [Cc, DisplayFrom, DisplayTo, From, Size, To].map(|key| (false, key));
+    assert_eq!(command(every), sort(false, None, &keys, all.clone()));
+    // A key given again decides nothing.
+    let again = format!("SORT ({}) UTF-8 ALL", "REVERSE TO FROM TO ".repeat(1_000).trim_end());
+    assert_eq!(command(&again), sort(false, None, &[(true, To), (false, From)], all.clone()));
+    let returns = SearchReturn { min: true, count: true, ..SearchReturn::default() };
+    assert_eq!(
+        command("SORT RETURN (MIN COUNT) (TO) UTF-8 ALL"),
+        sort(false, Some(returns), &[(false, To)], all.clone())
+    );
+    let returns = SearchReturn { all: true, ..SearchReturn::default() };
+    let two = SearchKey::And(vec![SearchKey::Recent, SearchKey::Seq(set(&[(1, 2)]))]);
+    assert_eq!(command("UID SORT RETURN () (TO) UTF-8 RECENT 1:2"), sort(true, Some(returns), &[(false, To)], two));
+}
+
+#[test]
+fn thread() {
+    let thread = |uid, algorithm, charset: &str, key| {
+        Command::Thread(ThreadArgs { uid, algorithm, charset: charset.into(), key })
+    };
+    let all = SearchKey::And(Vec::new());
+    assert_eq!(
+        command("THREAD references us-ascii ALL"),
+        thread(false, ThreadAlgorithm::References, "US-ASCII", all.clone())
+    );
+    assert_eq!(
+        command("UID THREAD OrderedSubject X-1 TEXT {1}\r\na"),
+        thread(true, ThreadAlgorithm::OrderedSubject, "X-1", SearchKey::Text(b"a".to_vec()))
+    );
 }
