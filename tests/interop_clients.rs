@@ -156,3 +156,8 @@ fn mutt_compresses_and_comes_back_with_qresync() {
         tour("mutt_deflate");
     }
 }
+
+#[test]
+fn imaplib_compresses() {
+    tour("imaplib_compress");
+}

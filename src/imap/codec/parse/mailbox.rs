@@ -1,5 +1,7 @@
 //! Mailbox names, and the commands that take little more than one.
 
+use unicode_normalization::UnicodeNormalization;
+
 use super::input::{Input, Parsed};
 use super::set::{known_set, mod_seq};
 use crate::imap::codec::command::{Command, Name, Qresync, SelectArgs, StatusItem};
@@ -20,8 +22,11 @@ pub(super) fn mailbox(input: &mut Input<'_>) -> Parsed<Name> {
 
 /// A name as sent.
 pub(super) fn name(wire: &[u8], utf8: bool) -> Name {
-    let name = decode(wire, utf8).and_then(|name| MailboxName::new(&name).ok());
-    name.map_or(Name::Impossible, Name::Valid)
+    named(decode(wire, utf8))
+}
+
+fn named(supplied: Option<String>) -> Name {
+    supplied.and_then(|name| MailboxName::new(&name).ok()).map_or(Name::Impossible, Name::Valid)
 }
 
 /// A name or pattern in UTF-8, unless it is wrongly encoded (RFC 3501 section 5.1.3; RFC 6855 section 3).
@@ -35,7 +40,11 @@ pub(super) fn decode(wire: &[u8], utf8: bool) -> Option<String> {
 /// `select-param =/ "QRESYNC" SP "(" uidvalidity SP mod-sequence-value [SP known-uids] [SP seq-match-data] ")"` (RFC 7162
 /// section 7)
 pub(super) fn select(input: &mut Input<'_>) -> Parsed<SelectArgs> {
-    let mailbox = argument(input)?;
+    input.sp()?;
+    let wire = input.astring()?;
+    let supplied = decode(&wire, input.utf8);
+    let denormalized = supplied.clone().filter(|name| name.nfc().ne(name.chars()));
+    let mailbox = named(supplied);
     let (mut condstore, mut qresync) = (false, None);
     if input.has_argument() {
         input.sp()?;
@@ -51,7 +60,7 @@ pub(super) fn select(input: &mut Input<'_>) -> Parsed<SelectArgs> {
             Ok(())
         })?;
     }
-    Ok(SelectArgs { mailbox, condstore, qresync })
+    Ok(SelectArgs { mailbox, denormalized, condstore, qresync })
 }
 
 /// The value of QRESYNC: `uidvalidity = nz-number`, `known-uids = sequence-set`,

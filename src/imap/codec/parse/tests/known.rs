@@ -48,7 +48,7 @@ fn authentication() {
 
 #[test]
 fn mailboxes() {
-    let select = |n: &str, condstore| SelectArgs { mailbox: name(n), condstore, qresync: None };
+    let select = |n: &str, condstore| SelectArgs { mailbox: name(n), denormalized: None, condstore, qresync: None };
     assert_eq!(command("SELECT inBOX"), Command::Select(select("INBOX", false)));
     assert_eq!(command("SELECT \"a b\" (CONDSTORE)"), Command::Select(select("a b", true)));
     assert_eq!(command("EXAMINE {1+}\r\nx (condstore)"), Command::Examine(select("x", true)));
@@ -72,7 +72,7 @@ fn quick_resynchronization() {
     let select = |condstore, mod_seq, known, matches| {
         let uid_validity = NonZeroU32::new(67_890_007).expect("not zero");
         let qresync = Some(Qresync { uid_validity, mod_seq: ModSeq(mod_seq), known, matches });
-        SelectArgs { mailbox: name("INBOX"), condstore, qresync }
+        SelectArgs { mailbox: name("INBOX"), denormalized: None, condstore, qresync }
     };
     let known = || Some(set(&[(41, 41), (43, 211)]));
     let matches = || Some((set(&[(5, 5), (9, 11)]), set(&[(50, 50), (90, 92)])));
