@@ -151,13 +151,13 @@ fn neomutt_comes_back_with_qresync() {
 }
 
 #[test]
+fn imaplib_compresses() {
+    tour("imaplib_compress");
+}
+
+#[test]
 fn mutt_compresses_and_comes_back_with_qresync() {
     if have(&["mutt"]) {
         tour("mutt_deflate");
     }
-}
-
-#[test]
-fn imaplib_compresses() {
-    tour("imaplib_compress");
 }
