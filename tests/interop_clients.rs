@@ -118,6 +118,13 @@ fn messages_come_in_by_imapclient_imaplib_and_curl() {
 }
 
 #[test]
+fn mailboxes_by_imapclient_imaplib_and_curl() {
+    if script::have_module("imapclient") && have(&["curl"]) {
+        tour("mailboxes_tour");
+    }
+}
+
+#[test]
 fn mbsync_two_way_with_two_devices() {
     if have(&["mbsync"]) {
         tour("mbsync_tour");

@@ -125,7 +125,7 @@ async fn run(session: &mut Session, conn: &mut Conn, tag: &[u8], command: Comman
         Command::Unauthenticate => auth::unauthenticate(session, conn),
         Command::Compress(mechanism) => compress::compress(conn, &mechanism),
         Command::Enable(names) => enable::enable(session, &names, &mut conn.output),
-        Command::Delete(name) => mailbox::delete(session, &mut conn.output, &name).await,
+        Command::Delete(name, supplied) => mailbox::delete(session, &mut conn.output, &name, supplied.as_deref()).await,
         Command::Close => expunge::close(session).await,
         Command::Unselect => {
             session.unselect();
@@ -139,8 +139,8 @@ async fn run_authenticated(session: &mut Session, conn: &mut Conn, tag: &[u8], c
     let out = &mut conn.output;
     let Some(mut cx) = session.authenticated() else { return Err(CommandError::Bad("Log in first")) };
     match command {
-        Command::Create(name, special_use) => mailbox::create(&cx, &name, special_use).await,
-        Command::Rename(from, to) => mailbox::rename(&cx, &from, &to).await,
+        Command::Create(args) => mailbox::create(&cx, &args, out).await,
+        Command::Rename(from, to, supplied) => mailbox::rename(&cx, &from, &to, supplied.as_deref(), out).await,
         Command::Subscribe(name) => mailbox::subscribe(&cx, &name, true).await,
         Command::Unsubscribe(name) => mailbox::subscribe(&cx, &name, false).await,
         Command::List(args) => list::list(&mut cx, &args, out).await,

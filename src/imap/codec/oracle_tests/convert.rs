@@ -56,9 +56,11 @@ pub(super) fn command(body: &CommandBody<'_>) -> Option<Command> {
         }
         CommandBody::Select { mailbox, parameters } => Command::Select(select(mailbox, parameters)?),
         CommandBody::Examine { mailbox, parameters } => Command::Examine(select(mailbox, parameters)?),
-        CommandBody::Create { mailbox } => Command::Create(name(mailbox), None),
-        CommandBody::Delete { mailbox } => Command::Delete(name(mailbox)),
-        CommandBody::Rename { from, to } => Command::Rename(name(from), name(to)),
+        CommandBody::Create { mailbox } => {
+            Command::Create(ours::CreateArgs { mailbox: name(mailbox), supplied: None, special_use: ours::Use::None })
+        }
+        CommandBody::Delete { mailbox } => Command::Delete(name(mailbox), None),
+        CommandBody::Rename { from, to } => Command::Rename(name(from), name(to), None),
         CommandBody::Subscribe { mailbox } => Command::Subscribe(name(mailbox)),
         CommandBody::Unsubscribe { mailbox } => Command::Unsubscribe(name(mailbox)),
         CommandBody::List { reference, mailbox_wildcard } => Command::List(list(reference, mailbox_wildcard)),

@@ -195,8 +195,8 @@ fn id_fields_at_the_limit_and_one_past_it() {
 fn quoted_strings_hold_utf8_once_it_is_enabled() {
     let parse = |octets: &[u8], utf8| parse(&[Piece::Text([b"a DELETE \"", octets, b"\""].concat())], utf8);
     for right in ["\u{e9}", "\u{65e5}", "\u{1f38b}", "e\u{301}"] {
-        assert!(matches!(parse(right.as_bytes(), true).map(|t| t.command), Ok(Command::Delete(Name::Valid(_)))));
-        assert_eq!(parse(right.as_bytes(), false).map(|t| t.command), Ok(Command::Delete(Name::Impossible)));
+        assert!(matches!(parse(right.as_bytes(), true).map(|t| t.command), Ok(Command::Delete(Name::Valid(_), _))));
+        assert_eq!(parse(right.as_bytes(), false).map(|t| t.command), Ok(Command::Delete(Name::Impossible, None)));
     }
     for wrong in [&b"\xff"[..], b"\xe9", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80"] {
         assert_eq!(parse(wrong, true).map_err(|e| e.message), Err("a quoted string is not UTF-8"));
