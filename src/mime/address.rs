@@ -1,5 +1,6 @@
 //! Address lists (RFC 5322 section 3.4 and 4.4, RFC 6854) as the ENVELOPE shows them. Linear time, any octets. What is not
-//! an address is shown as Dovecot shows it: a missing part has a name of its own, a list goes on after the next comma.
+//! an address is shown as Dovecot shows it: a missing part has a name of its own, a list ends where an address is followed
+//! by anything but a comma.
 
 use super::Address;
 use super::header::collapse;
@@ -11,6 +12,9 @@ const MISSING_MAILBOX: &[u8] = b"MISSING_MAILBOX";
 const MISSING_DOMAIN: &[u8] = b"MISSING_DOMAIN";
 /// Stands for the domain of an address whose angle brackets hold something else.
 const SYNTAX_ERROR: &[u8] = b"SYNTAX_ERROR";
+/// Stands for a source route that is none.
+const INVALID_ROUTE: &[u8] = b"INVALID_ROUTE";
+
 /// Appends the addresses of an unfolded field value. `budget`: addresses that may still be kept; the rest is left out.
 pub(super) fn parse_into(value: &[u8], addresses: &mut Vec<Address>, budget: &mut usize) {
     let before = addresses.len();
@@ -35,20 +39,18 @@ impl List<'_> {
         }
         loop {
             self.element();
-            self.cursor.skip_cfws();
-            while self.in_group && self.cursor.eat(b';') {
+            if self.in_group && self.cursor.eat(b';') {
                 self.end_group();
                 self.cursor.skip_cfws();
             }
-            if self.cursor.is_at_end() || self.addresses.len() >= self.most {
+            if self.addresses.len() >= self.most || !self.cursor.eat(b',') {
                 break;
             }
-            if self.cursor.peek() != Some(b',') {
-                self.cursor.skip_to(b',');
-            }
-            self.cursor.eat(b',');
             self.cursor.skip_cfws();
             if self.cursor.is_at_end() {
+                if self.cursor.has_open_comment() {
+                    self.push(None, None, None, None);
+                }
                 break;
             }
         }
@@ -60,13 +62,16 @@ impl List<'_> {
     /// One mailbox, or the start of a group.
     fn element(&mut self) {
         let phrase = Phrase::read(&mut self.cursor);
+        if phrase.broken {
+            return self.push(None, None, None, None);
+        }
         match self.cursor.peek() {
             Some(b'<') => {
                 self.cursor.bump();
-                let name = phrase.into_name();
+                let name = phrase.into_name().filter(|name| !name.is_empty());
                 self.angle_address(name);
             }
-            Some(b':') if !self.in_group && phrase.words > 0 => {
+            Some(b':') if !self.in_group => {
                 self.cursor.bump();
                 self.addresses.push(Address { mailbox: Some(phrase.text), ..Address::default() });
                 self.in_group = true;
@@ -74,20 +79,28 @@ impl List<'_> {
             }
             Some(b'@') if phrase.is_local_part() => {
                 self.cursor.bump();
-                let domain = self.cursor.domain();
+                let domain = self.cursor.domain().filter(|_| !self.cursor.has_open_comment());
                 let name = self.comment_name();
-                self.push(name, None, phrase.local, domain);
+                self.push(name, None, phrase.into_local_part(), domain);
             }
-            Some(b';') if self.in_group && phrase.words == 0 => {}
-            _ if phrase.is_local_part() && !phrase.quoted => {
-                let name = self.comment_name();
-                self.push(name, None, phrase.local, Vec::new());
-            }
-            _ => {
-                let name = phrase.into_name();
-                self.push(name, None, Vec::new(), Vec::new());
-            }
+            _ => self.no_address(phrase),
         }
+    }
+
+    /// Words without a domain: one atom is a mailbox, any other words are a name. With a comment behind its first word it is
+    /// a mailbox and the comment its name.
+    fn no_address(&mut self, phrase: Phrase) {
+        if let Some(name) = self.comment_name() {
+            let mailbox = phrase.first.clone().or_else(|| phrase.into_local_part());
+            return self.push(Some(name), None, mailbox, None);
+        }
+        if phrase.is_local_part() && !phrase.quoted && !phrase.loose {
+            let ends_in_dot = phrase.local.ends_with(b".") && !self.cursor.is_at_end();
+            let mailbox = phrase.into_local_part().filter(|_| !ends_in_dot);
+            return self.push(None, None, mailbox, None);
+        }
+        let name = phrase.into_name();
+        self.push(name, None, None, None);
     }
 
     /// `[obs-route] local-part ["@" domain] ">"`, after the opening bracket.
@@ -95,28 +108,41 @@ impl List<'_> {
         self.cursor.skip_cfws();
         let route = self.route();
         let local = self.local_part();
-        let mut domain = if self.cursor.eat(b'@') { self.cursor.domain() } else { Vec::new() };
+        let mut domain = None;
+        let mut broken = false;
+        if self.cursor.eat(b'@') {
+            domain = self.cursor.domain();
+            broken = domain.is_none();
+        }
         self.cursor.skip_cfws();
-        if !self.cursor.eat(b'>') {
-            domain = SYNTAX_ERROR.to_vec();
+        if broken || !self.cursor.eat(b'>') {
+            domain = Some(SYNTAX_ERROR.to_vec());
+        }
+        self.cursor.skip_cfws();
+        if self.cursor.has_open_comment() {
+            domain = Some(SYNTAX_ERROR.to_vec());
         }
         self.cursor.take_comment();
         self.push(name, route, local, domain);
     }
 
     /// `local-part`, or `obs-local-part` with CFWS around its dots.
-    fn local_part(&mut self) -> Vec<u8> {
+    fn local_part(&mut self) -> Option<Vec<u8>> {
         let mut local = Vec::new();
+        let mut words = 0;
         loop {
             self.cursor.skip_cfws();
             if self.cursor.peek() == Some(b'"') {
-                local.extend(self.cursor.quoted_string());
+                local.extend(self.cursor.closed_quoted_string()?);
+                words += 1;
             } else {
-                local.extend_from_slice(self.cursor.atom());
+                let atom = self.cursor.atom();
+                local.extend_from_slice(atom);
+                words += usize::from(!atom.is_empty());
             }
             self.cursor.skip_cfws();
             if !self.cursor.eat(b'.') {
-                return local;
+                return (words > 0 || !local.is_empty()).then_some(local);
             }
             local.push(b'.');
         }
@@ -124,20 +150,24 @@ impl List<'_> {
 
     /// `obs-route = "@" domain *("," "@" domain) ":"`
     fn route(&mut self) -> Option<Vec<u8>> {
+        if self.cursor.peek() != Some(b'@') {
+            return None;
+        }
         let mut route = Vec::new();
         while self.cursor.eat(b'@') {
             if !route.is_empty() {
                 route.push(b',');
             }
             route.push(b'@');
-            route.extend(self.cursor.domain());
+            let Some(domain) = self.cursor.domain() else { return Some(INVALID_ROUTE.to_vec()) };
+            route.extend(domain);
             while self.cursor.eat(b',') {
                 self.cursor.skip_cfws();
             }
         }
-        self.cursor.eat(b':');
+        let valid = self.cursor.eat(b':');
         self.cursor.skip_cfws();
-        (!route.is_empty()).then_some(route)
+        Some(if valid { route } else { INVALID_ROUTE.to_vec() })
     }
 
     /// A group may be empty.
@@ -159,9 +189,9 @@ impl List<'_> {
         self.cursor.take_comment().map(|text| collapse(&text)).filter(|text| !text.is_empty())
     }
 
-    fn push(&mut self, name: Option<Vec<u8>>, route: Option<Vec<u8>>, mailbox: Vec<u8>, host: Vec<u8>) {
-        let or = |value: Vec<u8>, filler: &[u8]| Some(if value.is_empty() { filler.to_vec() } else { value });
-        let (mailbox, host) = (or(mailbox, MISSING_MAILBOX), or(host, MISSING_DOMAIN));
+    fn push(&mut self, name: Option<Vec<u8>>, route: Option<Vec<u8>>, mailbox: Option<Vec<u8>>, host: Option<Vec<u8>>) {
+        let mailbox = mailbox.or_else(|| Some(MISSING_MAILBOX.to_vec()));
+        let host = host.or_else(|| Some(MISSING_DOMAIN.to_vec()));
         self.addresses.push(Address { name, route, mailbox, host });
     }
 }
@@ -177,17 +207,33 @@ struct Phrase {
     runs: usize,
     /// The last word was quoted.
     quoted: bool,
+    /// White space after a dot: "Dr. Who" is a name, unless a domain follows (RFC 5322 section 4.4 `obs-local-part`).
+    loose: bool,
+    /// The local part up to the first comment or second run.
+    first: Option<Vec<u8>>,
+    /// A quoted string or comment has no end.
+    broken: bool,
 }
 
 impl Phrase {
     fn read(cursor: &mut Cursor<'_>) -> Self {
-        let mut phrase = Self { text: Vec::new(), local: Vec::new(), words: 0, runs: 0, quoted: false };
+        let mut phrase = Self {
+            text: Vec::new(),
+            local: Vec::new(),
+            words: 0,
+            runs: 0,
+            quoted: false,
+            loose: false,
+            first: None,
+            broken: false,
+        };
         let mut after_dot = false;
         cursor.take_comment();
         loop {
             let before = cursor.position();
             cursor.skip_cfws();
             let spaced = cursor.position() != before;
+            phrase.broken |= cursor.has_open_comment();
             match cursor.peek() {
                 Some(b'.') => {
                     cursor.bump();
@@ -197,7 +243,10 @@ impl Phrase {
                     after_dot = true;
                 }
                 Some(b'"') => {
-                    let word = cursor.quoted_string();
+                    let Some(word) = cursor.closed_quoted_string() else {
+                        phrase.broken = true;
+                        return phrase;
+                    };
                     phrase.word(&word, spaced, after_dot, true);
                     after_dot = false;
                 }
@@ -214,9 +263,13 @@ impl Phrase {
     }
 
     fn word(&mut self, word: &[u8], spaced: bool, after_dot: bool, quoted: bool) {
-        if !self.text.is_empty() && (spaced || !after_dot) {
+        if self.words > 0 && !after_dot && self.first.is_none() {
+            self.first = Some(self.local.clone());
+        }
+        if !self.text.is_empty() && (spaced || !after_dot || quoted) {
             self.text.push(b' ');
         }
+        self.loose |= after_dot && spaced;
         self.text.extend_from_slice(word);
         self.local.extend_from_slice(word);
         self.words += 1;
@@ -225,7 +278,11 @@ impl Phrase {
     }
 
     fn is_local_part(&self) -> bool {
-        self.words > 0 && self.runs <= 1
+        self.runs <= 1
+    }
+
+    fn into_local_part(self) -> Option<Vec<u8>> {
+        (self.words > 0 || !self.local.is_empty()).then_some(self.local)
     }
 
     fn into_name(self) -> Option<Vec<u8>> {
@@ -257,20 +314,22 @@ mod tests {
 
     #[test]
     fn lists() {
-        let cases: [(&str, &str); 21] = [
+        let cases: &[(&str, &str)] = &[
             ("", ""),
             ("a@b", r#"(NIL NIL "a" "b")"#),
             ("A B <a@b>, c@d (C D)", r#"("A B" NIL "a" "b")("C D" NIL "c" "d")"#),
             ("\"A, B\" <a@b>", r#"("A, B" NIL "a" "b")"#),
             ("Joe Q. Public <j.q@x . y>", r#"("Joe Q. Public" NIL "j.q" "x.y")"#),
             ("Whomever", r#"(NIL NIL "Whomever" "MISSING_DOMAIN")"#),
-            ("Big Bug bb@bug.com, a@b", r#"("Big Bug bb" NIL "MISSING_MAILBOX" "MISSING_DOMAIN")(NIL NIL "a" "b")"#),
+            ("Dr. Who", r#"("Dr. Who" NIL "MISSING_MAILBOX" "MISSING_DOMAIN")"#),
+            ("Big Bug bb@bug.com, a@b", r#"("Big Bug bb" NIL "MISSING_MAILBOX" "MISSING_DOMAIN")"#),
+            ("a . \"b\"@c, d@e", r#"(NIL NIL "a.b" "c")(NIL NIL "d" "e")"#),
             ("\"Drew Fossum\"", r#"("Drew Fossum" NIL "MISSING_MAILBOX" "MISSING_DOMAIN")"#),
             ("\"a b\"@c", r#"(NIL NIL "a b" "c")"#),
             ("<>", r#"(NIL NIL "MISSING_MAILBOX" "MISSING_DOMAIN")"#),
             ("<a@b", r#"(NIL NIL "a" "SYNTAX_ERROR")"#),
             ("<Undisclosed:@x;>", r#"(NIL NIL "Undisclosed" "SYNTAX_ERROR")"#),
-            ("<Undisclosed Recipients>, a@b", r#"(NIL NIL "Undisclosed" "SYNTAX_ERROR")(NIL NIL "a" "b")"#),
+            ("<Undisclosed Recipients>, a@b", r#"(NIL NIL "Undisclosed" "SYNTAX_ERROR")"#),
             (", a@b", r#"(NIL NIL "MISSING_MAILBOX" "MISSING_DOMAIN")(NIL NIL "a" "b")"#),
             ("M <@x,@y:m@z>", r#"("M" "@x,@y" "m" "z")"#),
             ("undisclosed-recipients:;", r#"(NIL NIL "undisclosed-recipients" NIL)(NIL NIL NIL NIL)"#),
@@ -281,7 +340,45 @@ mod tests {
             ("jdoe@machine(comment).  example", r#"("comment" NIL "jdoe" "machine.example")"#),
         ];
         for (value, want) in cases {
-            assert_eq!(shown(value.as_bytes()), want, "{value}");
+            assert_eq!(shown(value.as_bytes()), *want, "{value}");
+        }
+    }
+
+    /// What Dovecot 2.3.19 answers.
+    #[test]
+    fn what_is_no_list() {
+        let cases: &[(&str, &str)] = &[
+            ("a@b c@d, e@f", r#"(NIL NIL "a" "b")"#),
+            ("a@b <c@d>, e@f", r#"(NIL NIL "a" "b")"#),
+            ("<a@b> c, d@e", r#"(NIL NIL "a" "b")"#),
+            ("x <a@b, d@e", r#"("x" NIL "a" "SYNTAX_ERROR")(NIL NIL "d" "e")"#),
+            ("a@, b@c", r#"(NIL NIL "a" "MISSING_DOMAIN")(NIL NIL "b" "c")"#),
+            ("a@b., c@d", r#"(NIL NIL "a" "MISSING_DOMAIN")(NIL NIL "c" "d")"#),
+            ("a@[1.2, c@d", r#"(NIL NIL "a" "MISSING_DOMAIN")"#),
+            ("@b, c@d", r#"(NIL NIL "MISSING_MAILBOX" "b")(NIL NIL "c" "d")"#),
+            ("\"\"@b", r#"(NIL NIL "" "b")"#),
+            ("\"\" <a@b>", r#"(NIL NIL "a" "b")"#),
+            ("\"a, b@c", r#"(NIL NIL "MISSING_MAILBOX" "MISSING_DOMAIN")"#),
+            ("<\"a@b>, c@d", r#"(NIL NIL "MISSING_MAILBOX" "SYNTAX_ERROR")"#),
+            ("a@b, (c", r#"(NIL NIL "a" "b")(NIL NIL "MISSING_MAILBOX" "MISSING_DOMAIN")"#),
+            ("(c <a@b>", ""),
+            ("x <a@b> (c", r#"("x" NIL "a" "SYNTAX_ERROR")"#),
+            ("a (c) b@d", r#"("c" NIL "a" "MISSING_DOMAIN")"#),
+            ("\"a\" (x), b@c", r#"("x" NIL "a" "MISSING_DOMAIN")(NIL NIL "b" "c")"#),
+            ("<a@>, b@c", r#"(NIL NIL "a" "SYNTAX_ERROR")"#),
+            ("<<a@b>>, c@d", r#"(NIL NIL "MISSING_MAILBOX" "SYNTAX_ERROR")"#),
+            ("<@a>, b@c", r#"(NIL "INVALID_ROUTE" "MISSING_MAILBOX" "MISSING_DOMAIN")(NIL NIL "b" "c")"#),
+            ("<@a b:c@d>", r#"(NIL "INVALID_ROUTE" "b" "SYNTAX_ERROR")"#),
+            (": a@b", r#"(NIL NIL "" NIL)(NIL NIL "a" "b")(NIL NIL NIL NIL)"#),
+            ("g:; a@b", r#"(NIL NIL "g" NIL)(NIL NIL NIL NIL)"#),
+            ("g: h: a@b;, c@d", r#"(NIL NIL "g" NIL)(NIL NIL "h" "MISSING_DOMAIN")(NIL NIL NIL NIL)"#),
+            (
+                "g: a@b,;",
+                r#"(NIL NIL "g" NIL)(NIL NIL "a" "b")(NIL NIL "MISSING_MAILBOX" "MISSING_DOMAIN")(NIL NIL NIL NIL)"#,
+            ),
+        ];
+        for (value, want) in cases {
+            assert_eq!(shown(value.as_bytes()), *want, "{value}");
         }
     }
 

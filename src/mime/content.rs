@@ -1,6 +1,6 @@
-//! The MIME fields of one part (RFC 2045, RFC 2183, RFC 3282, RFC 2557), in the form BODYSTRUCTURE shows them. A field that
-//! cannot be read is shown as Dovecot shows it: a Content-Type as "" "", a Content-Disposition as "", any other as if it were
-//! not there.
+//! The MIME fields of one part (RFC 2045, RFC 2183, RFC 3282, RFC 2557), in the form BODYSTRUCTURE shows them. A Content-Type
+//! that cannot be read is text/plain (RFC 2045 section 5.2), a Content-Disposition "" as Dovecot shows it, any other field as
+//! if it were not there.
 
 use super::header::{Fields, unfold};
 use super::lexer::Cursor;
@@ -113,24 +113,19 @@ impl Content {
         }
     }
 
-    /// `type "/" subtype *(";" parameter)` (RFC 2045 section 5.1); a type alone is let pass.
+    /// `type "/" subtype *(";" parameter)` (RFC 2045 section 5.1); what is none is text/plain (section 5.2).
     fn read_type(&mut self, value: &[u8], budget: &mut usize) {
         let mut cursor = Cursor::new(value);
         cursor.skip_cfws();
         let media_type = cursor.token();
         cursor.skip_cfws();
-        let mut subtype: &[u8] = b"";
-        if cursor.eat(b'/') {
-            cursor.skip_cfws();
-            subtype = cursor.token();
-            cursor.skip_cfws();
-            if subtype.is_empty() || !matches!(cursor.peek(), None | Some(b';')) {
-                return;
-            }
-        } else if !cursor.is_at_end() {
-            return;
-        }
-        if media_type.is_empty() {
+        let slash = cursor.eat(b'/');
+        cursor.skip_cfws();
+        let subtype = cursor.token();
+        cursor.skip_cfws();
+        let ends = matches!(cursor.peek(), None | Some(b';'));
+        if media_type.is_empty() || !slash || subtype.is_empty() || !ends {
+            (self.media_type, self.subtype) = (b"text".to_vec(), b"plain".to_vec());
             return;
         }
         self.media_type = media_type.to_vec();
@@ -207,11 +202,11 @@ mod tests {
         let cases = [
             ("Text/HTML; charset=x", ("Text", "HTML", 1)),
             ("text/html", ("text", "html", 1)),
-            ("text", ("text", "", 1)),
-            ("application-x-gzip; name=x", ("", "", 0)),
-            ("text/plain>", ("", "", 0)),
-            ("multipart/mixed boundary=x", ("", "", 0)),
-            ("; name=x", ("", "", 0)),
+            ("text", ("text", "plain", 1)),
+            ("application-x-gzip; name=x", ("text", "plain", 1)),
+            ("text/plain>", ("text", "plain", 1)),
+            ("multipart/mixed boundary=x", ("text", "plain", 1)),
+            ("; name=x", ("text", "plain", 1)),
             ("image (c) / (c) png (c) ; a=b", ("image", "png", 1)),
         ];
         for (value, (media_type, subtype, parameters)) in cases {

@@ -9,11 +9,12 @@ pub(super) struct Cursor<'a> {
     comment: Option<Vec<u8>>,
     /// Whether the quoted string passed last had a closing quote.
     closed: bool,
+    open_comment: bool,
 }
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(data: &'a [u8]) -> Self {
-        Self { data, at: 0, comment: None, closed: false }
+        Self { data, at: 0, comment: None, closed: false, open_comment: false }
     }
 
     /// Passes one octet.
@@ -28,18 +29,6 @@ impl<'a> Cursor<'a> {
             self.at += 1;
         }
         found
-    }
-
-    /// Passes everything up to the next `byte` outside of quotes and comments, or to the end.
-    pub(super) fn skip_to(&mut self, byte: u8) {
-        while let Some(next) = self.peek() {
-            match next {
-                _ if next == byte => return,
-                b'"' => drop(self.quoted_string()),
-                b'(' => self.skip_cfws(),
-                _ => self.at += 1,
-            }
-        }
     }
 
     /// Passes everything up to the next `byte`, quoted or not, or to the end.
@@ -114,33 +103,43 @@ impl<'a> Cursor<'a> {
         self.take_while(|b| b.is_ascii_alphabetic())
     }
 
-    /// `domain`: atoms joined by dots with CFWS between them, or a domain literal. Empty if none is here.
-    pub(super) fn domain(&mut self) -> Vec<u8> {
+    /// `domain`: atoms joined by dots with CFWS between them, or a domain literal as it stands. `None` if none is here or a
+    /// dot ends it.
+    pub(super) fn domain(&mut self) -> Option<Vec<u8>> {
         let mut out = Vec::new();
         self.skip_cfws();
         if self.peek() == Some(b'[') {
             while let Some(next) = self.take() {
+                out.push(next);
                 match next {
-                    b' ' | b'\t' | b'\r' | b'\n' => continue,
                     b'\\' => out.extend(self.take()),
-                    _ => out.push(next),
-                }
-                if next == b']' {
-                    break;
+                    b']' => {
+                        self.skip_cfws();
+                        return Some(out);
+                    }
+                    _ => {}
                 }
             }
-            self.skip_cfws();
-            return out;
+            return None;
         }
         loop {
-            out.extend_from_slice(self.atom());
+            let atom = self.atom();
+            if atom.is_empty() {
+                return None;
+            }
+            out.extend_from_slice(atom);
             self.skip_cfws();
             if !self.eat(b'.') {
-                return out;
+                return Some(out);
             }
             out.push(b'.');
             self.skip_cfws();
         }
+    }
+
+    /// Whether a comment passed has no end; then all the rest belongs to it.
+    pub(super) fn has_open_comment(&self) -> bool {
+        self.open_comment
     }
 
     pub(super) fn peek(&self) -> Option<u8> {
@@ -184,7 +183,8 @@ impl<'a> Cursor<'a> {
                 b')' => {
                     depth -= 1;
                     if depth == 0 {
-                        break;
+                        self.comment = Some(text);
+                        return;
                     }
                 }
                 b'\\' => {
@@ -196,7 +196,7 @@ impl<'a> Cursor<'a> {
             }
             text.push(next);
         }
-        self.comment = Some(text);
+        self.open_comment = true;
     }
 }
 
@@ -244,7 +244,10 @@ mod tests {
     #[test]
     fn quoted_strings_and_domains() {
         assert_eq!(Cursor::new(b"\"a\\\"b\\\\c").quoted_string(), b"a\"b\\c");
-        assert_eq!(Cursor::new(b"test (x) . example >").domain(), b"test.example");
-        assert_eq!(Cursor::new(b"[10.0. 0.1] x").domain(), b"[10.0.0.1]");
+        assert_eq!(Cursor::new(b"test (x) . example >").domain().as_deref(), Some(&b"test.example"[..]));
+        assert_eq!(Cursor::new(b"[10.0. 0.1] x").domain().as_deref(), Some(&b"[10.0. 0.1]"[..]));
+        for none in [&b""[..], b"a.", b".a", b"[a"] {
+            assert_eq!(Cursor::new(none).domain(), None);
+        }
     }
 }

@@ -33,13 +33,9 @@ fn message_id(cursor: &mut Cursor<'_>) -> Option<Vec<u8>> {
     }
     id.push(b'@');
     cursor.skip_cfws();
-    let domain = cursor.domain();
+    id.extend(cursor.domain()?);
     cursor.skip_cfws();
-    if domain.is_empty() || !cursor.eat(b'>') {
-        return None;
-    }
-    id.extend(domain);
-    Some(id)
+    cursor.eat(b'>').then_some(id)
 }
 
 /// `id-left = dot-atom-text / obs-id-left`, the latter being a local part.

@@ -1,11 +1,8 @@
 //! Reading message bytes (RFC 5322, RFC 2045 to 2047, RFC 2231). Pure and streaming; never fails: any octets are a message
 //! (I9). Must never guess at the octets of a section: a wrong range shows one part as another.
 //!
-//! Where servers differ in what they make of broken mail, this follows Dovecot 2.3, as `tests/corpus` checks, but that:
-//! - message/global is shown as message/rfc822 is (RFC 9051 section 7.5.2);
-//! - a list of addresses goes on after the next comma when one of them cannot be read;
-//! - parts are told apart down to 64 levels, not 100;
-//! - dates before 1970 are dates.
+//! Where servers differ in what they make of broken mail, this follows the RFCs where they say something, else Dovecot 2.3, as
+//! `tests/corpus` checks; docs/imap-choices.md lists what was chosen and why.
 
 mod address;
 mod boundary;
@@ -53,7 +50,7 @@ pub const INNER_HEADERS_FOLLOW: u8 = 0;
 /// Beyond these a message is still stored and shown whole; only its parts are not told apart any further.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Parts around a part.
+    /// Levels of parts, the message being the first.
     pub depth: usize,
     /// Parts of a message.
     pub parts: usize,
@@ -65,7 +62,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { depth: 64, parts: 10_000, parameters: 1_000, header: 1024 * 1024 }
+        Self { depth: 100, parts: 10_000, parameters: 1_000, header: 1024 * 1024 }
     }
 }
 
@@ -158,6 +155,6 @@ pub enum Body {
     Leaf,
     /// Parts, at least one: a multipart without any has an empty text part.
     Multipart(Vec<Part>),
-    /// message/rfc822 and message/global: envelope of the inner message, and its root part.
+    /// message/rfc822: envelope of the inner message, and its root part.
     Message(Box<Envelope>, Box<Part>),
 }

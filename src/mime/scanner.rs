@@ -321,7 +321,7 @@ impl Scanner {
             **envelope = Envelope::parse_within(&header, &mut self.addresses);
         }
         node.kind = kind_of(&node.content);
-        if node.kind != Kind::Leaf && (node.depth >= self.limits.depth || !room) {
+        if node.kind != Kind::Leaf && (node.depth + 1 >= self.limits.depth || !room) {
             node.kind = Kind::Leaf;
             node.content.make_opaque();
         }
@@ -400,13 +400,13 @@ impl Scanner {
 }
 
 /// How the content of a part is to be read. An inner message is looked into whatever its encoding: RFC 2046 section 5.2.1
-/// forbids any that would change its octets, and RFC 9051 has no other form to show it in.
+/// forbids any that would change its octets, and RFC 9051 has no other form to show it in. A message/global is not looked
+/// into: RFC 3501 section 9 has no other form for it than that of any part (`media-message` is RFC822 alone).
 fn kind_of(content: &Content) -> Kind {
     if content.is_type(b"multipart") {
         return Kind::Multipart;
     }
-    let message = content.is_type(b"message") && (content.is_subtype(b"rfc822") || content.is_subtype(b"global"));
-    if message { Kind::Message } else { Kind::Leaf }
+    if content.is_type(b"message") && content.is_subtype(b"rfc822") { Kind::Message } else { Kind::Leaf }
 }
 
 /// Header octets kept of all parts together, as a multiple of the limit for one header block.

@@ -26,7 +26,7 @@ pub(super) enum Kind {
     #[default]
     Leaf,
     Multipart,
-    /// message/rfc822 or message/global: its one child is the inner message.
+    /// message/rfc822: its one child is the inner message.
     Message,
 }
 

@@ -110,8 +110,8 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use super::super::types::Share;
     use super::*;
+    use crate::store::types::Share;
 
     const USER: UserId = UserId(1);
 

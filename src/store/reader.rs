@@ -24,6 +24,9 @@ const STEP: usize = 64 * 1024;
 /// When fewer octets than this are wanted, no more are made: that is how headers are read.
 const MAX_EXACT: usize = 8 * 1024;
 
+/// Octets that the blocks of a shortened stream of [`MAX_EXACT`] octets and more may begin with.
+const OVERHEAD: usize = 64;
+
 /// One consistent read of the store, on a blocking thread. Never held across an await.
 pub struct Reader {
     pub(super) meta: Box<dyn MetaRead>,
@@ -223,6 +226,11 @@ impl Pieces {
         Ok(())
     }
 
+    /// Whether a limit is kept to, whatever capacity there is.
+    const fn is_bounded(&self) -> bool {
+        matches!(self.format, Some(Format::Shortened(_)))
+    }
+
     /// Adds octets to `out`, which is to have at most `limit`, and may have none to add yet; sets `is_ended` after the last.
     fn step(&mut self, bodies: &dyn BodyRead, out: &mut Vec<u8>, limit: usize) -> Result<()> {
         let wants_input = match &self.format {
@@ -253,9 +261,10 @@ impl Shortened {
 
     fn step(&mut self, piece: &[u8], taken: &mut usize, out: &mut Vec<u8>, limit: usize) -> Result<()> {
         if self.wants_input() {
-            // The cutter makes a header a block of its own: with no room for more, the rest is not decompressed.
+            // The cutter makes a header a block of its own: with no room for more, the rest is not decompressed. Where
+            // there is more room, what blocks begin with fits as well.
             let room = limit.saturating_sub(out.len());
-            let size = if room < MAX_EXACT { room.max(1) } else { STEP };
+            let size = if room < MAX_EXACT { room.max(1) } else { STEP.min(room + OVERHEAD) };
             if self.plain.capacity() == size {
                 self.plain.clear();
             } else {
@@ -329,6 +338,16 @@ impl BodyCursor {
     fn step(&mut self, bodies: &dyn BodyRead, out: &mut Vec<u8>, room: usize) -> Result<()> {
         let wanted = usize::try_from(self.range.end - self.position).unwrap_or(usize::MAX);
         let before = usize::try_from(self.range.start.saturating_sub(self.position)).unwrap_or(usize::MAX);
+        if before == 0 && self.stream.is_bounded() {
+            let start = out.len();
+            self.stream.step(bodies, out, start.saturating_add(room.min(wanted)))?;
+            let given = out.get(start..).unwrap_or_default();
+            if let Some(hasher) = &mut self.hasher {
+                hasher.update(given);
+            }
+            self.position += given.len() as u64;
+            return Ok(());
+        }
         let size = if before > 0 { STEP.min(before) } else { STEP.min(room).min(wanted) };
         // The capacity bounds the step: what is decompressed past the range would be lost to the next one.
         if self.buffer.capacity() == size {

@@ -20,6 +20,20 @@ pub(crate) enum Value {
     List(Vec<Self>),
 }
 
+impl std::fmt::Display for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Nil => write!(f, "NIL"),
+            Self::Number(n) => write!(f, "{n}"),
+            Self::Text(text) => write!(f, "\"{}\"", text.escape_ascii()),
+            Self::List(list) => {
+                let items: Vec<_> = list.iter().map(Self::to_string).collect();
+                write!(f, "({})", items.join(" "))
+            }
+        }
+    }
+}
+
 impl Value {
     /// Reads one parenthesised list.
     pub(crate) fn parse(wire: &[u8]) -> Self {
@@ -29,7 +43,37 @@ impl Value {
         value
     }
 
-    fn read(rest: &mut &[u8]) -> Self {
+    /// The name of a FETCH item: up to the space before its value, with its section and origin octet.
+    pub(crate) fn item_name(rest: &mut &[u8]) -> String {
+        let mut depth = 0;
+        let end = rest.iter().position(|&b| {
+            depth += i32::from(b == b'[') - i32::from(b == b']');
+            b == b' ' && depth == 0
+        });
+        let (name, after) = rest.split_at(end.expect("an item has a value"));
+        *rest = &after[1..];
+        String::from_utf8_lossy(name).into_owned()
+    }
+
+    /// The octets of a string; none for NIL.
+    pub(crate) fn octets(&self) -> Option<&[u8]> {
+        match self {
+            Self::Nil => None,
+            Self::Text(text) => Some(text),
+            _ => panic!("no string: {self:?}"),
+        }
+    }
+
+    /// The elements of a list; none for anything else.
+    pub(crate) fn items(&self) -> &[Self] {
+        match self {
+            Self::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// Reads one value and leaves what follows.
+    pub(crate) fn read(rest: &mut &[u8]) -> Self {
         match rest[0] {
             b'(' => {
                 *rest = &rest[1..];

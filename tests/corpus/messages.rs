@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
-/// One message and the answers for it.
+/// One message.
 pub(crate) struct Case {
     pub(crate) path: String,
     /// The message as it is stored: every line ends in CRLF.
     pub(crate) message: Vec<u8>,
-    pub(crate) expected: Json,
+    /// INTERNALDATE that it was appended with.
+    pub(crate) internal_date: String,
 }
 
 /// `TRIBUTARY_CORPUS`, or `../shared/corpus` beside the crate. Without a corpus there is nothing to compare with: `None`, but
@@ -30,10 +31,11 @@ pub(crate) fn load(corpus: &Path) -> Vec<Case> {
     let rows = std::fs::read_to_string(corpus.join("expected-dovecot.jsonl")).expect("corpus is readable");
     rows.lines()
         .map(|row| {
-            let expected: Json = serde_json::from_str(row).expect("a row is JSON");
-            let path = expected["path"].as_str().expect("a row has a path").to_owned();
+            let row: Json = serde_json::from_str(row).expect("a row is JSON");
+            let path = row["path"].as_str().expect("a row has a path").to_owned();
             let file = std::fs::read(corpus.join(&path)).expect("a message is readable");
-            Case { path, message: with_crlf(&file), expected }
+            let internal_date = row["internaldate"].as_str().expect("a row has a date").to_owned();
+            Case { path, message: with_crlf(&file), internal_date }
         })
         .collect()
 }

@@ -183,7 +183,7 @@ async fn load(server: &TestServer, cases: &[Case]) {
         let mut intake = Intake::begin(&server.store).await.expect("a message begins");
         intake.write(&case.message).await.expect("it is taken");
         let body = intake.finish().await.expect("it is taken").body;
-        let internal_date = internal_date(case.expected["internaldate"].as_str().expect("a date"));
+        let internal_date = internal_date(&case.internal_date);
         new.push(NewMessage { body, flags: FlagList::default(), internal_date, account: None });
     }
     server.store.append(inbox, new).await.expect("all are appended");

@@ -2,6 +2,7 @@
 //! 6.3.12, RFC 3502, RFC 3516 section 4.4, RFC 6855 section 4, RFC 7888, RFC 7889).
 
 use tributary::imap::Settings;
+use tributary::store::QuotaLimit;
 
 use crate::harness::{Client, MESSAGE, TestServer};
 
@@ -114,6 +115,12 @@ async fn rule_12_multiappend_is_all_or_nothing() {
     c.inbox_has(0).await;
     server.store.set_quota(user, Some(13)).await.expect("a quota");
     c.expect("APPEND INBOX {5+}\r\nn: 1\n {6+}\r\nn: 22\n", "OK [APPENDUID * 1:2] *").await;
+    // Messages are counted as well.
+    let limit = QuotaLimit { octets: None, messages: Some(4) };
+    server.store.set_quota(user, limit).await.expect("a quota");
+    c.expect("APPEND INBOX {5+}\r\nn: 1\n {5+}\r\nn: 2\n {5}", "NO [OVERQUOTA] *").await;
+    c.inbox_has(2).await;
+    c.expect("APPEND INBOX {5+}\r\nn: 1\n {5+}\r\nn: 2\n", "OK [APPENDUID * 3:4] *").await;
     server.settled().await;
 }
 
@@ -287,13 +294,11 @@ async fn rule_8_however_the_input_is_cut() {
         }
         let mut answers = Vec::new();
         while let Some(line) = c.response().await {
-            // UIDVALIDITY is of the clock.
-            answers.push(
-                line.split(' ')
-                    .filter(|word| word.len() < 10 || word.trim_end_matches(']').parse::<u32>().is_err())
-                    .collect::<Vec<_>>()
-                    .join(" "),
-            );
+            // Of this mailbox alone, and not of what is asked for.
+            if !["UIDVALIDITY", "MAILBOXID"].iter().any(|code| line.starts_with(&format!("* OK [{code} "))) {
+                let words = line.split(' ').filter(|word| word.len() < 10 || word.parse::<u32>().is_err());
+                answers.push(words.collect::<Vec<_>>().join(" "));
+            }
         }
         let tagged = |tag: &str| answers.iter().find(|line| line.starts_with(tag)).expect(tag).clone();
         assert_eq!(tagged("b "), "b OK [APPENDUID 1:4] APPEND completed");

@@ -81,6 +81,14 @@ async fn messages_are_counted_beside_octets() {
     c.ok("EXPUNGE").await;
     c.append("INBOX", "", MESSAGE).await;
     assert_eq!(c.ok("GETQUOTA \"User quota\"").await, root("STORAGE 1 10 MESSAGE 3 3"));
+    // One goes when it is replaced.
+    c.expect(&format!("REPLACE 1 INBOX {{{}+}}\r\n{MESSAGE}", MESSAGE.len()), "OK *").await;
+    c.expect("APPEND INBOX {1}", "NO [OVERQUOTA] *").await;
+    // Of two in one command there is room for one.
+    server.store.set_quota(user, limit(None, Some(4))).await.expect("set");
+    c.raw(format!("m APPEND INBOX {{{}+}}\r\n{MESSAGE} {{{}}}\r\n", MESSAGE.len(), MESSAGE.len())).await;
+    assert!(c.finish("m").await.1.starts_with("NO [OVERQUOTA]"));
+    assert_eq!(c.ok("GETQUOTA \"User quota\"").await, root("MESSAGE 3 4"));
     server.check();
 }
 

@@ -29,9 +29,8 @@ def several(t):
         check({b"\\Seen", b"Later"} <= set(data[uids[3]][b"FLAGS"]), "each with its flags", data[uids[3]][b"FLAGS"])
         check(b"\\Draft" in data[uids[4]][b"FLAGS"] and b"\\Seen" not in data[uids[4]][b"FLAGS"], "and no other's")
         check(data[uids[3]][b"INTERNALDATE"].timestamp() == when.timestamp(), "and its date")
-        refused = False
         try:
-            client.multiappend(BOX, [message(5), b""])
+            refused = client.multiappend(BOX, [message(5), b""])[0] == "NO"
         except imaplib.IMAP4.error:
             refused = True
         check(refused and client.folder_status(BOX, ["MESSAGES"])[b"MESSAGES"] == 5, "an empty message calls all of it off")

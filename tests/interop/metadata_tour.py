@@ -22,6 +22,8 @@ def tour(client):
     check(got == [b'INBOX (/private/comment "Mine" /shared/vendor/x/y "a \\"b\\"" /private/none NIL)'], "values", got)
     answer, data = client.xatom("GETMETADATA", "(MAXSIZE 3)", "INBOX", "/private/comment")
     check(answer == "OK" and data[0].startswith(b"[METADATA LONGENTRIES 4]"), "long values are told", data)
+    # imaplib keeps the response code as a response of that kind.
+    check(client.response("METADATA")[1] == [b"LONGENTRIES 4"], "and not sent")
     got = ask(client, "METADATA", "GETMETADATA", "(DEPTH infinity)", "INBOX", "/shared")
     check(got == [b'INBOX (/shared/vendor/x/y "a \\"b\\"")'], "what is below", got)
     got = ask(client, "METADATA", "GETMETADATA", '""', "(/shared/comment)")

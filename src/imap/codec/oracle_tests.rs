@@ -78,7 +78,7 @@ const RULES: [(&str, &str); 14] = [
 ];
 
 /// Commands of the base grammar.
-const TEMPLATES: [&str; 25] = [
+const TEMPLATES: [&str; 26] = [
     "(CAPABILITY|noop|LOGOUT|CHECK|CLOSE|Expunge|UNSELECT|STARTTLS|IDLE|NAMESPACE)",
     "LOGIN %astring %astring",
     "AUTHENTICATE (PLAIN|login|X-%atom)( =| ([A-Za-z0-9+/]{4}){1,3})?",
@@ -96,6 +96,7 @@ const TEMPLATES: [&str; 25] = [
     "(UID )?FETCH %set \\((UID|FLAGS|INTERNALDATE|RFC822(\\.SIZE|\\.HEADER|\\.TEXT)?|MODSEQ)( (UID|ENVELOPE|BODY|FLAGS)){0,3}\\)",
     "FETCH %set \\(BODY(\\.PEEK)?\\[((TEXT|HEADER)|[1-9](\\.[1-9]{1,2}){0,2}(\\.MIME|\\.TEXT|\\.HEADER)?)?\\](<%number\\.[1-9][0-9]{0,8}>)?( UID)?\\)",
     "FETCH %set BODY(\\.PEEK)?\\[([1-9]\\.)?HEADER\\.FIELDS(\\.NOT)? \\(%astring( %astring){0,2}\\)\\]",
+    "FETCH %set \\(BINARY(\\.PEEK)?\\[([1-9](\\.[1-9]{1,2}){0,2})?\\](<%number\\.[1-9][0-9]{0,8}>)? BINARY\\.SIZE\\[([1-9])?\\]\\)",
     "UID FETCH %set \\(FLAGS\\) \\(CHANGEDSINCE [1-9][0-9]{0,15}( VANISHED)?\\)",
     "(UID )?STORE %set [-+]?FLAGS(\\.SILENT)? (\\((%flag( %flag){0,2})?\\)|%flag( %flag){0,2})",
     "STORE %set \\(UNCHANGEDSINCE [0-9]{1,16}\\) [-+]?FLAGS \\(%flag\\)",

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::append;
+use super::fetch_render::{clip, header, want};
 use crate::imap::codec::command::{MessageUrl, Section, SectionText};
 use crate::imap::codec::parse;
 use crate::imap::error::CommandError;
@@ -13,9 +14,6 @@ use crate::store::{self, BodyCursor, Reader, Stored};
 
 /// Octets read at a time.
 const STEP: usize = 256 << 10;
-
-/// The longest header block read into memory for HEADER.FIELDS (DESIGN 2.8).
-const MAX_HEADER: u64 = 1 << 20;
 
 /// What a URL turned out to name.
 enum Octets {
@@ -84,9 +82,8 @@ async fn find(cx: &Authenticated<'_>, url: &MessageUrl) -> Result<Option<Octets>
     };
     let Some((uid, snapshot)) = Uid::new(url.uid).zip(snapshot) else { return Ok(None) };
     let Some(message) = snapshot.find(uid) else { return Ok(None) };
-    let (body, size, section) = (message.body, u64::from(message.size), url.section.clone());
-    let found = cx.store.read(move |reader| octets(reader, body, size, &section)).await?;
-    Ok(found.map(|octets| clip(octets, url.partial)))
+    let (body, size, url) = (message.body, u64::from(message.size), url.clone());
+    Ok(cx.store.read(move |reader| octets(reader, body, size, &url)).await?)
 }
 
 async fn mailbox(cx: &Authenticated<'_>, url: &MessageUrl) -> Result<Option<MailboxId>, CommandError> {
@@ -99,46 +96,23 @@ async fn mailbox(cx: &Authenticated<'_>, url: &MessageUrl) -> Result<Option<Mail
     Ok(url.uid_validity.is_none_or(|wanted| wanted == found.uid_validity.value()).then_some(found.id))
 }
 
-fn octets(reader: &Reader, body: BodyId, size: u64, section: &Section) -> store::Result<Option<Octets>> {
+fn octets(reader: &Reader, body: BodyId, size: u64, url: &MessageUrl) -> store::Result<Option<Octets>> {
     let Some(record) = reader.record(body)? else { return Ok(None) };
-    let (want, fields) = match &section.text {
-        SectionText::Whole => (Want::Whole, None),
-        SectionText::Text => (Want::Text, None),
-        SectionText::Mime => (Want::Mime, None),
-        SectionText::Header => (Want::Header, None),
-        SectionText::HeaderFields(names) => (Want::Header, Some((names, true))),
-        SectionText::HeaderFieldsNot(names) => (Want::Header, Some((names, false))),
-    };
-    let range = match want {
-        Want::Whole if section.path.is_empty() => Some(0..size),
-        want => PartTable::from_bytes(record.parts()).section(&section.path, want),
+    let Section { path, text } = &url.section;
+    let range = match want(text) {
+        Want::Whole if path.is_empty() => Some(0..size),
+        want => PartTable::from_bytes(record.parts()).section(path, want),
     };
     let Some(range) = range else { return Ok(None) };
-    let Some((names, keep)) = fields else { return Ok(Some(Octets::Stored(body, range))) };
-    let mut header = Vec::new();
-    let mut cursor = BodyCursor::new(body, range.start..range.end.min(range.start.saturating_add(MAX_HEADER)));
-    while !cursor.is_done() {
-        if !reader.read_body(&mut cursor, &mut header, STEP)? {
-            return Ok(None);
-        }
-    }
-    Ok(Some(Octets::Made(filter_header(&header, names, keep))))
-}
-
-/// The octets of `partial-range` (RFC 5092 section 11).
-fn clip(octets: Octets, partial: Option<(u64, Option<u64>)>) -> Octets {
-    let Some((offset, count)) = partial else { return octets };
-    let clip = |range: Range<u64>| {
-        let start = range.start.saturating_add(offset).min(range.end);
-        start..start.saturating_add(count.unwrap_or(u64::MAX)).min(range.end)
+    let (names, keep) = match text {
+        SectionText::HeaderFields(names) => (names, true),
+        SectionText::HeaderFieldsNot(names) => (names, false),
+        _ => return Ok(Some(Octets::Stored(body, clip(range, url.partial)))),
     };
-    match octets {
-        Octets::Stored(body, range) => Octets::Stored(body, clip(range)),
-        Octets::Made(octets) => {
-            let range = clip(0..octets.len() as u64);
-            Octets::Made(octets.get(range.start as usize..range.end as usize).unwrap_or_default().to_vec())
-        }
-    }
+    let Some(block) = header(range, body, reader)? else { return Ok(None) };
+    let fields = filter_header(&block, names, keep);
+    let range = clip(0..fields.len() as u64, url.partial);
+    Ok(Some(Octets::Made(fields.get(range.start as usize..range.end as usize).unwrap_or_default().to_vec())))
 }
 
 /// `badurl-response-code = "BADURL" SP url-resp-text`, which is the bare URL: any TEXT-CHAR but `]` (RFC 4469 section 5 with its
@@ -167,20 +141,5 @@ mod tests {
     fn no_url_breaks_the_response() {
         assert_eq!(code(b"/INBOX/;UID=1 x"), "BADURL /INBOX/;UID=1 x");
         assert_eq!(code(b"a]\r\nb\0\xff"), "BADURL a%5D%0D%0Ab%00%FF");
-    }
-
-    #[test]
-    fn partial_ranges_stay_within_the_section() {
-        let clipped = |partial| match clip(Octets::Stored(BodyId(1), 10..30), partial) {
-            Octets::Stored(_, range) => range,
-            Octets::Made(_) => panic!(),
-        };
-        assert_eq!(clipped(None), 10..30);
-        assert_eq!(clipped(Some((5, Some(5)))), 15..20);
-        assert_eq!(clipped(Some((5, None))), 15..30);
-        assert_eq!(clipped(Some((20, Some(1)))), 30..30);
-        assert_eq!(clipped(Some((u64::MAX, Some(u64::MAX)))), 30..30);
-        let Octets::Made(made) = clip(Octets::Made(b"abcdef".to_vec()), Some((2, Some(3)))) else { panic!() };
-        assert_eq!(made, b"cde");
     }
 }

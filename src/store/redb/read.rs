@@ -28,6 +28,7 @@ pub(super) struct MetaReader {
     pub(super) meta: ReadTransaction,
     /// Opened once for a whole FETCH.
     env: OnceCell<ReadTable<u64, &'static [u8]>>,
+    body: OnceCell<ReadTable<u64, &'static [u8]>>,
     /// See [`Handle::refusal`](super::file::Handle).
     refusal: Option<Error>,
     _file: Arc<Database>,
@@ -55,7 +56,7 @@ impl MetaReader {
     pub(super) fn begin(file: &File) -> Result<Self> {
         let file = file.get()?;
         let meta = file.database.begin_read()?;
-        Ok(Self { meta, env: OnceCell::new(), refusal: file.refusal, _file: file.database })
+        Ok(Self { meta, env: OnceCell::new(), body: OnceCell::new(), refusal: file.refusal, _file: file.database })
     }
 
     /// For what is acted upon where it cannot be undone: octets that are removed, messages deleted upstream.
@@ -259,7 +260,7 @@ impl MetaRead for MetaReader {
     }
 
     fn body(&self, body: BodyId) -> Result<Option<BodyRow>> {
-        if let Some(row) = self.meta.open_table(BODY)?.get(body.0)? {
+        if let Some(row) = get_or_open(&self.body, || Ok(self.meta.open_table(BODY)?))?.get(body.0)? {
             return BodyRow::decode(row.value()).map(Some);
         }
         let dead = self.meta.open_table(DEAD)?.get(body.0)?;

@@ -13,6 +13,6 @@ pub struct MessageUrl {
     pub uid: u32,
     /// Of it this section; all of it without one.
     pub section: Section,
-    /// Of that the octets from here on, so many, or to the end.
-    pub partial: Option<(u64, Option<u64>)>,
+    /// Of that the octets from here on, and so many at most.
+    pub partial: Option<(u64, u64)>,
 }

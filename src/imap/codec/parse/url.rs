@@ -83,13 +83,13 @@ fn section_spec(encoded: &[u8]) -> Option<Section> {
     input.peek().is_none().then_some(section)
 }
 
-/// `partial-range = number ["." nz-number]`
-fn partial_range(text: &[u8]) -> Option<(u64, Option<u64>)> {
+/// `partial-range = number ["." nz-number]`: to the end without a length
+fn partial_range(text: &[u8]) -> Option<(u64, u64)> {
     match text.iter().position(|b| *b == b'.') {
-        None => Some((number(text)?, None)),
+        None => Some((number(text)?, u64::MAX)),
         Some(dot) => {
             let count = number(text.get(dot + 1..)?).filter(|count| *count > 0)?;
-            Some((number(text.get(..dot)?)?, Some(count)))
+            Some((number(text.get(..dot)?)?, count))
         }
     }
 }
@@ -158,14 +158,14 @@ mod tests {
         let valid = MessageUrl { uid_validity: Some(385_759_045), ..plain.clone() };
         assert_eq!(parsed("/INBOX;UIDVALIDITY=385759045/;UID=20"), Some(valid.clone()));
         let part = Section { path: vec![1, 2], text: SectionText::Mime };
-        let part = MessageUrl { section: part, partial: Some((0, Some(1024))), ..valid };
+        let part = MessageUrl { section: part, partial: Some((0, 1024)), ..valid };
         assert_eq!(parsed("/INBOX;UIDVALIDITY=385759045/;UID=20/;section=1.2.MIME/;PARTIAL=0.1024"), Some(part));
         let header = Section { path: Vec::new(), text: SectionText::Header };
         assert_eq!(parsed("/INBOX/;UID=20/;SECTION=HEADER"), Some(MessageUrl { section: header, ..plain.clone() }));
         let fields = SectionText::HeaderFields(vec![b"From".to_vec(), b"To".to_vec()]);
         let fields = MessageUrl { section: Section { path: vec![2], text: fields }, ..plain.clone() };
         assert_eq!(parsed("/INBOX/;UID=20/;SECTION=2.HEADER.FIELDS%20(From%20To)"), Some(fields));
-        let tail = MessageUrl { partial: Some((7, None)), ..plain.clone() };
+        let tail = MessageUrl { partial: Some((7, u64::MAX)), ..plain.clone() };
         assert_eq!(parsed("/INBOX/;UID=20/;PARTIAL=7"), Some(tail));
         let selected = MessageUrl { mailbox: None, ..plain };
         assert_eq!(parsed(";UID=20"), Some(selected.clone()));

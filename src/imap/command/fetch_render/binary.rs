@@ -12,7 +12,7 @@ use super::{Job, Octets};
 use crate::imap::codec::command::{FetchItem, Section, SectionText};
 use crate::imap::codec::write;
 use crate::mime::{Decoder, PartTable, Want, filter_header};
-use crate::store::{self, BodyCursor, Reader, RecordRef};
+use crate::store::{self, BodyCursor, Reader};
 
 /// Octets read and decoded at a time.
 const PIECE: usize = 64 << 10;
@@ -67,7 +67,7 @@ impl Measure {
     pub(super) fn of(
         item: &FetchItem,
         job: &Job,
-        record: &RecordRef,
+        parts: &[u8],
         reader: &Reader,
     ) -> store::Result<Result<Self, Progress>> {
         let (section, partial, keep) = match item {
@@ -85,14 +85,14 @@ impl Measure {
             nul: false,
             kept: keep.then(Vec::new),
         };
-        let table = PartTable::from_bytes(record.parts());
+        let table = PartTable::from_bytes(parts);
         let found = match (section.path.is_empty(), want(&section.text)) {
             (true, Want::Whole) => Some((0..u64::from(job.message.size), None)),
             (_, want) => table.content(&section.path, want),
         };
         let Some((span, encoding)) = found else { return Ok(Ok(measure)) };
         if let SectionText::HeaderFields(names) | SectionText::HeaderFieldsNot(names) = &section.text {
-            let Some(block) = header(span, job, reader)? else { return Ok(Err(Progress::Gone)) };
+            let Some(block) = header(span, job.message.body, reader)? else { return Ok(Err(Progress::Gone)) };
             let keep = matches!(section.text, SectionText::HeaderFields(_));
             let mut room = usize::MAX;
             measure.count(&filter_header(&block, names, keep), &mut room);
@@ -100,7 +100,7 @@ impl Measure {
         }
         let decoder = match encoding {
             None => Some(Decoder::identity()),
-            Some(encoding) => match header(encoding, job, reader)? {
+            Some(encoding) => match header(encoding, job.message.body, reader)? {
                 Some(block) => Decoder::of(&block),
                 None => return Ok(Err(Progress::Gone)),
             },

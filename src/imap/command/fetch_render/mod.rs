@@ -12,6 +12,7 @@ use std::sync::Arc;
 use binary::{Decoding, Measure, Progress};
 use preview::preview;
 use section::{Shown, section, section_name};
+pub(super) use section::{clip, header, want};
 
 use crate::imap::codec::command::{FetchItem, Section, SectionText};
 use crate::imap::codec::write;
@@ -102,6 +103,18 @@ impl Plan {
     /// Whether an item needs more than the row.
     pub(super) fn reads_store(&self) -> bool {
         self.items.iter().any(|item| !is_small(item))
+    }
+
+    /// Whether an item needs the record of the message: the whole message does not.
+    fn reads_records(&self) -> bool {
+        let whole = |section: &Section| section.path.is_empty() && section.text == SectionText::Whole;
+        self.items.iter().any(|item| match item {
+            FetchItem::Rfc822 => false,
+            FetchItem::Section { section, .. } | FetchItem::Binary { section, .. } | FetchItem::BinarySize(section) => {
+                !whole(section)
+            }
+            item => !is_small(item),
+        })
     }
 
     /// Whether an item is measured before it is sent.
@@ -276,13 +289,15 @@ impl Renderer {
     /// Renders items of the present job until a literal has to be streamed or the job ends.
     fn continue_job(&mut self, reader: &Reader, out: &mut Vec<u8>) -> store::Result<()> {
         let Some(job) = self.jobs.get(self.job) else { return Ok(()) };
-        let Some(record) = reader.record(job.message.body)? else {
+        let plan = Arc::clone(&self.plan);
+        let record = if plan.reads_records() { reader.record(job.message.body)? } else { None };
+        if record.is_none() && plan.reads_records() {
             self.miss(out);
             return Ok(());
-        };
-        let plan = Arc::clone(&self.plan);
+        }
+        let record = record.as_ref();
         if !self.begun {
-            if plan.is_measured() && !self.measure(&plan, &record, reader, out)? {
+            if plan.is_measured() && !self.measure(&plan, record, reader, out)? {
                 return Ok(());
             }
             self.line = Some(out.len());
@@ -301,18 +316,18 @@ impl Renderer {
             } else if binary::is_binary(item) {
                 let decoding = self.measures.pop_front().and_then(|measure| measure.render(item, job, out));
                 if let Some(decoding) = decoding {
-                    self.literal = Some(Literal::Decoded(decoding));
-                    return Ok(());
+                    return self.continue_literal(Literal::Decoded(decoding), reader, out);
                 }
             } else {
-                match large(item, job, &record, reader, out)? {
+                match large(item, job, record, reader, out)? {
                     Shown::Whole => {}
                     Shown::Literal(span) => {
                         let body = job.message.body;
                         let spare = self.spare.take();
                         let spare = spare.and_then(|mut spare| spare.advance_to(body, &span).then_some(spare));
-                        self.literal = Some(Literal::Raw(spare.unwrap_or_else(|| cursor(item, job, span))));
-                        return Ok(());
+                        let literal = Literal::Raw(spare.unwrap_or_else(|| cursor(item, job, span)));
+                        // At once, so that nothing is sent of a message whose bytes are gone.
+                        return self.continue_literal(literal, reader, out);
                     }
                     Shown::Gone => {
                         self.miss(out);
@@ -328,13 +343,20 @@ impl Renderer {
     }
 
     /// Finds out what the BINARY items of the present job show. `false`: not yet, or the job is passed over.
-    fn measure(&mut self, plan: &Plan, record: &RecordRef, reader: &Reader, out: &mut Vec<u8>) -> store::Result<bool> {
+    fn measure(
+        &mut self,
+        plan: &Plan,
+        record: Option<&RecordRef>,
+        reader: &Reader,
+        out: &mut Vec<u8>,
+    ) -> store::Result<bool> {
         let Some(job) = self.jobs.get(self.job) else { return Ok(false) };
         let Some(item) = plan.items.iter().filter(|item| binary::is_binary(item)).nth(self.measured) else {
             return Ok(true);
         };
         if self.measures.len() == self.measured {
-            match Measure::of(item, job, record, reader)? {
+            let parts = record.map(RecordRef::parts).unwrap_or_default();
+            match Measure::of(item, job, parts, reader)? {
                 Ok(measure) => self.measures.push_back(measure),
                 Err(failed) => {
                     self.fail(&failed, plan, out);
@@ -398,31 +420,38 @@ fn cursor(item: &FetchItem, job: &Job, span: Range<u64>) -> BodyCursor {
 }
 
 /// Renders an item that needs the record or the body.
-fn large(item: &FetchItem, job: &Job, record: &RecordRef, reader: &Reader, out: &mut Vec<u8>) -> store::Result<Shown> {
-    let mut legacy =
-        |name: &[u8], text| section(&Section { path: Vec::new(), text }, None, name, job, record, reader, out);
-    match item {
-        FetchItem::Rfc822 => legacy(b"RFC822", SectionText::Whole),
-        FetchItem::Rfc822Header => legacy(b"RFC822.HEADER", SectionText::Header),
-        FetchItem::Rfc822Text => legacy(b"RFC822.TEXT", SectionText::Text),
-        FetchItem::Section { section: wanted, partial, .. } => {
-            section(wanted, *partial, &section_name(b"BODY", wanted, *partial), job, record, reader, out)
-        }
+fn large(
+    item: &FetchItem,
+    job: &Job,
+    record: Option<&RecordRef>,
+    reader: &Reader,
+    out: &mut Vec<u8>,
+) -> store::Result<Shown> {
+    let parts = record.map(RecordRef::parts).unwrap_or_default();
+    let (name, value): (&str, fn(&RecordRef) -> &[u8]) = match item {
+        FetchItem::Envelope => ("ENVELOPE ", RecordRef::envelope),
+        FetchItem::Body => ("BODY ", RecordRef::body),
+        FetchItem::BodyStructure => ("BODYSTRUCTURE ", RecordRef::body_structure),
         FetchItem::Preview { .. } => {
-            let Some(text) = preview(job.message.body, record, reader)? else { return Ok(Shown::Gone) };
+            let Some(text) = preview(job.message.body, parts, reader)? else { return Ok(Shown::Gone) };
             out.extend_from_slice(b"PREVIEW ");
             write::string(out, text.as_bytes());
-            Ok(Shown::Whole)
+            return Ok(Shown::Whole);
         }
-        FetchItem::Envelope => Ok(named(out, "ENVELOPE ", record.envelope())),
-        FetchItem::Body => Ok(named(out, "BODY ", record.body())),
-        FetchItem::BodyStructure => Ok(named(out, "BODYSTRUCTURE ", record.body_structure())),
-        _ => Ok(Shown::Whole),
-    }
-}
-
-fn named(out: &mut Vec<u8>, name: &str, value: &[u8]) -> Shown {
+        FetchItem::Section { section: wanted, partial, .. } => {
+            return section(wanted, *partial, &section_name(b"BODY", wanted, *partial), job, parts, reader, out);
+        }
+        other => {
+            let (name, text): (&[u8], _) = match other {
+                FetchItem::Rfc822 => (b"RFC822", SectionText::Whole),
+                FetchItem::Rfc822Header => (b"RFC822.HEADER", SectionText::Header),
+                FetchItem::Rfc822Text => (b"RFC822.TEXT", SectionText::Text),
+                _ => return Ok(Shown::Whole),
+            };
+            return section(&Section { path: Vec::new(), text }, None, name, job, parts, reader, out);
+        }
+    };
     out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(value);
-    Shown::Whole
+    out.extend_from_slice(record.map(value).unwrap_or_default());
+    Ok(Shown::Whole)
 }

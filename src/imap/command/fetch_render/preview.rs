@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::Octets;
 use crate::mail::BodyId;
 use crate::mime::{Leaf, PartTable, Preview};
-use crate::store::{self, BodyCursor, Reader, RecordRef};
+use crate::store::{self, BodyCursor, Reader};
 
 /// Octets of content read at a time, and at most, of one part.
 const PIECE: usize = 8 << 10;
@@ -17,8 +17,8 @@ const MAX_HEADER: u64 = 64 << 10;
 const MAX_PARTS: usize = 16;
 
 /// The preview; empty where there is no text. `None`: the body has been collected.
-pub(super) fn preview(body: BodyId, record: &RecordRef, reader: &Reader) -> store::Result<Option<String>> {
-    let leaves = PartTable::from_bytes(record.parts()).leaves(MAX_PARTS);
+pub(super) fn preview(body: BodyId, parts: &[u8], reader: &Reader) -> store::Result<Option<String>> {
+    let leaves = PartTable::from_bytes(parts).leaves(MAX_PARTS);
     let mut source = Source { reader, body, octets: None };
     for (at, leaf) in leaves.iter().enumerate() {
         let Some(header) = source.read(&leaf.header, MAX_HEADER)? else { return Ok(None) };

@@ -5,8 +5,9 @@ use std::ops::Range;
 use super::{Job, Octets, STEP};
 use crate::imap::codec::command::{Section, SectionText};
 use crate::imap::codec::write;
+use crate::mail::BodyId;
 use crate::mime::{PartTable, Want, filter_header};
-use crate::store::{self, BodyCursor, Reader, RecordRef};
+use crate::store::{self, BodyCursor, Reader};
 
 /// The longest header block read into memory for HEADER.FIELDS (DESIGN 2.8).
 const MAX_HEADER: u64 = 1 << 20;
@@ -22,7 +23,7 @@ pub(super) enum Shown {
 }
 
 /// What the table of parts is asked for.
-pub(super) const fn want(text: &SectionText) -> Want {
+pub(in crate::imap::command) const fn want(text: &SectionText) -> Want {
     match text {
         SectionText::Whole => Want::Whole,
         SectionText::Text => Want::Text,
@@ -37,7 +38,7 @@ pub(super) fn section(
     partial: Option<(u64, u64)>,
     name: &[u8],
     job: &Job,
-    record: &RecordRef,
+    parts: &[u8],
     reader: &Reader,
     out: &mut Vec<u8>,
 ) -> store::Result<Shown> {
@@ -45,7 +46,7 @@ pub(super) fn section(
     out.push(b' ');
     let span = match (wanted.path.is_empty(), want(&wanted.text)) {
         (true, Want::Whole) => Some(0..u64::from(job.message.size)),
-        (_, want) => PartTable::from_bytes(record.parts()).section(&wanted.path, want),
+        (_, want) => PartTable::from_bytes(parts).section(&wanted.path, want),
     };
     let Some(span) = span else {
         // As Dovecot does: a part that is not there is empty.
@@ -57,7 +58,7 @@ pub(super) fn section(
         SectionText::HeaderFieldsNot(names) => (names, false),
         _ => return Ok(stream(clip(span, partial), out)),
     };
-    let Some(header) = header(span, job, reader)? else { return Ok(Shown::Gone) };
+    let Some(header) = header(span, job.message.body, reader)? else { return Ok(Shown::Gone) };
     let fields = filter_header(&header, names, keep);
     let range = clip(0..fields.len() as u64, partial);
     let shown = fields.get(range.start as usize..range.end as usize).unwrap_or_default();
@@ -70,10 +71,14 @@ pub(super) fn section(
 }
 
 /// The header block that `span` covers; `None`: the body has been collected.
-pub(super) fn header(span: Range<u64>, job: &Job, reader: &Reader) -> store::Result<Option<Vec<u8>>> {
+pub(in crate::imap::command) fn header(
+    span: Range<u64>,
+    body: BodyId,
+    reader: &Reader,
+) -> store::Result<Option<Vec<u8>>> {
     let mut header = Vec::new();
     let block = span.start..span.end.min(span.start.saturating_add(MAX_HEADER));
-    let mut octets = Octets(BodyCursor::unverified(job.message.body, block));
+    let mut octets = Octets(BodyCursor::unverified(body, block));
     while !octets.0.is_done() {
         if !octets.read(reader, &mut header, STEP)? {
             return Ok(None);
@@ -93,7 +98,7 @@ fn stream(span: Range<u64>, out: &mut Vec<u8>) -> Shown {
 }
 
 /// The octets of `span` that `<offset.count>` asks for (RFC 9051 section 6.4.5).
-pub(super) fn clip(span: Range<u64>, partial: Option<(u64, u64)>) -> Range<u64> {
+pub(in crate::imap::command) fn clip(span: Range<u64>, partial: Option<(u64, u64)>) -> Range<u64> {
     let Some((offset, count)) = partial else { return span };
     let start = span.start.saturating_add(offset).min(span.end);
     start..start.saturating_add(count).min(span.end)

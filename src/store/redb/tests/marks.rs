@@ -80,19 +80,26 @@ async fn identifiers_and_annotations_outlive_restart_compaction_backup_and_resto
     assert_eq!(f.store.check().expect("check"), Vec::<String>::new());
 }
 
-/// Makes of the store what schema 2 had of it.
-fn set_back(dir: &std::path::Path) {
+/// Makes of the store what schema 2 had of it, or of one on which the step to schema 3 was cut after its first transaction.
+fn set_back(dir: &std::path::Path, is_begun: bool) {
     let meta = Database::open(dir.join("data").join(open::META)).expect("opens");
     let write = meta.begin_write().expect("begins");
     {
         let mut globals = write.open_table(schema::GLOBAL).expect("a table");
-        globals.insert(schema::global::SCHEMA_VERSION, 2_u64.to_le_bytes().as_slice()).expect("written");
-        globals.remove(schema::global::NEXT_THREAD).expect("removed");
+        if is_begun {
+            globals.insert(schema::global::MIGRATING_FROM, 2_u64.to_le_bytes().as_slice()).expect("written");
+        } else {
+            globals.insert(schema::global::SCHEMA_VERSION, 2_u64.to_le_bytes().as_slice()).expect("written");
+            globals.remove(schema::global::NEXT_THREAD).expect("removed");
+        }
         let mut blocks = write.open_table(schema::MSGBLK).expect("a table");
         let mut rows = Vec::new();
         for entry in blocks.iter().expect("rows") {
             let (key, bytes) = entry.expect("a row");
             let mut block = Block::decode(key.value().1, bytes.value()).expect("a block");
+            if is_begun && key.value().1 < 64 {
+                continue;
+            }
             block.messages.iter_mut().for_each(|m| m.thread = ThreadId(0));
             let mut out = Vec::new();
             block.encode(&mut out);
@@ -102,6 +109,9 @@ fn set_back(dir: &std::path::Path) {
             blocks.insert(key, row.as_slice()).expect("written");
         }
     }
+    if is_begun {
+        return write.commit().expect("commits");
+    }
     write.delete_table(schema::THREAD).expect("deleted");
     write.delete_table(TableDefinition::<(u32, u32, &str), &[u8]>::new("metadata")).expect("deleted");
     write.commit().expect("commits");
@@ -109,6 +119,15 @@ fn set_back(dir: &std::path::Path) {
 
 #[tokio::test]
 async fn messages_of_schema_2_get_conversations() {
+    step_from_schema_2(false).await;
+}
+
+#[tokio::test]
+async fn a_step_from_schema_2_that_was_cut_is_taken_to_its_end() {
+    step_from_schema_2(true).await;
+}
+
+async fn step_from_schema_2(is_begun: bool) {
     let f = fixture().await;
     f.mark().await;
     // More than one transaction takes, and a record that cannot be read.
@@ -133,10 +152,10 @@ async fn messages_of_schema_2_get_conversations() {
     .expect("written");
     let before = f.store.watch(f.inbox).await.expect("watch").current().expect("a version");
     f.store.close().await.expect("closes");
-    set_back(f.dir.path());
+    set_back(f.dir.path(), is_begun);
     for opened in ["first", "again"] {
         let store = Store::open(&settings(f.dir.path())).expect("opens");
-        assert!(store.metadata(f.user, None).await.expect("read").is_empty());
+        assert_eq!(store.metadata(f.user, None).await.expect("read").is_empty(), !is_begun);
         let archive = store.mailbox(f.user, &name("Archive")).await.expect("read").expect("Archive").id;
         let snapshot = store.watch(f.inbox).await.expect("watch").current().expect("a version");
         let thread = |n| snapshot.find(uid(n)).expect("the message").thread;
