@@ -10,7 +10,6 @@ COUNT = 30
 CONFIG = """
 database = {scratch}/interimap.db
 list-mailbox = "TourInterimap*"
-log-level = normal
 
 [local]
 type = imap
@@ -86,12 +85,13 @@ def main():
         check(len(both) == COUNT + 5 and held(two) == both, "both hold all messages, with their flags", both)
         check(names(two) == names(one) and names(two, "lsub") == names(one, "lsub"), "mailboxes and subscriptions as well", names(two))
 
+        pair.sync("what it has written itself")
         one.select(BOX)
         one.store("1:5", "+FLAGS", "(\\Deleted)")
         one.expunge()
         one.store("1", "+FLAGS", "(\\Answered)")
         two.select(BOX)
-        two.uid("STORE", "1:*", "-FLAGS", "(Later)")
+        two.uid("STORE", "12:*", "-FLAGS", "(Later)")  # UID 11 is the one with \\Answered, those before are gone
         two.store("20:22", "+FLAGS", "(\\Deleted)")
         two.expunge()
         for n in range(100, 110):
@@ -103,6 +103,7 @@ def main():
         check(len(both) == COUNT + 5 - 8 + 10, "what was deleted is gone on both, what came is on both", sorted(both))
         check(not any(b"Later" in flags for flags in both.values()), "a keyword taken away is away", both)
         check(len(held(one, BELOW)) == 10 and held(one, BELOW) == held(two, BELOW), "the mailbox below it too")
+        pair.sync("what it has written itself")
         words = pair.sync("nothing to do")
         check("Added" not in words and "Updated" not in words, "an idle run changes nothing", words)
         for client in (one, two):
