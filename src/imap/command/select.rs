@@ -77,7 +77,7 @@ async fn name_line(
     denormalized: Option<&str>,
     out: &mut Output,
 ) -> Result<(), CommandError> {
-    let children = cx.store.mailboxes(cx.login.id).await?.iter().any(|other| other.name.is_below(&mailbox.name));
+    let children = cx.store.has_mailboxes_below(cx.login.id, &mailbox.name).await?;
     let children = if children { "\\HasChildren" } else { "\\HasNoChildren" };
     let special = mailbox.special_use.map(|special| special.attribute());
     out.push("* LIST ");

@@ -50,3 +50,21 @@ async fn rule_34_names_in_nfc() {
     c.ok("DELETE Cafe&AwE-").await;
     assert!(c.ok("LIST \"\" Caf*").await.is_empty());
 }
+
+/// RFC 9051 section 6.3.9.7: a session of IMAP4rev2 is told what name stands for one that it wrote in another way.
+#[tokio::test]
+async fn rule_34_oldname_tells_the_name_that_is_meant() {
+    let mut c = client_with(&[], &[]).await;
+    // A session of IMAP4rev1 knows no OLDNAME.
+    assert!(c.ok("CREATE nai&Awg-ve").await.is_empty());
+    c.ok("ENABLE IMAP4rev2").await;
+    let old = "(\"OLDNAME\" (\"Cafe\u{301}\"))";
+    assert_eq!(c.ok("CREATE \"Cafe\u{301}\"").await, [format!("* LIST () \"/\" \"Caf\u{e9}\" {old}")]);
+    assert_eq!(c.ok("RENAME \"Cafe\u{301}\" tea").await, [format!("* LIST () \"/\" tea {old}")]);
+    assert_eq!(c.ok("RENAME tea inbox/tea").await, ["* LIST () \"/\" INBOX/tea (\"OLDNAME\" (tea))"]);
+    assert_eq!(c.ok("DELETE inbox/tea").await, ["* LIST (\\NonExistent) \"/\" INBOX/tea (\"OLDNAME\" (inbox/tea))"]);
+    // What is written as it is, or with a delimiter at the end, is no news; `&` is plain.
+    assert!(c.ok("CREATE \"R & D/\"").await.is_empty());
+    assert_eq!(without_children(c.ok("LIST \"\" R*").await), ["* LIST () \"/\" \"R & D\""]);
+    c.expect("CREATE Inbox", "NO [ALREADYEXISTS] *").await;
+}
