@@ -135,3 +135,48 @@ async fn the_closing_of_mailboxes_is_told() {
     c.ok("CLOSE").await;
     assert_eq!(c.ok("STATUS INBOX (MESSAGES DELETED SIZE)").await, ["* STATUS INBOX (MESSAGES 0 DELETED 0 SIZE 0)"]);
 }
+
+/// What RFC 9051 appendix E folds in, each asked of once.
+#[tokio::test]
+async fn the_required_parts_are_there() {
+    let server = TestServer::start().await;
+    server.fill(3).await;
+    let mut c = server.connect().await;
+    c.expect("AUTHENTICATE PLAIN AGFsaWNlAHNlY3JldA==", "OK [CAPABILITY *").await;
+    c.ok("ENABLE IMAP4rev2").await;
+    assert_eq!(c.ok("NAMESPACE").await, ["* NAMESPACE ((\"\" \"/\")) NIL NIL"]);
+    c.ok("SUBSCRIBE INBOX").await;
+    let list =
+        c.ok("LIST (SUBSCRIBED RECURSIVEMATCH) \"\" INBOX RETURN (CHILDREN STATUS (MESSAGES DELETED SIZE))").await;
+    assert!(list[0].starts_with("* LIST (") && list[0].contains("\\Subscribed"), "{list:?}");
+    assert!(list[1].starts_with("* STATUS INBOX (MESSAGES 3 DELETED 0 SIZE "), "{list:?}");
+    let list = c.ok("LIST (SPECIAL-USE) \"\" * RETURN (SPECIAL-USE)").await;
+    assert!(list.iter().any(|line| line.contains("\\Sent")), "{list:?}");
+    c.ok("SELECT INBOX").await;
+    for (command, answer) in [
+        ("q SEARCH ALL", "* ESEARCH (TAG \"q\") ALL 1:3"),
+        ("q UID SEARCH 2:*", "* ESEARCH (TAG \"q\") UID ALL 2:3"),
+        ("q SEARCH RETURN (MIN COUNT) ALL", "* ESEARCH (TAG \"q\") MIN 1 COUNT 3"),
+        ("q SEARCH SUBJECT nothing", "* ESEARCH (TAG \"q\")"),
+    ] {
+        c.c(command).await;
+        c.s(answer).await;
+        c.s("q OK *").await;
+    }
+    c.ok("SEARCH RETURN (SAVE) 2:3").await;
+    assert_eq!(c.ok("FETCH $ UID").await, ["* 2 FETCH (UID 2)", "* 3 FETCH (UID 3)"]);
+    let binary = c.ok("FETCH 1 (BINARY.SIZE[1] BINARY.PEEK[1])").await;
+    assert!(binary[0].contains("BINARY.SIZE[1] ") && binary[0].contains("BINARY[1] "), "{binary:?}");
+    c.expect("COPY 1 Archive", "OK [COPYUID * 1 1] *").await;
+    let moved = c.ok("UID MOVE 1 Trash").await;
+    assert!(moved[0].starts_with("* OK [COPYUID ") && moved.contains(&"* 1 EXPUNGE".to_owned()), "{moved:?}");
+    c.expect("COPY 1 Nowhere", "NO [TRYCREATE] *").await;
+    c.ok("UID STORE 2 +FLAGS.SILENT (\\Deleted)").await;
+    assert_eq!(c.ok("UID EXPUNGE 2").await, ["* 1 EXPUNGE"]);
+    c.c("i IDLE").await;
+    c.s("+ *").await;
+    c.c("DONE").await;
+    c.s("i OK *").await;
+    c.ok("UNSELECT").await;
+    c.ok("STATUS {5+}\r\nINBOX (MESSAGES UIDNEXT UIDVALIDITY UNSEEN DELETED SIZE)").await;
+}
