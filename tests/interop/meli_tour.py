@@ -82,7 +82,7 @@ def visit(t, tap, client, deflate):
     finally:
         meli.end()
         said, answered = tap.heard()
-        print("it asked: %s" % sorted(set(re.findall(rb"(?m)^\S+ ((?:UID )?[A-Z]+(?: DEFLATE)?)", said))))
+        print("it asked: %s" % sorted(set(re.findall(rb"(?m)^M\d+ ((?:UID )?[A-Z]+)", said))))
         if deflate:
             check(b"COMPRESS DEFLATE" in said, "it compresses", said)
         bad = re.findall(rb"(?m)^\S+ (?:BAD|NO) [^\r]*", answered)
