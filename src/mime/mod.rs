@@ -20,6 +20,7 @@ mod section;
 mod text;
 mod transfer;
 mod tree;
+mod utf7;
 
 use std::ops::Range;
 

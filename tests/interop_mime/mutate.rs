@@ -117,7 +117,7 @@ fn part_field(lines: &mut Vec<Vec<u8>>, name: &str, values: &[&str], random: &mu
     }
 }
 
-fn delimiter(lines: &mut Vec<Vec<u8>>, random: &mut Random) {
+fn delimiter(lines: &mut [Vec<u8>], random: &mut Random) {
     let found: Vec<_> = (0..lines.len()).filter(|at| lines[*at].starts_with(b"--")).collect();
     if found.is_empty() {
         return;
