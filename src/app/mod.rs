@@ -53,6 +53,11 @@ pub(crate) fn store_settings(config: &Config) -> crate::store::Settings {
     wiring::store(config)
 }
 
+/// What those commands tell apart in a message.
+pub(crate) fn parse_limits(config: &Config) -> crate::mime::Limits {
+    wiring::mime(config)
+}
+
 /// Builds the service.
 pub struct App;
 
@@ -135,6 +140,7 @@ impl Base {
         let data_dir = &config.data_dir;
         let in_data_dir = || format!("data_dir {}", data_dir.display());
         let store = Store::open(&wiring::store(config)).with_context(in_data_dir)?;
+        store.limit_parsing(wiring::mime(config));
         store.metrics().register(registry.as_prometheus())?;
         Ok(Self { registry, store, users, tls })
     }

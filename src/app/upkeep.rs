@@ -36,7 +36,11 @@ pub(crate) struct Checked {
 
 /// Checks every invariant and the octets of every body; rebuilds what can be rebuilt if told so.
 pub(crate) fn check(store: &Store, repair: bool, tell: Tell<'_>) -> Result<Checked> {
-    let before = if repair { store.repair(&|| Box::new(ingest::Derivation::default()), tell)? } else { Vec::new() };
+    let before = if repair {
+        store.repair(&|| Box::new(ingest::Derivation::new(store.parse_limits())), tell)?
+    } else {
+        Vec::new()
+    };
     let mut problems = store.examine()?;
     problems.extend(store.examine_octets(tell)?);
     let (messages, octets) = store.extent()?;

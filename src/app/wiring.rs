@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::auth;
 use crate::config::{self, Account, Config, Credential, OAuth2, Pop3Tls, Route, Source, Trust, User};
 use crate::imap;
+use crate::mime;
 use crate::oauth;
 use crate::poll;
 use crate::pop3;
@@ -73,6 +74,16 @@ pub(super) fn imap(config: &Config) -> imap::Settings {
 
 fn count(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+pub(super) fn mime(config: &Config) -> mime::Limits {
+    let limits = &config.limits.mime;
+    mime::Limits {
+        depth: count(limits.depth),
+        parts: count(limits.parts),
+        parameters: count(limits.parameters),
+        header: count(limits.header_size),
+    }
 }
 
 pub(super) fn poll(config: &Config) -> poll::Settings {

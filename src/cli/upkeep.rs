@@ -58,6 +58,7 @@ fn with_store<T>(config: &config::Config, f: impl FnOnce(&Store) -> anyhow::Resu
     anyhow::ensure!(Store::exists(&settings.data_dir), "there is no store in data_dir {data_dir}");
     super::block_on(async {
         let store = Store::open(&settings).with_context(|| format!("data_dir {data_dir}"))?;
+        store.limit_parsing(app::parse_limits(config));
         let done = tokio::task::block_in_place(|| f(&store));
         let closed = store.close().await;
         let done = done?;

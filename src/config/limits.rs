@@ -15,6 +15,8 @@ pub struct Limits {
     pub imap: ImapLimits,
     /// On upstream POP3 servers.
     pub pop3: Pop3Limits,
+    /// On what is told apart in a message.
+    pub mime: MimeLimits,
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -162,11 +164,26 @@ limits! {
     }
 }
 
+limits! {
+    /// On what is told apart in a message. Past them its octets are still stored and shown.
+    MimeLimits {
+        /// Levels of parts, the message being the first.
+        depth: number = 100, 1..=1000;
+        /// Parts of a message.
+        parts: number = 10_000, 1..=1_000_000;
+        /// Parameters of all MIME fields of a message.
+        parameters: number = 1000, 1..=1_000_000;
+        /// A header block of which the fields are read; the rest of it is body.
+        header_size: bytes = MIB, 4 * KIB..=MIB;
+    }
+}
+
 impl Limits {
     pub(super) fn read(mut section: Section<'_>) -> Self {
         let imap = section.section("imap").map(ImapLimits::read).unwrap_or_default();
         let pop3 = section.section("pop3").map(Pop3Limits::read).unwrap_or_default();
+        let mime = section.section("mime").map(MimeLimits::read).unwrap_or_default();
         section.finish();
-        Self { imap, pop3 }
+        Self { imap, pop3, mime }
     }
 }

@@ -18,7 +18,7 @@ use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-pub use limits::{ImapLimits, Limits, Pop3Limits};
+pub use limits::{ImapLimits, Limits, MimeLimits, Pop3Limits};
 pub use maildrop::{Credential, OAuth2, OAuthProvider, Pop3, Pop3Tls, Route, Socks5, Trust};
 pub use problem::Problem;
 pub use secrets::{Source, Sourced, token_source};

@@ -226,6 +226,7 @@ fn unknown_keys_are_errors_at_every_level() {
         ("limits: { colour: red }", "limits.colour"),
         ("limits: { imap: { colour: red } }", "limits.imap.colour"),
         ("limits: { pop3: { colour: red } }", "limits.pop3.colour"),
+        ("limits: { mime: { colour: red } }", "limits.mime.colour"),
     ] {
         let problem = one_problem(&minimal(&format!("{line}\n")));
         assert!(problem.contains(&format!(": {path}: unknown key; ")), "{problem}");
@@ -286,6 +287,14 @@ fn limits_hold_at_their_ends_and_not_past_them() {
         ("pop3", "session_time", "365d", "366d"),
         ("pop3", "header_size", "4KiB", "4095"),
         ("pop3", "header_size", "64MiB", "67108865"),
+        ("mime", "depth", "1", "0"),
+        ("mime", "depth", "1000", "1001"),
+        ("mime", "parts", "1", "0"),
+        ("mime", "parts", "1000000", "1000001"),
+        ("mime", "parameters", "1", "0"),
+        ("mime", "parameters", "1000000", "1000001"),
+        ("mime", "header_size", "4KiB", "4095"),
+        ("mime", "header_size", "1MiB", "1048577"),
     ] {
         good(&minimal(&format!("limits: {{ {section}: {{ {key}: {ok} }} }}\n")));
         let problem = one_problem(&minimal(&format!("limits: {{ {section}: {{ {key}: {wrong} }} }}\n")));

@@ -39,7 +39,7 @@ impl Intake {
     pub async fn begin(store: &store::Store) -> store::Result<Self> {
         Ok(Self {
             writer: store.body_writer().await?,
-            scanner: Scanner::without_text(Limits::default()),
+            scanner: Scanner::without_text(store.parse_limits()),
             line_ends: LineEnds::default(),
             octets: Vec::new(),
         })
@@ -72,9 +72,10 @@ impl Intake {
 /// The record of a message that is stored, derived from its octets once more.
 pub struct Derivation(Scanner);
 
-impl Default for Derivation {
-    fn default() -> Self {
-        Self(Scanner::without_text(Limits::default()))
+impl Derivation {
+    /// Tells apart what the message was told apart by when it was stored, unless the limits have changed since.
+    pub fn new(limits: Limits) -> Self {
+        Self(Scanner::without_text(limits))
     }
 }
 

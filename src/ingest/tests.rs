@@ -76,6 +76,22 @@ async fn any_octets() {
 }
 
 #[tokio::test]
+async fn what_is_told_apart_is_limited_and_derived_again_likewise() {
+    let store = open();
+    store.limit_parsing(Limits { depth: 2, ..Limits::default() });
+    let message =
+        b"Content-Type: message/rfc822\r\n\r\nContent-Type: message/rfc822\r\n\r\nSubject: x\r\n\r\n".as_slice();
+    let (body, _) = taken(&store, [message]).await;
+    let (bytes, record, _) = stored(&store, body).await;
+    assert_eq!(bytes, message);
+    assert!(String::from_utf8_lossy(&record.body).contains("octet-stream"));
+    let mut derivation = Box::new(Derivation::new(store.parse_limits()));
+    store::Derive::feed(&mut *derivation, message);
+    assert_eq!(store::Derive::finish(derivation).body, record.body);
+    store.close().await.expect("closes");
+}
+
+#[tokio::test]
 async fn a_large_message() {
     let store = open();
     let header =

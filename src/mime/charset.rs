@@ -2,9 +2,12 @@
 
 use encoding_rs::{CoderResult, Decoder, Encoding, REPLACEMENT};
 
+use super::utf7::Utf7;
+
 /// A decoder, with the octets of a character not yet complete.
 pub(super) enum Charset {
     Known(Box<Decoder>),
+    Utf7(Utf7),
     /// us-ascii, unknown or missing: UTF-8, and Latin-1 for octets that are not.
     Fallback(Vec<u8>),
 }
@@ -16,6 +19,9 @@ impl Charset {
         // us-ascii with octets past ASCII is most often UTF-8; the registry of encodings would make it windows-1252.
         if label.is_empty() || label.eq_ignore_ascii_case(b"us-ascii") || label.eq_ignore_ascii_case(b"ascii") {
             return Self::Fallback(Vec::new());
+        }
+        if UTF7.iter().any(|name| label.eq_ignore_ascii_case(name)) {
+            return Self::Utf7(Utf7::default());
         }
         match Encoding::for_label(label) {
             Some(encoding) if encoding != REPLACEMENT => Self::Known(Box::new(encoding.new_decoder_with_bom_removal())),
@@ -32,6 +38,7 @@ impl Charset {
     pub(super) fn decode(&mut self, data: &[u8], last: bool, out: &mut String) {
         match self {
             Self::Known(decoder) => decode_known(decoder, data, last, out),
+            Self::Utf7(decoder) => decoder.decode(data, last, out),
             Self::Fallback(held) => decode_mixed(held, data, last, out),
         }
     }
@@ -44,11 +51,17 @@ pub fn decode_named(label: &str, data: &[u8]) -> Option<String> {
     if is_ascii {
         return Some(decode_fallback(data));
     }
-    let encoding = Encoding::for_label(label.as_bytes()).filter(|encoding| *encoding != REPLACEMENT)?;
+    let mut decoder = Charset::for_label(label.as_bytes());
+    if matches!(decoder, Charset::Fallback(_)) {
+        return None;
+    }
     let mut out = String::new();
-    decode_known(&mut encoding.new_decoder_with_bom_removal(), data, true, &mut out);
+    decoder.decode(data, true, &mut out);
     Some(out)
 }
+
+/// The names that mail has for UTF-7.
+const UTF7: [&[u8]; 3] = [b"utf-7", b"unicode-1-1-utf-7", b"x-unicode-2-0-utf-7"];
 
 /// UTF-8 where valid, else Latin-1.
 pub(super) fn decode_fallback(data: &[u8]) -> String {
@@ -124,7 +137,7 @@ mod tests {
 
     #[test]
     fn charsets() {
-        let cases: [(&[u8], &[u8], &str); 8] = [
+        let cases: [(&[u8], &[u8], &str); 13] = [
             (b"iso-8859-1", b"caf\xe9", "caf\u{e9}"),
             (b" KOI8-R ", b"\xf0", "\u{41f}"),
             (b"iso-2022-jp", b"\x1b$B$3\x1b(B", "\u{3053}"),
@@ -133,6 +146,11 @@ mod tests {
             (b"x-unknown", b"\xe2\x82", "\u{e2}\u{82}"),
             (b"hz-gb-2312", b"abc", "abc"),
             (b"", b"\xf0\x9f\x98\x80", "\u{1f600}"),
+            (b"UTF-7", b"A+ImIDkQ. Hi Mom -+Jjo--!", "A\u{2262}\u{391}. Hi Mom -\u{263a}-!"),
+            (b"unicode-1-1-utf-7", b"+ZeVnLIqe-1 +- 1", "\u{65e5}\u{672c}\u{8a9e}1 + 1"),
+            (b"utf-7", b"+2D3eAA-", "\u{1f600}"),
+            (b"utf-7", b"+2D0- +2D0", "\u{fffd} \u{fffd}"),
+            (b"utf-7", b"+3gAAYQ+\xe9", "\u{fffd}a\u{e9}"),
         ];
         for (label, from, to) in cases {
             assert_eq!(decoded(label, from), to, "{}", String::from_utf8_lossy(label));

@@ -2,7 +2,7 @@
 //! that cannot be read is text/plain (RFC 2045 section 5.2), a Content-Disposition "" as Dovecot shows it, any other field as
 //! if it were not there.
 
-use super::header::{Fields, unfold};
+use super::header::{Fields, text, unfold};
 use super::lexer::Cursor;
 use super::transfer::Transfer;
 use super::{Parameters, parameter};
@@ -26,33 +26,41 @@ pub(super) struct Content {
 
 impl Content {
     /// Reads the fields of a header block. `digest`: the part stands in a multipart/digest, where the default type is
-    /// message/rfc822 (RFC 2046 section 5.1.5). `budget`: parameters that may still be kept.
-    pub(super) fn parse(header: &[u8], digest: bool, budget: &mut usize) -> Self {
-        let mut content = Self { encoding: b"7bit".to_vec(), ..Self::default() };
-        let (mut typed, mut encoded) = (false, false);
+    /// message/rfc822 (RFC 2046 section 5.1.5). `message`: the block is that of a message, which needs a MIME-Version (RFC 2045
+    /// section 4) or at least a Content-Type for its other fields to count. `budget`: parameters that may still be kept.
+    ///
+    /// The first field of a name counts, or the first that can be read.
+    pub(super) fn parse(header: &[u8], digest: bool, message: bool, budget: &mut usize) -> Self {
+        let mut content = Self::default();
+        let (mut typed, mut versioned) = (false, !message);
         for field in Fields::new(header) {
+            versioned |= field.name.eq_ignore_ascii_case(b"MIME-Version");
             let Some(name) = content_name(field.name) else { continue };
             let value = || unfold(field.value);
             match name.to_ascii_lowercase().as_slice() {
-                // The first Content-Type and encoding count: the tree was told apart by them. Of others the last does.
                 b"type" if !typed => {
                     typed = true;
                     content.read_type(&value(), budget);
                 }
-                b"transfer-encoding" if !encoded => {
-                    encoded = true;
+                b"transfer-encoding" if content.encoding.is_empty() => {
                     let value = value();
                     content.unknown_encoding = !Transfer::is_known(first_token(&value));
-                    content.encoding = lone_token(&value).unwrap_or(content.encoding);
+                    content.encoding = lone_token(&value).unwrap_or_default();
                 }
-                b"id" => content.id = Some(value()),
-                b"description" => content.description = Some(value()),
-                b"md5" => content.md5 = Some(value()),
-                b"location" => content.location = Some(value()),
+                b"id" => keep_first(&mut content.id, field.value),
+                b"description" => keep_first(&mut content.description, field.value),
+                b"md5" => keep_first(&mut content.md5, field.value),
+                b"location" => keep_first(&mut content.location, field.value),
                 b"disposition" => content.read_disposition(&value(), budget),
-                b"language" => content.language = languages(&value()),
+                b"language" if content.language.is_empty() => content.language = languages(&value()),
                 _ => {}
             }
+        }
+        if !typed && !versioned {
+            content = Self::default();
+        }
+        if content.encoding.is_empty() {
+            content.encoding = b"7bit".to_vec();
         }
         if !typed {
             let (media_type, subtype): (&[u8], &[u8]) =
@@ -123,7 +131,7 @@ impl Content {
         cursor.skip_cfws();
         let subtype = cursor.token();
         cursor.skip_cfws();
-        let ends = matches!(cursor.peek(), None | Some(b';'));
+        let ends = matches!(cursor.peek(), None | Some(b';')) && !cursor.has_open_comment();
         if media_type.is_empty() || !slash || subtype.is_empty() || !ends {
             (self.media_type, self.subtype) = (b"text".to_vec(), b"plain".to_vec());
             return;
@@ -133,14 +141,26 @@ impl Content {
         self.parameters = parameter::parse(&mut cursor, budget);
     }
 
-    /// `disposition-type *(";" disposition-parm)` (RFC 2183 section 2).
+    /// `disposition-type *(";" disposition-parm)` (RFC 2183 section 2). Of several fields the last counts, up to the first with
+    /// parameters.
     fn read_disposition(&mut self, value: &[u8], budget: &mut usize) {
+        if self.disposition.as_ref().is_some_and(|(_, parameters)| !parameters.is_empty()) {
+            return;
+        }
         let mut cursor = Cursor::new(value);
         cursor.skip_cfws();
         let kind = cursor.token();
         cursor.skip_cfws();
-        let parameters = if kind.is_empty() { Vec::new() } else { parameter::parse(&mut cursor, budget) };
-        self.disposition = Some((kind.to_vec(), parameters));
+        if !cursor.has_open_comment() {
+            self.disposition = Some((kind.to_vec(), parameter::parse(&mut cursor, budget)));
+        }
+    }
+}
+
+/// Keeps the text of the first field of its name.
+fn keep_first(kept: &mut Option<Vec<u8>>, value: &[u8]) {
+    if kept.is_none() {
+        *kept = Some(text(value));
     }
 }
 
@@ -164,20 +184,21 @@ fn lone_token(value: &[u8]) -> Option<Vec<u8>> {
     cursor.skip_cfws();
     let token = cursor.token();
     cursor.skip_cfws();
-    (!token.is_empty() && cursor.is_at_end()).then(|| token.to_vec())
+    (!token.is_empty() && cursor.is_at_end() && !cursor.has_open_comment()).then(|| token.to_vec())
 }
 
-/// `Language-Tag *("," Language-Tag)` (RFC 3282 section 2).
+/// `Language-Tag *("," Language-Tag)` (RFC 3282 section 2), up to the first that is none.
 fn languages(value: &[u8]) -> Vec<Vec<u8>> {
     let mut cursor = Cursor::new(value);
     let mut tags = Vec::new();
     loop {
         cursor.skip_cfws();
-        let tag = cursor.token();
-        if !tag.is_empty() && tags.len() < MAX_LANGUAGES {
-            tags.push(tag.to_vec());
-        }
+        let tag = cursor.atom();
         cursor.skip_cfws();
+        if tag.is_empty() || cursor.has_open_comment() || tags.len() == MAX_LANGUAGES {
+            return tags;
+        }
+        tags.push(tag.to_vec());
         if !cursor.eat(b',') {
             return tags;
         }
@@ -192,7 +213,7 @@ mod tests {
     use super::*;
 
     fn kind(value: &str) -> (String, String, usize) {
-        let content = Content::parse(format!("Content-Type: {value}\r\n\r\n").as_bytes(), false, &mut 100);
+        let content = Content::parse(format!("Content-Type: {value}\r\n\r\n").as_bytes(), false, false, &mut 100);
         let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
         (text(&content.media_type), text(&content.subtype), content.parameters.len())
     }
@@ -219,7 +240,7 @@ mod tests {
         let header =
             b"Content-Type: a/b\r\nContent-type: c/d\r\nCONTENT-ID: <x>\r\nContent-Transfer-Encoding: base64 (c)\r\n\
             Content-Disposition: inline; filename=x\r\nContent-Language: en, de\r\nContent-Location: l\r\n\r\n";
-        let content = Content::parse(header, false, &mut 100);
+        let content = Content::parse(header, false, false, &mut 100);
         assert!(content.is_type(b"A") && content.is_subtype(b"B"));
         assert_eq!(content.id.as_deref(), Some(b"<x>".as_slice()));
         assert_eq!(content.encoding, b"base64");
@@ -230,12 +251,38 @@ mod tests {
 
     #[test]
     fn defaults() {
-        assert!(Content::parse(b"", true, &mut 100).is_type(b"message"));
+        assert!(Content::parse(b"", true, false, &mut 100).is_type(b"message"));
         let content =
-            Content::parse(b"Content-Transfer-Encoding: a b\r\nContent-Disposition: ;x=y\r\n", false, &mut 100);
+            Content::parse(b"Content-Transfer-Encoding: a b\r\nContent-Disposition: ;x=y\r\n", false, false, &mut 100);
         assert_eq!(content.parameter(b"charset"), Some(b"us-ascii".as_slice()));
         assert_eq!(content.encoding, b"7bit");
-        assert_eq!(content.disposition, Some((Vec::new(), Vec::new())));
+        assert_eq!(content.disposition, Some((Vec::new(), vec![(b"x".to_vec(), b"y".to_vec())])));
+    }
+
+    #[test]
+    fn the_first_field_that_can_be_read_counts() {
+        let content = Content::parse(
+            b"Content-ID: a\r\nContent-ID: b\r\nContent-Transfer-Encoding: x y\r\nContent-Transfer-Encoding: base64\r\n\
+            Content-Disposition: inline\r\nContent-Disposition: attachment; a=b\r\nContent-Disposition: c; d=e\r\n\
+            Content-Language: (\r\nContent-Language: en,,de\r\nContent-Language: fr\r\n",
+            false,
+            false,
+            &mut 100,
+        );
+        assert_eq!(content.id.as_deref(), Some(b"a".as_slice()));
+        assert_eq!(content.encoding, b"base64");
+        assert_eq!(content.disposition.map(|(kind, _)| kind), Some(b"attachment".to_vec()));
+        assert_eq!(content.language, [b"en".to_vec()]);
+    }
+
+    #[test]
+    fn a_message_without_mime_has_no_mime_fields() {
+        let id = |header: &[u8], message| Content::parse(header, false, message, &mut 100).id;
+        assert_eq!(id(b"Content-ID: a\r\n", true), None);
+        for header in [b"Content-ID: a\r\nMIME-Version: 1.0\r\n".as_slice(), b"Content-ID: a\r\nContent-Type: x\r\n"] {
+            assert_eq!(id(header, true).as_deref(), Some(b"a".as_slice()));
+        }
+        assert_eq!(id(b"Content-ID: a\r\n", false).as_deref(), Some(b"a".as_slice()));
     }
 
     #[test]

@@ -48,9 +48,10 @@ enum Escape {
 }
 
 impl Decoder {
-    /// The decoder for a part with this header block; `None`: of an encoding that is not known.
-    pub fn of(header: &[u8]) -> Option<Self> {
-        let encoding = Content::parse(header, false, &mut 0).encoding;
+    /// The decoder for a part with this header block, which may be that of the `message`; `None`: of an encoding that is not
+    /// known.
+    pub fn of(header: &[u8], message: bool) -> Option<Self> {
+        let encoding = Content::parse(header, false, message, &mut 0).encoding;
         let known = |name: &&[u8]| encoding.eq_ignore_ascii_case(name);
         let check =
             match [b"base64".as_slice(), b"quoted-printable", b"7bit", b"8bit", b"binary"].iter().position(known)? {
@@ -145,7 +146,7 @@ mod tests {
     fn decoded(encoding: &str, content: &[u8]) -> Result<Vec<u8>, Broken> {
         let header = format!("Content-Transfer-Encoding: {encoding}\r\n\r\n");
         let run = |size: usize| {
-            let mut decoder = Decoder::of(header.as_bytes()).expect("a known encoding");
+            let mut decoder = Decoder::of(header.as_bytes(), false).expect("a known encoding");
             let mut out = Vec::new();
             for piece in content.chunks(size) {
                 decoder.decode(piece, &mut out)?;
@@ -225,8 +226,10 @@ mod tests {
             assert_eq!(decoded(encoding, &every).as_deref(), Ok(every.as_slice()), "{encoding}");
         }
         for unknown in ["x-uuencode", "base-64", "8-bit", "gzip"] {
-            assert!(Decoder::of(format!("Content-Transfer-Encoding: {unknown}\r\n\r\n").as_bytes()).is_none());
+            assert!(Decoder::of(format!("Content-Transfer-Encoding: {unknown}\r\n\r\n").as_bytes(), false).is_none());
         }
-        assert!(Decoder::of(b"").is_some());
+        assert!(Decoder::of(b"", false).is_some());
+        let nothing_of_mime = b"Content-Transfer-Encoding: x-unknown\r\n\r\n";
+        assert!(Decoder::of(nothing_of_mime, true).is_some());
     }
 }

@@ -1,6 +1,6 @@
 //! The ENVELOPE of a message (RFC 9051 section 7.5.2) from its header block.
 
-use super::header::{Fields, collapse, unfold};
+use super::header::{Fields, collapse, text, unfold};
 use super::{Address, address};
 
 /// ENVELOPE (RFC 9051 section 7.5.2): header values unfolded, not decoded; `None`: NIL.
@@ -39,7 +39,7 @@ impl Envelope {
     pub(super) fn parse_within(header: &[u8], budget: &mut usize) -> Self {
         let mut envelope = Self::default();
         for field in Fields::new(header) {
-            let text = || Some(unfold(field.value));
+            let text = || Some(text(field.value));
             let mut add = |list: &mut Vec<Address>| address::parse_into(&unfold(field.value), list, budget);
             match field.name.to_ascii_lowercase().as_slice() {
                 b"date" => envelope.date = text(),

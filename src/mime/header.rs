@@ -54,9 +54,11 @@ impl<'a> Iterator for Fields<'a> {
 }
 
 /// The value as one line (RFC 5322 section 2.2.3): line ends dropped, and white space before the value in its
-/// first line.
+/// first line; of a first line that is all white space, one octet.
 pub(super) fn unfold(value: &[u8]) -> Vec<u8> {
     let spaces = value.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
+    let blank = matches!(value.get(spaces..), Some([] | [b'\n', ..] | [b'\r', b'\n', ..]));
+    let spaces = if blank { spaces.min(1) } else { spaces };
     let value = value.get(spaces..).unwrap_or_default();
     let mut out = Vec::with_capacity(value.len());
     for line in value.split(|&b| b == b'\n') {
@@ -75,6 +77,24 @@ fn unfold_to_spaces(value: &[u8]) -> Vec<u8> {
             out.push(b' ');
         }
         out.extend_from_slice(text);
+    }
+    out
+}
+
+/// Unfolded, and without the CR that stand alone: one within the value is a space, unless white space follows it. IMAP strings
+/// that are quoted have no CR (RFC 9051 section 4.3).
+pub(super) fn text(value: &[u8]) -> Vec<u8> {
+    let value = unfold(value);
+    if memchr(b'\r', &value).is_none() {
+        return value;
+    }
+    let mut out = Vec::with_capacity(value.len());
+    for (at, &byte) in value.iter().enumerate() {
+        match (byte, value.get(at + 1)) {
+            (b'\r', None | Some(b' ' | b'\t' | b'\r')) => {}
+            (b'\r', _) => out.push(b' '),
+            _ => out.push(byte),
+        }
     }
     out
 }
@@ -189,6 +209,24 @@ mod tests {
         let want: [(&[u8], &[u8]); 4] = [(b"Subject", b"a b"), (b"", b"no colon"), (b"To", b"x"), (b"subject", b"c")];
         assert_eq!(fields.len(), want.len());
         assert!(fields.iter().zip(want).all(|(a, b)| a.0 == b.0 && a.1 == b.1));
+    }
+
+    #[test]
+    fn lone_carriage_returns_and_blank_lines() {
+        let cases: [(&[u8], &[u8]); 9] = [
+            (b" a\rb", b"a b"),
+            (b" a\r b", b"a b"),
+            (b" a\r", b"a"),
+            (b" \ra", b" a"),
+            (b" \r", b""),
+            (b" a\r\r\n b", b"a b"),
+            (b"   ", b"  "),
+            (b" \r\n a", b" a"),
+            (b"  \r\n a", b"  a"),
+        ];
+        for (value, want) in cases {
+            assert_eq!(text(value), want, "{}", value.escape_ascii());
+        }
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl<'a> Cursor<'a> {
                     break;
                 }
                 b'\\' => out.extend(self.take()),
-                b'\r' | b'\n' => {}
+                b'\r' | b'\n' => out.push(b' '),
                 _ => out.push(next),
             }
         }

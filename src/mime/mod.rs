@@ -26,6 +26,7 @@ mod text;
 mod thread;
 mod transfer;
 mod tree;
+mod utf7;
 
 use std::ops::Range;
 

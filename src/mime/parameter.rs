@@ -36,7 +36,7 @@ pub(super) fn parse(cursor: &mut Cursor<'_>, budget: &mut usize) -> Parameters {
         }
     }
     pieces.sort_by(|a, b| a.name.cmp(&b.name).then(a.number.cmp(&b.number)));
-    for run in pieces.chunk_by(|a, b| a.name == b.name) {
+    for run in pieces.chunk_by(|a, b| a.name.eq_ignore_ascii_case(&b.name)) {
         join(run, &mut plain);
     }
     plain
@@ -50,12 +50,9 @@ fn one<'a>(cursor: &mut Cursor<'a>) -> Option<(&'a [u8], Option<Vec<u8>>)> {
     }
     cursor.skip_cfws();
     let name = cursor.token();
-    if name.is_empty() {
-        return None;
-    }
     cursor.skip_cfws();
     if !cursor.eat(b'=') {
-        return (cursor.peek() == Some(b';')).then_some((name, None));
+        return (!name.is_empty() && cursor.peek() == Some(b';')).then_some((name, None));
     }
     cursor.skip_cfws();
     let value = match cursor.peek() {
@@ -65,7 +62,7 @@ fn one<'a>(cursor: &mut Cursor<'a>) -> Option<(&'a [u8], Option<Vec<u8>>)> {
         _ => cursor.token().to_vec(),
     };
     cursor.skip_cfws();
-    Some((name, Some(value)))
+    (!cursor.has_open_comment()).then_some((name, Some(value)))
 }
 
 /// `attribute-char *( "*" digits ) [ "*" ]`: base name, section, whether percent-encoded.
@@ -86,18 +83,23 @@ fn split_name(name: &[u8]) -> Option<(&[u8], u32, bool)> {
     Some((base, number, extended))
 }
 
-/// Joins the sections 0, 1, 2... of one name; what comes after a gap stands by itself.
+/// Joins the sections 0, 1, 2... of one name; where one is missing or there twice, each stands by itself. A value of which
+/// only later sections are percent-encoded is given an empty charset and language (RFC 2231 section 4).
 fn join(run: &[Piece], out: &mut Parameters) {
-    let whole = (0..).zip(run).take_while(|(n, piece)| *n == piece.number).count();
-    let (joined, loose) = run.split_at(whole);
-    if let Some(first) = joined.first() {
+    let Some(first) = run.first() else { return };
+    if (0..).zip(run).all(|(n, piece)| n == piece.number) {
         let mut name = first.name.clone();
-        if joined.iter().any(|piece| piece.extended) {
+        let mut value = Vec::new();
+        if run.iter().any(|piece| piece.extended) {
             name.push(b'*');
+            if !first.extended {
+                value.extend_from_slice(b"''");
+            }
         }
-        out.push((name, joined.iter().flat_map(|piece| piece.value.iter().copied()).collect()));
+        run.iter().for_each(|piece| value.extend_from_slice(&piece.value));
+        return out.push((name, value));
     }
-    for piece in loose {
+    for piece in run {
         let mut name = piece.name.clone();
         name.extend_from_slice(format!("*{}", piece.number).as_bytes());
         if piece.extended {
@@ -128,9 +130,11 @@ mod tests {
             ("; a; b=c", "b=c "),
             ("; a=; b=c", "a= b=c "),
             ("; f*=utf-8''x; g=h", "g=h f*=utf-8''x "),
-            ("; f*1=b; f*0=a; f*2*=%20", "f*=ab%20 "),
+            ("; f*1=b; f*0=a; f*2*=%20", "f*=''ab%20 "),
             ("; f*1=b; f*3=d", "f*1=b f*3=d "),
-            ("; f*0=a; f*2=c", "f=a f*2=c "),
+            ("; f*0=a; f*2=c", "f*0=a f*2=c "),
+            ("; f*0=a; f*1=b; f*1=c", "f*0=a f*1=b f*1=c "),
+            ("; =a; b=c (", "=a "),
             ("; f*x=a", "f*x=a "),
             ("; a=\"b; c=d", ""),
             ("; a=b (c) ; d=e ; ", "a=b d=e "),

@@ -32,7 +32,7 @@ impl Preview {
     /// The preview of a part with this header block; `None`: it is not text that is to be shown.
     pub fn of(header: &[u8]) -> Option<Self> {
         let mut budget = MAX_PARAMETERS;
-        let content = Content::parse(header, false, &mut budget);
+        let content = Content::parse(header, false, false, &mut budget);
         let html = content.is_subtype(b"html");
         let is_attachment =
             content.disposition.as_ref().is_some_and(|(kind, _)| kind.eq_ignore_ascii_case(b"attachment"));
@@ -51,7 +51,7 @@ impl Preview {
 
     /// Whether a header block is that of a multipart/alternative.
     pub fn is_alternative(header: &[u8]) -> bool {
-        let content = Content::parse(header, false, &mut 0);
+        let content = Content::parse(header, false, false, &mut 0);
         content.is_type(b"multipart") && content.is_subtype(b"alternative")
     }
 

@@ -311,12 +311,13 @@ impl Scanner {
         self.header_octets = self.header_octets.saturating_sub(header.len());
         self.state = State::Body;
         let digest = self.parent_of_current().is_some_and(Node::is_digest);
+        let of_message = self.parent_of_current().is_none_or(|parent| parent.kind == Kind::Message);
         let room = self.nodes.len() < self.limits.parts && !cut;
         let index = self.current;
         let Some(node) = self.nodes.get_mut(index) else { return };
         node.header_end = at.max(node.header_start);
         (node.body_start, node.lines) = (node.header_end, lines);
-        node.content = Content::parse(&header, digest, &mut self.parameters);
+        node.content = Content::parse(&header, digest, of_message, &mut self.parameters);
         if let Some(envelope) = &mut node.envelope {
             **envelope = Envelope::parse_within(&header, &mut self.addresses);
         }

@@ -97,7 +97,7 @@ mod tests {
 
     fn text(header: &str, body: &[u8]) -> Option<String> {
         let mut out = Vec::new();
-        let mut sink = TextSink::of(&Content::parse(header.as_bytes(), false, &mut 10))?;
+        let mut sink = TextSink::of(&Content::parse(header.as_bytes(), false, false, &mut 10))?;
         for byte in body {
             sink.write(&[*byte], &mut out);
         }

@@ -41,7 +41,7 @@ mod upkeep;
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -66,6 +66,7 @@ pub use types::{
 pub use upkeep::{BackupReport, CompactReport, RestoreReport};
 
 use crate::mail::{AccountId, MailboxId, MailboxName, ModSeq, SpecialUse, Uid, UidSet, UserId};
+use crate::mime;
 use contain::contained;
 use notify::lock;
 
@@ -113,6 +114,8 @@ struct Inner {
     bodies: Arc<dyn BodyStore>,
     /// Where both are files.
     files: Option<self::redb::Handles>,
+    /// What is told apart in a message that is stored.
+    limits: OnceLock<mime::Limits>,
     /// Ended before the writers, to which it sends requests.
     collector: Mutex<Option<(std::sync::mpsc::Sender<gc::Wake>, JoinHandle<()>)>>,
 }
@@ -156,6 +159,16 @@ impl Store {
         Self::start(shared, Arc::new(meta), Arc::new(memory::Pieces::new()), None, gc_grace)
     }
 
+    /// What is told apart in messages from now on, by all who make records. Not kept: to be said at each start, once.
+    pub fn limit_parsing(&self, limits: mime::Limits) {
+        self.0.limits.get_or_init(|| limits);
+    }
+
+    /// What is told apart in a message.
+    pub fn parse_limits(&self) -> mime::Limits {
+        self.0.limits.get().copied().unwrap_or_default()
+    }
+
     /// Whether a store, or a part of one, is in the directory.
     pub fn exists(data_dir: &Path) -> bool {
         self::redb::exist(data_dir)
@@ -171,7 +184,7 @@ impl Store {
         let (wake, woken) = std::sync::mpsc::channel();
         let collector = gc::Collector::new(Arc::clone(&shared), Arc::clone(&meta), Arc::clone(&bodies), gc_grace);
         let collector = Mutex::new(Some((wake, collector.spawn(woken)?)));
-        Ok(Self(Arc::new(Inner { shared, meta, bodies, files, collector })))
+        Ok(Self(Arc::new(Inner { shared, meta, bodies, files, limits: OnceLock::new(), collector })))
     }
 
     /// Completes what is queued, ends the threads and closes the files. Everything after it is [`Error::Closed`].

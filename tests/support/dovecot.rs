@@ -161,7 +161,7 @@ impl Owner {
             "base_dir = {base}/run\nstate_dir = {base}/state\nlog_path = {base}/dovecot.log\nprotocols = {protocols}\n\
              listen = 127.0.0.1\nauth_mechanisms = plain login cram-md5 apop scram-sha-1 scram-sha-256\ndisable_plaintext_auth = no\n\
              ssl = yes\nssl_cert = <{base}/srv.pem\nssl_key = <{base}/srv.key\n\
-             mail_location = maildir:~/Maildir\nfirst_valid_uid = 1\nmail_max_userip_connections = 1000\n\
+             mail_location = maildir:~/Maildir\nmail_save_crlf = yes\nfirst_valid_uid = 1\nmail_max_userip_connections = 1000\n\
              passdb {{\n  driver = passwd-file\n  args = scheme=PLAIN username_format=%u {base}/passwd\n}}\n\
              userdb {{\n  driver = static\n  args = uid={uid} gid={gid} home={base}/mail/%u\n}}\n\
              namespace inbox {{\n  inbox = yes\n  separator = /\n\

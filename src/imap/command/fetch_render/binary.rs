@@ -100,8 +100,8 @@ impl Measure {
         }
         let decoder = match encoding {
             None => Some(Decoder::identity()),
-            Some(encoding) => match header(encoding, job.message.body, reader)? {
-                Some(block) => Decoder::of(&block),
+            Some(encoding) => match header(encoding.clone(), job.message.body, reader)? {
+                Some(block) => Decoder::of(&block, encoding.start == 0),
                 None => return Ok(Err(Progress::Gone)),
             },
         };
