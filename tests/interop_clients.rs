@@ -36,9 +36,19 @@ fn imaplib() {
 }
 
 #[test]
+fn imaplib_reads_decoded_parts_and_previews() {
+    tour("binary_tour");
+}
+
+#[test]
 fn imaplib_with_a_quota() {
     let dir = scratch();
     tour_of("quota_tour", dir.path(), &config::yaml_with_quota(dir.path(), QUOTA));
+}
+
+#[test]
+fn imaplib_with_annotations_and_identifiers() {
+    tour("metadata_tour");
 }
 
 #[test]
@@ -59,6 +69,13 @@ fn imapclient_sorts_and_threads() {
 fn curl() {
     if have(&["curl"]) {
         tour("curl_tour");
+    }
+}
+
+#[test]
+fn messages_come_in_by_imapclient_imaplib_and_curl() {
+    if script::have_module("imapclient") && have(&["curl"]) {
+        tour("append_tour");
     }
 }
 

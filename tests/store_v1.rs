@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use tributary::mail::BodyId;
+use tributary::mail::{BodyId, ThreadId};
 use tributary::store::{Settings, Store};
 
 #[path = "store_v1/listing.rs"]
@@ -38,8 +38,22 @@ async fn a_store_of_version_1_holds_what_it_held() {
             assert_eq!(found, wanted, "line {}, opened {opened}", line + 1);
         }
         assert_eq!(listed, include_str!("data/store-v1/listing.txt"));
+        assert!(every_message_has_a_conversation(&store).await, "opened {opened}");
         assert_eq!(store.check().expect("check"), Vec::<String>::new());
         assert_eq!(store.check_octets().expect("check"), Vec::<String>::new());
         store.close().await.expect("closes");
     }
+}
+
+async fn every_message_has_a_conversation(store: &Store) -> bool {
+    for name in ["alice", "bob"] {
+        let user = store.ensure_user(name).await.expect("a user");
+        for mailbox in store.mailboxes(user).await.expect("read") {
+            let snapshot = store.watch(mailbox.id).await.expect("watch").current().expect("a version");
+            if snapshot.iter().any(|m| m.thread == ThreadId(0)) {
+                return false;
+            }
+        }
+    }
+    true
 }

@@ -7,7 +7,7 @@ use tributary::imap::codec::fragment::{Event, Fragmenter, Limits};
 use tributary::imap::codec::parse::{parse, parse_append_head};
 use tributary::imap::codec::{utf7, write};
 
-const LIMITS: Limits = Limits { line: 512, literal: 64, literals: 8, literal_total: 128, append: 256 };
+const LIMITS: Limits = Limits { line: 512, literal: 64, literals: 8, literal_total: 128, append: 256, append_literals: 4 };
 
 fuzz_target!(|input: &[u8]| {
     let Some((options, wire)) = input.split_first() else { return };

@@ -5,7 +5,7 @@ use prometheus::GaugeVec;
 use crate::config::Config;
 use crate::mail::UserId;
 use crate::metrics::Registry;
-use crate::store::{Quota, Store};
+use crate::store::{Quota, QuotaLimit, Share, Store};
 
 /// Percent of a quota at which the log warns.
 const LEVELS: [u8; 2] = [95, 80];
@@ -30,9 +30,13 @@ struct Limited {
 impl Quotas {
     pub(super) async fn set(config: &Config, store: &Store, registry: &Registry) -> anyhow::Result<Self> {
         let mut users = Vec::new();
-        for user in config.users.iter().filter(|user| user.quota.is_some()) {
+        for user in &config.users {
+            let limit = QuotaLimit { octets: user.quota, messages: user.quota_messages };
+            if limit == QuotaLimit::default() {
+                continue;
+            }
             let id = store.ensure_user(&user.name).await?;
-            store.set_quota(id, user.quota).await?;
+            store.set_quota(id, limit).await?;
             users.push(Limited { name: user.name.clone(), id, warned: 0 });
         }
         let gauge = || registry.gauge_vec("user_quota_used_ratio", "Share of the user's quota in use.", &["user"]);
@@ -49,21 +53,31 @@ impl Quotas {
             let (warned, is_news) = level(user.warned, percent(quota));
             user.warned = warned;
             if is_news {
-                let Quota { used, limit } = quota;
+                let Some(Share { used, limit }) = fullest(quota) else { continue };
                 tracing::warn!(user = user.name, used, limit, "more than {warned} % of the quota are in use");
             }
         }
     }
 }
 
+/// Of octets and messages the one of which less is left.
+fn fullest(quota: Quota) -> Option<Share> {
+    let shares = quota.storage.into_iter().chain(quota.messages);
+    shares.max_by(|one, other| share_used(*one).total_cmp(&share_used(*other)))
+}
+
+fn share_used(share: Share) -> f64 {
+    share.used as f64 / share.limit.max(1) as f64
+}
+
 fn ratio(quota: Quota) -> f64 {
-    quota.used as f64 / quota.limit.max(1) as f64
+    fullest(quota).map_or(0.0, share_used)
 }
 
 /// Rounded down; 100 for all that is more.
 fn percent(quota: Quota) -> u8 {
-    let percent = u128::from(quota.used) * 100 / u128::from(quota.limit.max(1));
-    u8::try_from(percent.min(100)).unwrap_or(100)
+    let Some(Share { used, limit }) = fullest(quota) else { return 0 };
+    u8::try_from((u128::from(used) * 100 / u128::from(limit.max(1))).min(100)).unwrap_or(100)
 }
 
 /// The level that has been warned of from now on, and whether it is to be warned of now.
@@ -113,9 +127,13 @@ mod tests {
 
     #[test]
     fn shares_of_a_quota() {
-        let quota = |used, limit| Quota { used, limit };
+        let quota = |used, limit| Quota { storage: Some(Share { used, limit }), messages: None };
         assert_eq!([percent(quota(799, 1000)), percent(quota(800, 1000)), percent(quota(0, 1))], [79, 80, 0]);
         assert_eq!([percent(quota(u64::MAX, 1)), percent(quota(u64::MAX, u64::MAX))], [100, 100]);
         assert_eq!([ratio(quota(1, 4)), ratio(quota(6, 4))], [0.25, 1.5]);
+        // The fuller one counts.
+        let both = |used| Quota { messages: Some(Share { used, limit: 100 }), ..quota(50, 100) };
+        assert_eq!([percent(both(49)), percent(both(51))], [50, 51]);
+        assert_eq!(ratio(Quota { storage: None, ..both(51) }), 0.51);
     }
 }

@@ -57,6 +57,7 @@ pub(super) fn imap(config: &Config) -> imap::Settings {
         literals: count(limits.literals),
         literal_total: limits.literals_size,
         append: limits.append_size,
+        append_literals: count(limits.append_literals),
         bad_commands_before_login: u32::try_from(limits.bad_commands_before_login).unwrap_or(u32::MAX),
         bad_commands: u32::try_from(limits.bad_commands).unwrap_or(u32::MAX),
         max_connections: count(limits.connections),

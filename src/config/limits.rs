@@ -117,6 +117,8 @@ limits! {
         literals_size: bytes = MIB, KIB..=64 * MIB;
         /// A message that a client uploads; advertised as APPENDLIMIT.
         append_size: bytes = 64 * MIB, 64 * KIB..=2 * GIB;
+        /// Messages in one APPEND, or literals of which they are catenated.
+        append_literals: number = 1000, 8..=65_536;
         /// Bad commands before login.
         bad_commands_before_login: number = 3, 1..=1000;
         /// Bad commands after login.

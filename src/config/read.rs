@@ -29,6 +29,9 @@ const MAX_MESSAGE: u64 = 2 << 30;
 /// Quotas: one that no message fits into is a mistake, and so is one beyond all disks.
 const QUOTA: std::ops::RangeInclusive<u64> = 1 << 10..=1 << 50;
 
+/// Messages of one user.
+const QUOTA_MESSAGES: std::ops::RangeInclusive<u64> = 1..=1_000_000_000;
+
 /// The whole file.
 pub(super) fn config(mut root: Section<'_>) -> Option<Config> {
     let data_dir = root.path("data_dir").unwrap_or_else(default_data_dir);
@@ -141,13 +144,15 @@ fn user(mut section: Section<'_>, limits: &Limits) -> Option<User> {
         None => Some(Vec::new()),
     };
     let quota = section.item("quota").map(|item| item.value(value::size(QUOTA)));
+    let quota_messages = section.item("quota_messages").map(|item| item.value(value::number(QUOTA_MESSAGES)));
     section.switch_without_effect("account_mailboxes");
     section.switch_without_effect("account_keywords");
     section.not_yet("rules", &[]);
     section.finish();
     // A quota that cannot be read is no user without one.
     let quota = quota.map_or(Some(None), |read| read.map(Some))?;
-    Some(User { name: name?, password: password?, quota, accounts: accounts? })
+    let quota_messages = quota_messages.map_or(Some(None), |read| read.map(Some))?;
+    Some(User { name: name?, password: password?, quota, quota_messages, accounts: accounts? })
 }
 
 fn accounts(item: &Item<'_>, limits: &Limits) -> Option<Vec<Account>> {

@@ -164,6 +164,18 @@ fn quotas_are_read_within_their_bounds() {
     assert!(shown.contains("quota: 2GiB\n") && shown.contains("user_labels: true\n"), "{shown}");
 }
 
+#[test]
+fn quotas_of_messages_are_read_within_their_bounds() {
+    let quota = |text: &str| good(&minimal(&format!("    quota_messages: {text}\n"))).users[0].quota_messages;
+    assert_eq!((quota("1"), quota("1000000000"), quota("null")), (Some(1), Some(1_000_000_000), None));
+    for text in ["0", "1000000001", "-1", "1k", "1.5", "[1]"] {
+        let problem = one_problem(&minimal(&format!("    quota_messages: {text}\n")));
+        assert!(problem.contains("users[0].quota_messages: "), "{problem}");
+    }
+    let shown = good(&minimal("    quota_messages: 7\n")).to_yaml().expect("yaml");
+    assert!(shown.contains("quota_messages: 7\n") && !shown.contains("quota: "), "{shown}");
+}
+
 /// A key that stands twice hides nothing else that is wrong: all is said at once.
 #[test]
 fn repeated_keys_are_told_together_with_the_rest() {

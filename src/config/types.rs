@@ -104,6 +104,9 @@ pub struct User {
     /// The most that their messages may take, in octets.
     #[serde(serialize_with = "optional_size", skip_serializing_if = "Option::is_none")]
     pub quota: Option<u64>,
+    /// The most messages that they may have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quota_messages: Option<u64>,
     /// Maildrops whose mail is theirs.
     pub accounts: Vec<Account>,
 }

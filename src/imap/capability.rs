@@ -1,5 +1,7 @@
 //! The capability list: one constant, and what of it holds in which state.
 
+use std::borrow::Cow;
+
 use super::session::{Session, State};
 
 /// When a capability is shown.
@@ -36,8 +38,15 @@ const CAPABILITIES: &[(&str, Shown)] = &[
     ("SPECIAL-USE", Shown::LoggedIn),
     ("CONDSTORE", Shown::LoggedIn),
     ("QRESYNC", Shown::LoggedIn),
+    ("BINARY", Shown::LoggedIn),
+    ("PREVIEW", Shown::LoggedIn),
+    ("OBJECTID", Shown::LoggedIn),
+    ("SAVEDATE", Shown::LoggedIn),
+    ("METADATA", Shown::LoggedIn),
+    ("LIST-METADATA", Shown::LoggedIn),
     ("QUOTA", Shown::LoggedIn),
     ("QUOTA=RES-STORAGE", Shown::LoggedIn),
+    ("QUOTA=RES-MESSAGE", Shown::LoggedIn),
     ("ESEARCH", Shown::LoggedIn),
     ("SEARCHRES", Shown::LoggedIn),
     ("WITHIN", Shown::LoggedIn),
@@ -48,7 +57,14 @@ const CAPABILITIES: &[(&str, Shown)] = &[
     ("THREAD=REFERENCES", Shown::LoggedIn),
     ("I18NLEVEL=1", Shown::LoggedIn),
     ("INPROGRESS", Shown::LoggedIn),
+    ("MULTIAPPEND", Shown::LoggedIn),
+    ("CATENATE", Shown::LoggedIn),
+    ("REPLACE", Shown::LoggedIn),
+    (APPEND_LIMIT, Shown::LoggedIn),
 ];
+
+/// Shown with its value (RFC 7889 section 2).
+const APPEND_LIMIT: &str = "APPENDLIMIT";
 
 /// The capability list of the present state.
 pub(super) fn capabilities(session: &Session) -> String {
@@ -60,6 +76,11 @@ pub(super) fn capabilities(session: &Session) -> String {
         Shown::CanLogIn => !logged_in && session.may_log_in(),
         Shown::NoLogin => !logged_in && !session.may_log_in(),
     };
-    let names: Vec<&str> = CAPABILITIES.iter().filter(|(_, when)| shown(*when)).map(|(name, _)| *name).collect();
+    let valued = |name| match name {
+        APPEND_LIMIT => format!("{name}={}", session.deps.settings.append_limit()).into(),
+        _ => Cow::Borrowed(name),
+    };
+    let names = CAPABILITIES.iter().filter(|(_, when)| shown(*when)).map(|(name, _)| valued(*name));
+    let names: Vec<Cow<'_, str>> = names.collect();
     names.join(" ")
 }

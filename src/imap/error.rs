@@ -99,6 +99,11 @@ impl CommandError {
         Self::No(Some("EXPUNGEISSUED"), "Some of the messages no longer exist")
     }
 
+    /// A message without an octet (RFC 3502 section 6.3.11).
+    pub(in crate::imap) fn empty_message() -> Self {
+        Self::No(Some("CANNOT"), "An empty message cannot be appended")
+    }
+
     /// What the client is told; `Err` when there is nobody to tell.
     pub(in crate::imap) fn failure(self) -> Result<Failure, io::Error> {
         let (condition, code, text) = match self {

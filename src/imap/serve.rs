@@ -111,19 +111,14 @@ impl Life {
                 conn.output.line("+ Ready for literal data");
                 Ok(Flow::Continue)
             }
-            Event::AppendLiteral { head, size, sync } => append::begin(session, conn, &head, size, sync).await,
+            Event::AppendLiteral { head, sync, .. } => append::begin(session, conn, &head, sync).await,
             Event::Data(data) => {
                 if let Some(upload) = &mut session.upload {
                     upload.write(&data).await;
                 }
                 Ok(Flow::Continue)
             }
-            Event::DataEnd => {
-                if let Some(upload) = session.upload.take() {
-                    session.upload = Some(upload.end().await);
-                }
-                Ok(Flow::Continue)
-            }
+            Event::DataEnd => Ok(Flow::Continue),
             Event::TooLarge { tag: Some(tag), append: true, close: false } => {
                 session.upload = None;
                 dispatch::refuse(conn, &tag, CommandError::No(Some("TOOBIG"), "The message is too large"))

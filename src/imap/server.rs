@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::conn::{Conn, Duplex};
 use super::metrics::Metrics;
-use super::registry::{Caps, Registry};
+use super::registry::{Caps, Handle, Registry};
 use super::serve;
 use super::settings::Settings;
 use crate::auth::Users;
@@ -97,20 +97,37 @@ impl Server {
                 tracing::debug!(%peer, %error, "TCP_NODELAY");
             }
             if let Some(stream) = server.secure(stream, peer, implicit_tls).await {
-                let settings = &server.deps.settings;
-                let metrics = &server.deps.metrics;
-                let conn = Conn::new(
-                    stream,
-                    settings.fragment_limits(false),
-                    settings.write_stall,
-                    metrics.received.clone(),
-                    metrics.sent.clone(),
-                );
-                let ends = serve::Ends { handle, shutdown, registry: Arc::clone(&server.registry) };
-                serve::serve(Arc::clone(&server.deps), server.acceptor.clone(), conn, peer, implicit_tls, ends).await;
+                server.converse(stream, peer, implicit_tls, handle, shutdown).await;
             }
             drop(place);
         });
+    }
+
+    /// Serves one client on a byte stream that is no TCP connection, to its end: a socket that somebody else has
+    /// accepted, or memory. `secure`: nobody can listen.
+    pub async fn serve_stream<S>(&self, stream: S, peer: SocketAddr, secure: bool, shutdown: CancellationToken)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        if let Some((handle, place)) = self.registry.admit(peer.ip()) {
+            self.converse(Box::new(stream), peer, secure, handle, shutdown).await;
+            drop(place);
+        }
+    }
+
+    async fn converse(
+        &self,
+        stream: Box<dyn Duplex>,
+        peer: SocketAddr,
+        tls: bool,
+        handle: Handle,
+        shutdown: CancellationToken,
+    ) {
+        let (settings, metrics) = (&self.deps.settings, &self.deps.metrics);
+        let limits = settings.fragment_limits(false);
+        let conn = Conn::new(stream, limits, settings.write_stall, metrics.received.clone(), metrics.sent.clone());
+        let ends = serve::Ends { handle, shutdown, registry: Arc::clone(&self.registry) };
+        serve::serve(Arc::clone(&self.deps), self.acceptor.clone(), conn, peer, tls, ends).await;
     }
 
     async fn secure(&self, stream: TcpStream, peer: SocketAddr, implicit_tls: bool) -> Option<Box<dyn Duplex>> {

@@ -35,6 +35,8 @@ pub struct Settings {
     pub literal_total: u64,
     /// Largest message that APPEND takes, octets.
     pub append: u64,
+    /// Most messages in one APPEND, or literals of which they are catenated.
+    pub append_literals: usize,
     /// Unparsable commands before the connection ends, before login.
     pub bad_commands_before_login: u32,
     /// The same after login.
@@ -64,6 +66,7 @@ impl Default for Settings {
             literals: 256,
             literal_total: 1 << 20,
             append: 64 << 20,
+            append_literals: 1_000,
             bad_commands_before_login: 3,
             bad_commands: 20,
             max_connections: 10_000,
@@ -74,6 +77,11 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The value of APPENDLIMIT: `number = 1*DIGIT` of 32 bits (RFC 7889 section 5).
+    pub(super) fn append_limit(&self) -> u64 {
+        self.append.min(u32::MAX.into())
+    }
+
     /// The limits of the command stream.
     pub(super) fn fragment_limits(&self, logged_in: bool) -> Limits {
         let (line, literal, append) = if logged_in {
@@ -81,6 +89,13 @@ impl Settings {
         } else {
             (self.line_before_login, self.literal_before_login, 0)
         };
-        Limits { line, literal, literals: self.literals, literal_total: self.literal_total, append }
+        Limits {
+            line,
+            literal,
+            literals: self.literals,
+            literal_total: self.literal_total,
+            append,
+            append_literals: self.append_literals,
+        }
     }
 }

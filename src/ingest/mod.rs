@@ -62,7 +62,9 @@ impl Intake {
         let received = structure.received.map(|(unix, offset_minutes)| InternalDate { unix, offset_minutes });
         let header_hash = crate::mime::header_hash(&structure.header);
         let has_message_id = structure.envelope.message_id.is_some();
-        let body = self.writer.finish(record::of(structure)).await?;
+        let mut writer = self.writer;
+        writer.set_thread_keys(crate::mime::thread_keys(&structure.header));
+        let body = writer.finish(record::of(structure)).await?;
         Ok(Prepared { body, header_hash, has_message_id, received })
     }
 }

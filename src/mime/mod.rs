@@ -13,16 +13,20 @@ mod casefold;
 mod charset;
 mod content;
 mod date;
+mod decoder;
 mod encoded_word;
 mod envelope;
 mod header;
+mod html;
 mod lexer;
 mod message_id;
 mod parameter;
+mod preview;
 mod scanner;
 mod section;
 mod subject;
 mod text;
+mod thread;
 mod transfer;
 mod tree;
 
@@ -31,13 +35,16 @@ use std::ops::Range;
 pub use casefold::{collation_key, fold};
 pub use charset::decode_named;
 pub use date::sent_at;
+pub use decoder::{Broken, Decoder};
 pub use encoded_word::decode as decode_words;
 pub use envelope::Envelope;
 pub use header::{filter_header, header_hash, header_text, header_texts, header_value};
 pub use message_id::message_ids;
+pub use preview::Preview;
 pub use scanner::Scanner;
-pub use section::{PartTable, Want};
+pub use section::{Leaf, PartTable, Want};
 pub use subject::{BaseSubject, base_subject};
+pub use thread::{ThreadKey, keys_of, thread_keys};
 
 /// In the search text: before it the text of the parts (SEARCH BODY), after it the header blocks of parts and inner messages,
 /// which SEARCH TEXT looks into beside the text and the message's own header. Stands nowhere else in it.

@@ -68,13 +68,19 @@ impl PartTable {
     /// A message that is not multipart has one part, 1, whose MIME header is the message's header. Part numbers descend
     /// through message/rfc822 into the parts of the inner message.
     pub fn section(&self, path: &[u32], want: Want) -> Option<Range<u64>> {
+        self.content(path, want).map(|(octets, _)| octets)
+    }
+
+    /// The same, and the header block that names the transfer encoding of the octets, if one does: header blocks, whole
+    /// messages and what is made of parts have none of their own (RFC 2045 section 6.4).
+    pub fn content(&self, path: &[u32], want: Want) -> Option<(Range<u64>, Option<Range<u64>>)> {
         let mut reader = Reader { bytes: &self.0 };
         let mut entry = reader.entry()?;
         if path.is_empty() {
             return match want {
-                Want::Whole => Some(entry.header.start..entry.body.end),
-                Want::Header => Some(entry.header),
-                Want::Text => Some(entry.body),
+                Want::Whole => Some((entry.header.start..entry.body.end, None)),
+                Want::Header => Some((entry.header, None)),
+                Want::Text => Some(entry.content()),
                 Want::Mime => None,
             };
         }
@@ -97,13 +103,52 @@ impl PartTable {
             unnumbered_root = false;
         }
         match want {
-            Want::Whole => Some(entry.body),
-            Want::Mime => Some(entry.header),
+            Want::Whole => Some(entry.content()),
+            Want::Mime => Some((entry.header, None)),
             Want::Header | Want::Text if entry.kind != MESSAGE => None,
-            Want::Header => Some(reader.entry()?.header),
-            Want::Text => Some(reader.entry()?.body),
+            Want::Header => Some((reader.entry()?.header, None)),
+            Want::Text => Some(reader.entry()?.content()),
         }
     }
+
+    /// The parts that are neither multipart nor a message, in order, those of inner messages too; the first `most`.
+    pub fn leaves(&self, most: usize) -> Vec<Leaf> {
+        let mut reader = Reader { bytes: &self.0 };
+        let mut leaves = Vec::new();
+        // Of the parts around the next one: the header block, if it is a multipart, and how many parts are to come.
+        let mut around: Vec<(Option<Range<u64>>, u64)> = Vec::new();
+        while leaves.len() < most
+            && let Some(entry) = reader.entry()
+        {
+            if entry.kind == LEAF {
+                let multipart = around.last().and_then(|(header, _)| header.clone());
+                leaves.push(Leaf { header: entry.header, body: entry.body, multipart });
+            } else {
+                let header = (entry.kind == MULTIPART).then_some(entry.header);
+                around.push((header, entry.children));
+                continue;
+            }
+            while let Some((_, left)) = around.last_mut() {
+                *left = left.saturating_sub(1);
+                if *left > 0 {
+                    break;
+                }
+                around.pop();
+            }
+        }
+        leaves
+    }
+}
+
+/// A part that is neither multipart nor a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leaf {
+    /// Its header block.
+    pub header: Range<u64>,
+    /// Its content.
+    pub body: Range<u64>,
+    /// The header block of the multipart that it stands in.
+    pub multipart: Option<Range<u64>>,
 }
 
 const LEAF: u8 = 0;
@@ -115,6 +160,14 @@ struct Entry {
     header: Range<u64>,
     body: Range<u64>,
     children: u64,
+}
+
+impl Entry {
+    /// Its content, and the header block that names the transfer encoding.
+    fn content(self) -> (Range<u64>, Option<Range<u64>>) {
+        let header = (self.kind != MULTIPART).then_some(self.header);
+        (self.body, header)
+    }
 }
 
 struct Reader<'a> {
@@ -222,6 +275,30 @@ mod tests {
         assert_eq!(text(&[3, 2], Want::Whole), None);
         assert_eq!(text(&[4], Want::Whole), None);
         assert_eq!(PartTable::from_bytes(table.as_bytes()), table);
+    }
+
+    #[test]
+    fn transfer_encodings_are_named_by_the_innermost_header() {
+        let message = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nA: b\r\n\r\none\r\n\
+            --b\r\nContent-Type: message/rfc822\r\n\r\nC: d\r\n\r\ntwo\r\n--b--\r\n";
+        let table = table(message);
+        let header = |path: &[u32], want| {
+            let span = table.content(path, want)?.1?;
+            message.get(span.start as usize..span.end as usize).map(|b| String::from_utf8_lossy(b).into_owned())
+        };
+        assert_eq!(header(&[1], Want::Whole).as_deref(), Some("A: b\r\n\r\n"));
+        assert_eq!(header(&[2], Want::Whole).as_deref(), Some("Content-Type: message/rfc822\r\n\r\n"));
+        assert_eq!(header(&[2], Want::Text).as_deref(), Some("C: d\r\n\r\n"));
+        assert_eq!(header(&[2, 1], Want::Whole).as_deref(), Some("C: d\r\n\r\n"));
+        for (path, want) in [(&[][..], Want::Whole), (&[], Want::Text), (&[1], Want::Mime), (&[2], Want::Header)] {
+            assert_eq!(header(path, want), None);
+        }
+        let leaves = table.leaves(9);
+        let body = |leaf: &Leaf| String::from_utf8_lossy(&message[leaf.body.start as usize..leaf.body.end as usize]);
+        assert_eq!(leaves.iter().map(body).collect::<Vec<_>>(), ["one", "two"]);
+        assert_eq!(leaves[0].multipart, table.section(&[], Want::Header));
+        assert_eq!(leaves[1].multipart, None);
+        assert_eq!(table.leaves(1), leaves[..1]);
     }
 
     #[test]

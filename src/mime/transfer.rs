@@ -1,5 +1,5 @@
 //! Content-Transfer-Encoding (RFC 2045 section 6): decoders that take a body in pieces. Never fail: what is not of the
-//! encoding is passed over (base64) or kept (quoted-printable).
+//! encoding is passed over (base64) or kept (quoted-printable). `decoder` is for those who must know.
 
 use memchr::memchr2;
 
@@ -79,7 +79,9 @@ impl Transfer {
             Self::Identity => {}
             Self::Base64 { bits, count } => base64_end(bits, count, out),
             Self::QuotedPrintable { held } => {
-                if !matches!(held.first(), Some(b' ' | b'\t')) {
+                // White space at the end is dropped, and so is a soft line break: its line end may belong to a boundary.
+                let soft = |rest: &[u8]| rest.iter().all(|b| matches!(b, b' ' | b'\t' | b'\r'));
+                if !held.strip_prefix(b"=").is_some_and(soft) && !matches!(held.first(), Some(b' ' | b'\t')) {
                     out.append(held);
                 }
                 held.clear();
@@ -134,6 +136,10 @@ static SEXTETS: [u8; 256] = {
     }
     sextets
 };
+
+pub(super) const fn is_base64_digit(byte: u8) -> bool {
+    SEXTETS[byte as usize] != NONE
+}
 
 /// Decodes the groups of four digits that `data` begins with; how many octets they take.
 fn base64_groups(data: &[u8], out: &mut Vec<u8>) -> usize {
@@ -219,7 +225,7 @@ fn qp_escape(byte: u8, held: &mut Vec<u8>, out: &mut Vec<u8>) {
     }
 }
 
-const fn hex(byte: u8) -> Option<u8> {
+pub(super) const fn hex(byte: u8) -> Option<u8> {
     match byte {
         b'0'..=b'9' => Some(byte - b'0'),
         b'A'..=b'F' => Some(byte - b'A' + 10),
@@ -261,7 +267,9 @@ mod tests {
 
     #[test]
     fn quoted_printable() {
-        let cases: [(&[u8], &[u8]); 9] = [
+        let cases: [(&[u8], &[u8]); 11] = [
+            (b"a=", b"a"),
+            (b"a= \r", b"a"),
             (b"a=E9b", b"a\xe9b"),
             (b"a=\r\nb", b"ab"),
             (b"a= \r\nb", b"ab"),

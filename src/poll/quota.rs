@@ -1,14 +1,18 @@
 //! What an account says when its user's quota leaves no room. Nothing is dropped then: mail stays in the maildrop until
 //! there is room.
 
-use crate::store::Quota;
+use crate::store::{Quota, Share};
 
 /// Why polling has paused, and what helps. `octets`: of the message that did not fit.
 pub(super) fn reason(user: &str, quota: Quota, octets: u64) -> String {
-    let (used, limit, message) = (size(quota.used), size(quota.limit), size(octets));
-    if octets > quota.limit {
+    if let Some(Share { used, limit }) = quota.messages.filter(|share| share.used >= share.limit) {
+        return format!("the quota of {user} is full: {used} of {limit} messages; delete mail or raise it");
+    }
+    let Some(share) = quota.storage else { return format!("the quota of {user} is full; delete mail or raise it") };
+    let (used, limit, message) = (size(share.used), size(share.limit), size(octets));
+    if octets > share.limit {
         format!("a message of {message} is larger than the quota of {user}, {limit}; raise it")
-    } else if quota.used >= quota.limit {
+    } else if share.used >= share.limit {
         format!("the quota of {user} is full: {used} of {limit}; delete mail or raise it")
     } else {
         format!(
@@ -54,15 +58,21 @@ mod tests {
 
     #[test]
     fn it_says_what_helps() {
-        let full = Quota { used: 20 << 30, limit: 20 << 30 };
+        let storage = |used, limit| Quota { storage: Some(Share { used, limit }), messages: None };
+        let full = storage(20 << 30, 20 << 30);
         assert_eq!(reason("alice", full, 1), "the quota of alice is full: 20 GiB of 20 GiB; delete mail or raise it");
-        let nearly = Quota { used: (20 << 30) - 1, ..full };
+        let nearly = storage((20 << 30) - 1, 20 << 30);
         assert_eq!(
             reason("alice", nearly, 25 << 20),
             "a message of 25 MiB does not fit into the quota of alice: 19.9 GiB of 20 GiB are used; \
              delete mail or raise it"
         );
-        let small = Quota { used: 0, limit: 1 << 20 };
+        let many = Quota { messages: Some(Share { used: 1001, limit: 1000 }), ..nearly };
+        assert_eq!(
+            reason("alice", many, 1),
+            "the quota of alice is full: 1001 of 1000 messages; delete mail or raise it"
+        );
+        let small = storage(0, 1 << 20);
         assert_eq!(
             reason("alice", small, 25 << 20),
             "a message of 25 MiB is larger than the quota of alice, 1 MiB; raise it"

@@ -13,6 +13,7 @@ use super::notify::lock;
 use super::seam::Put;
 use super::types::Record;
 use crate::mail::BodyId;
+use crate::mime::ThreadKey;
 
 /// Pieces gathered before they are sent to the writer: small messages need one request in all.
 const PIECES_TO_SEND: usize = 16;
@@ -150,6 +151,7 @@ pub struct BodyWriter {
     message: Cutter,
     hasher: blake3::Hasher,
     size: u64,
+    thread_keys: Vec<ThreadKey>,
 }
 
 impl std::fmt::Debug for BodyWriter {
@@ -162,7 +164,8 @@ impl BodyWriter {
     pub(super) fn new(store: Store) -> Result<Self> {
         let bodies = &store.0.shared.bodies;
         let claim = Claim { bodies: Arc::clone(bodies), id: bodies.begin() };
-        Ok(Self { claim, store, message: Cutter::new(), hasher: blake3::Hasher::new(), size: 0 })
+        let (message, hasher) = (Cutter::new(), blake3::Hasher::new());
+        Ok(Self { claim, store, message, hasher, size: 0, thread_keys: Vec::new() })
     }
 
     /// Adds octets of the message.
@@ -174,6 +177,11 @@ impl BodyWriter {
             self.send_when_due().await?;
         }
         Ok(())
+    }
+
+    /// By which the message finds its conversation, in the order in which they are to be tried.
+    pub fn set_thread_keys(&mut self, keys: Vec<ThreadKey>) {
+        self.thread_keys = keys;
     }
 
     /// Completes once every piece is durable in blobs.redb.
@@ -189,7 +197,11 @@ impl BodyWriter {
             references: 0,
             hash: *self.hasher.finalize().as_bytes(),
         };
-        Ok(PreparedBody { claim: self.claim, row, record })
+        let mut thread_keys = self.thread_keys;
+        if thread_keys.is_empty() {
+            thread_keys.push(content_thread(&row.hash));
+        }
+        Ok(PreparedBody { claim: self.claim, row, record, thread_keys })
     }
 
     async fn send_when_due(&mut self) -> Result<()> {
@@ -209,12 +221,26 @@ pub struct PreparedBody {
     pub(super) row: BodyRow,
     /// Encoded.
     pub(super) record: Vec<u8>,
+    /// At least one.
+    pub(super) thread_keys: Vec<ThreadKey>,
+}
+
+/// The key of a message that names no message-id: the same octets are in the same conversation (RFC 8474 section 5.2).
+pub(super) fn content_thread(hash: &[u8; 32]) -> ThreadKey {
+    let mut out = [0; 16];
+    blake3::Hasher::new_keyed(hash).update(b"thread").finalize_xof().fill(&mut out);
+    out
 }
 
 impl PreparedBody {
     /// Size in octets.
     pub fn size(&self) -> u64 {
         self.row.size
+    }
+
+    /// Octets of memory that it holds until a message has it: what is derived from the message.
+    pub fn held(&self) -> usize {
+        self.record.len()
     }
 
     /// BLAKE3 of the octets.

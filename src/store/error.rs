@@ -24,7 +24,7 @@ pub enum Error {
     #[error("limit reached: {0}")]
     Limit(&'static str),
     /// It would be more than the user may store.
-    #[error("{octets} octets do not fit into the quota: {} of {} octets are used", quota.used, quota.limit)]
+    #[error("{octets} octets do not fit into the quota: {quota}")]
     OverQuota {
         /// What is used, and the limit.
         quota: Quota,

@@ -13,12 +13,17 @@ mod common;
 mod contain;
 mod cutter;
 mod decode;
+mod envelope;
 mod error;
 mod gc;
 mod ledger;
+#[cfg(test)]
+mod marks_tests;
 mod memory;
+mod metadata;
 mod metrics;
 mod notify;
+mod object_id;
 mod progress;
 mod quota;
 mod reader;
@@ -45,8 +50,10 @@ pub use check::{Derive, Deriving, Fix, Problem};
 pub use cutter::PIECE_LENS;
 pub use error::{Error, Result};
 pub use ledger::{content_key, half, header_key};
+pub use metadata::{Annotation, Annotations, MAX_ANNOTATION, MAX_ANNOTATIONS, MAX_ANNOTATIONS_LEN};
 pub use metrics::Metrics;
 pub use notify::MailboxWatch;
+pub use object_id::{ObjectId, ObjectIds};
 pub use progress::{Progress, Tell};
 pub use reader::{BodyCursor, Reader, RecordRef};
 pub use seam::{Answer, BodyRead, BodyStore, MetaRead, MetaStore, MetaTxn, Octets, Operation, Piece, Put};
@@ -54,11 +61,11 @@ pub use snapshot::{Block, Delta, Snapshot};
 pub use stats::{MailboxStats, Stats, TableStats, Usage, UserStats};
 pub use types::{
     Appended, Copied, Counts, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, LedgerRow, LedgerState,
-    Mailbox, NewMessage, Place, PollState, Quota, Record, Settings, Sizes, Stored, Trouble,
+    Mailbox, NewMessage, Place, PollState, Quota, QuotaLimit, Record, Settings, Share, Sizes, Stored, Trouble,
 };
 pub use upkeep::{BackupReport, CompactReport, RestoreReport};
 
-use crate::mail::{AccountId, MailboxId, MailboxName, ModSeq, SpecialUse, UidSet, UserId};
+use crate::mail::{AccountId, MailboxId, MailboxName, ModSeq, SpecialUse, Uid, UidSet, UserId};
 use contain::contained;
 use notify::lock;
 
@@ -73,10 +80,12 @@ struct Shared {
     quotas: quota::Quotas,
     upkeep: upkeep::Upkeep,
     metrics: Metrics,
+    /// Made once for a store, and the same in its backups.
+    store_id: [u8; 16],
 }
 
 impl Shared {
-    fn new(next_body: u64) -> Result<Self> {
+    fn new(next_body: u64, store_id: [u8; 16]) -> Result<Self> {
         Ok(Self {
             live: notify::Live::default(),
             bodies: Arc::new(body::Bodies::new(next_body)),
@@ -85,6 +94,7 @@ impl Shared {
             quotas: quota::Quotas::default(),
             upkeep: upkeep::Upkeep::default(),
             metrics: Metrics::new()?,
+            store_id,
         })
     }
 
@@ -132,7 +142,7 @@ impl Store {
     }
 
     fn run(files: self::redb::Files, settings: &Settings) -> Result<Self> {
-        let shared = Arc::new(Shared::new(files.next_body)?);
+        let shared = Arc::new(Shared::new(files.next_body, files.store_id)?);
         let (meta, bodies) = files.start(&shared)?;
         let (meta, bodies) = (Arc::new(meta), Arc::new(bodies));
         let handles = self::redb::Handles::new(Arc::clone(&meta), Arc::clone(&bodies), &settings.data_dir);
@@ -141,7 +151,7 @@ impl Store {
 
     /// A store without files, for tests: it is gone with its last handle. `gc_grace` as in [`Settings`].
     pub fn in_memory(gc_grace: Duration) -> Result<Self> {
-        let shared = Arc::new(Shared::new(1)?);
+        let shared = Arc::new(Shared::new(1, rand::random())?);
         let meta = memory::Memory::new(Arc::clone(&shared));
         Self::start(shared, Arc::new(meta), Arc::new(memory::Pieces::new()), None, gc_grace)
     }
@@ -340,6 +350,11 @@ impl Store {
     /// Appends all or none.
     pub async fn append(&self, mailbox: MailboxId, messages: Vec<NewMessage>) -> Result<Appended> {
         self.write(move |txn| txn.append(mailbox, &messages)).await
+    }
+
+    /// One transaction: the new message in `to` and the old one out of `from`, or neither; `None` when the old one is gone.
+    pub async fn replace(&self, from: MailboxId, old: Uid, to: MailboxId, new: NewMessage) -> Result<Option<Appended>> {
+        self.write(move |txn| txn.replace(from, old, to, &new)).await
     }
 
     /// Stores a message from a maildrop, unless the ledger has it.

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::error::{Error, Result};
 use super::notify::lock;
-use super::types::{Quota, Stored};
+use super::types::{Quota, QuotaLimit, Stored};
 use super::{Reader, Store};
 use crate::mail::UserId;
 
@@ -17,17 +17,21 @@ use crate::mail::UserId;
 pub(super) struct Quotas(Mutex<HashMap<UserId, watch::Sender<Quota>>>);
 
 impl Quotas {
-    /// Whether an operation may add so many octets to the `used` ones. To be asked before anything is written.
-    pub(super) fn check(&self, user: UserId, used: u64, octets: u64) -> Result<()> {
-        let Some(Quota { limit, .. }) = self.get(user) else { return Ok(()) };
-        let quota = Quota { used, limit };
-        if quota.fits(octets) { Ok(()) } else { Err(Error::OverQuota { quota, octets }) }
+    /// Whether an operation may add so much to what is `used`. To be asked before anything is written.
+    pub(super) fn check(&self, user: UserId, used: Stored, more: Stored) -> Result<()> {
+        let Some(mut quota) = self.get(user) else { return Ok(()) };
+        use_now(&mut quota, used);
+        if quota.fits_all(more) { Ok(()) } else { Err(Error::OverQuota { quota, octets: more.octets }) }
     }
 
     /// After a commit and before its callers are answered: what the user has stored now.
     pub(super) fn publish(&self, user: UserId, usage: Stored) {
         if let Some(quota) = lock(&self.0).get(&user) {
-            quota.send_if_modified(|quota| std::mem::replace(&mut quota.used, usage.octets) != usage.octets);
+            quota.send_if_modified(|quota| {
+                let before = *quota;
+                use_now(quota, usage);
+                *quota != before
+            });
         }
     }
 
@@ -37,9 +41,14 @@ impl Quotas {
         for (user, quota) in quotas.iter() {
             // What cannot be read stays as it was known.
             if let Ok(usage) = read(*user) {
-                quota.send_modify(|quota| quota.used = usage.octets);
+                quota.send_modify(|quota| use_now(quota, usage));
             }
         }
+    }
+
+    /// The users that have a limit.
+    pub(super) fn limited(&self) -> Vec<UserId> {
+        lock(&self.0).keys().copied().collect()
     }
 
     fn get(&self, user: UserId) -> Option<Quota> {
@@ -47,13 +56,13 @@ impl Quotas {
     }
 
     /// `read` runs under the lock that [`Self::publish`] takes: it sees either a commit itself or the word of it.
-    fn set(&self, user: UserId, limit: Option<u64>, read: impl FnOnce() -> Result<Stored>) -> Result<()> {
+    fn set(&self, user: UserId, limit: QuotaLimit, read: impl FnOnce() -> Result<Stored>) -> Result<()> {
         let mut quotas = lock(&self.0);
-        let Some(limit) = limit else {
+        if limit == QuotaLimit::default() {
             quotas.remove(&user);
             return Ok(());
-        };
-        let quota = Quota { used: read()?.octets, limit };
+        }
+        let Some(quota) = limit.quota(read()?) else { return Ok(()) };
         match quotas.get(&user) {
             Some(known) => drop(known.send_replace(quota)),
             None => drop(quotas.insert(user, watch::Sender::new(quota))),
@@ -62,10 +71,16 @@ impl Quotas {
     }
 }
 
+fn use_now(quota: &mut Quota, usage: Stored) {
+    quota.storage.iter_mut().for_each(|share| share.used = usage.octets);
+    quota.messages.iter_mut().for_each(|share| share.used = usage.messages);
+}
+
 /// Quotas.
 impl Store {
     /// Limits what the user may store, or takes the limit away. Not kept: to be said at each start.
-    pub async fn set_quota(&self, user: UserId, limit: Option<u64>) -> Result<()> {
+    pub async fn set_quota(&self, user: UserId, limit: impl Into<QuotaLimit>) -> Result<()> {
+        let limit = limit.into();
         let shared = std::sync::Arc::clone(&self.0.shared);
         let inner = std::sync::Arc::clone(&self.0);
         let read = move || Reader::begin(&inner)?.meta.usage(user);
@@ -78,7 +93,7 @@ impl Store {
         self.0.shared.quotas.get(user)
     }
 
-    /// Completes once the user may store so many octets more. Cancel-safe.
+    /// Completes once the user may store one more message of so many octets. Cancel-safe.
     pub async fn room_for(&self, user: UserId, octets: u64) {
         let watch = lock(&self.0.shared.quotas.0).get(&user).map(watch::Sender::subscribe);
         if let Some(mut watch) = watch {
@@ -95,6 +110,7 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
+    use super::super::types::Share;
     use super::*;
 
     const USER: UserId = UserId(1);
@@ -103,45 +119,61 @@ mod tests {
         Stored { octets, messages: 1 }
     }
 
+    fn storage(used: u64, limit: u64) -> Quota {
+        Quota { storage: Some(Share { used, limit }), messages: None }
+    }
+
     #[test]
     fn what_fits_exactly_fits() {
-        let quota = Quota { used: 90, limit: 100 };
+        let quota = storage(90, 100);
         assert!(quota.fits(10) && !quota.fits(11) && !quota.fits(u64::MAX));
-        let over = Quota { used: 101, limit: 100 };
-        assert!(!over.fits(0), "a limit that was lowered");
+        assert!(!storage(101, 100).fits(0), "a limit that was lowered");
+        let both = Quota { messages: Some(Share { used: 8, limit: 10 }), ..quota };
+        let fits = |octets, messages| both.fits_all(Stored { octets, messages });
+        assert!(both.fits(10) && !both.fits(11) && fits(10, 2) && !fits(10, 3) && !fits(0, u64::MAX));
+        let full = Quota { storage: None, messages: Some(Share { used: 10, limit: 10 }) };
+        assert!(!full.fits(0) && full.fits_all(Stored { octets: u64::MAX, messages: 0 }));
     }
 
     #[test]
     fn users_without_a_limit_store_what_they_want() {
         let quotas = Quotas::default();
-        assert!(quotas.check(USER, u64::MAX, u64::MAX).is_ok());
+        let limit = |octets| QuotaLimit { octets: Some(octets), messages: None };
+        assert!(quotas.check(USER, stored(u64::MAX), stored(u64::MAX)).is_ok());
         quotas.publish(USER, stored(7));
         assert_eq!(quotas.get(USER), None);
-        quotas.set(USER, Some(10), || Ok(stored(4))).expect("set");
-        assert_eq!(quotas.get(USER), Some(Quota { used: 4, limit: 10 }));
-        assert!(quotas.check(USER, 9, 1).is_ok());
-        let refused = quotas.check(USER, 9, 2);
-        let quota = Quota { used: 9, limit: 10 };
-        assert!(matches!(refused, Err(Error::OverQuota { quota: q, octets: 2 }) if q == quota), "{refused:?}");
-        quotas.set(USER, None, || Err(Error::Closed)).expect("nothing is read");
+        quotas.set(USER, limit(10), || Ok(stored(4))).expect("set");
+        assert_eq!(quotas.get(USER), Some(storage(4, 10)));
+        assert!(quotas.check(USER, stored(9), stored(1)).is_ok());
+        let refused = quotas.check(USER, stored(9), stored(2));
+        assert!(
+            matches!(refused, Err(Error::OverQuota { quota, octets: 2 }) if quota == storage(9, 10)),
+            "{refused:?}"
+        );
+        let messages = QuotaLimit { octets: None, messages: Some(2) };
+        quotas.set(USER, messages, || Ok(stored(4))).expect("set");
+        assert!(quotas.check(USER, stored(9), stored(u64::MAX)).is_ok());
+        assert!(quotas.check(USER, stored(9), Stored { octets: 0, messages: 2 }).is_err());
+        quotas.set(USER, QuotaLimit::default(), || Err(Error::Closed)).expect("nothing is read");
         assert_eq!(quotas.get(USER), None);
     }
 
     #[test]
     fn a_watcher_wakes_for_a_change_alone() {
         let quotas = Quotas::default();
-        quotas.set(USER, Some(10), || Ok(stored(4))).expect("set");
+        let limit = |octets| QuotaLimit { octets: Some(octets), messages: None };
+        quotas.set(USER, limit(10), || Ok(stored(4))).expect("set");
         let watch = lock(&quotas.0)[&USER].subscribe();
-        quotas.publish(USER, stored(4));
-        assert!(!watch.has_changed().expect("alive"));
+        quotas.publish(USER, Stored { octets: 4, messages: 2 });
+        assert!(!watch.has_changed().expect("alive"), "messages have no limit");
         quotas.publish(USER, stored(5));
         assert!(watch.has_changed().expect("alive"));
         quotas.reload(|_| Err(Error::Closed));
-        assert_eq!(watch.borrow().used, 5);
+        assert_eq!(*watch.borrow(), storage(5, 10));
         quotas.reload(|_| Ok(stored(6)));
-        quotas.set(USER, Some(20), || Ok(stored(6))).expect("set");
-        assert_eq!(*watch.borrow(), Quota { used: 6, limit: 20 });
-        quotas.set(USER, None, || Ok(stored(6))).expect("set");
+        quotas.set(USER, limit(20), || Ok(stored(6))).expect("set");
+        assert_eq!(*watch.borrow(), storage(6, 20));
+        quotas.set(USER, QuotaLimit::default(), || Ok(stored(6))).expect("set");
         assert!(watch.has_changed().is_err(), "gone");
     }
 }

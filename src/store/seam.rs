@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use super::body::{BodyRow, Unplaced};
 use super::check::{Fix, Problem};
 use super::error::{Error, Result};
+use super::metadata::{Annotation, Annotations};
 use super::progress::Tell;
 use super::snapshot::{Delta, Snapshot};
 use super::stats::{Stats, TableStats};
@@ -20,7 +21,7 @@ use super::types::{
     Appended, Copied, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, LedgerRow, Mailbox, NewMessage,
     PollState, Record, Stored, Trouble,
 };
-use crate::mail::{AccountId, BodyId, MailboxId, MailboxName, ModSeq, SpecialUse, UidSet, UserId};
+use crate::mail::{AccountId, BodyId, MailboxId, MailboxName, ModSeq, SpecialUse, Uid, UidSet, UserId};
 
 /// A future of a trait that is used as an object.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
@@ -94,11 +95,11 @@ pub trait MetaTxn {
         special_use: Option<SpecialUse>,
     ) -> Result<MailboxId>;
 
-    /// DELETE (RFC 9051 section 6.3.5). Mailboxes below it stay. [`Error::Refused`] for INBOX.
+    /// DELETE (RFC 9051 section 6.3.5), with its annotations. Mailboxes below it stay. [`Error::Refused`] for INBOX.
     fn delete_mailbox(&mut self, user: UserId, name: &MailboxName) -> Result<()>;
 
-    /// RENAME (RFC 9051 section 6.3.6): with all below it, and the names above the new one like CREATE; ids and
-    /// UIDVALIDITY stay. Of INBOX the messages move to a new mailbox. [`Error::MailboxExists`] when any of the new
+    /// RENAME (RFC 9051 section 6.3.6): with all below it, and the names above the new one like CREATE; ids,
+    /// UIDVALIDITY and annotations stay. Of INBOX the messages move to a new mailbox. [`Error::MailboxExists`] when any of the new
     /// names is taken; [`Error::Refused`] below itself, or when a name would get too long; [`Error::Limit`] like
     /// CREATE.
     fn rename_mailbox(&mut self, user: UserId, from: &MailboxName, to: &MailboxName) -> Result<()>;
@@ -106,9 +107,17 @@ pub trait MetaTxn {
     /// SUBSCRIBE and UNSUBSCRIBE: the name need not be that of a mailbox. [`Error::Limit`] past 10,000 names.
     fn set_subscribed(&mut self, user: UserId, name: &MailboxName, subscribed: bool) -> Result<()>;
 
+    /// SETMETADATA (RFC 5464 section 4.3) of the user's mailbox, or (`None`) of the server: all of the changes or none.
+    /// [`Error::Limit`] past what [`super::metadata`] allows.
+    fn set_metadata(&mut self, user: UserId, mailbox: Option<MailboxId>, changes: &[Annotation]) -> Result<()>;
+
     /// APPEND (RFC 9051 section 6.3.12, RFC 3502): all of the messages in order, or none. Octets that are stored
     /// already are shared.
     fn append(&mut self, mailbox: MailboxId, messages: &[NewMessage]) -> Result<Appended>;
+
+    /// REPLACE (RFC 8508): the new message is in `to` and the old one out of `from`, or neither. `None`, and nothing is
+    /// changed, when the old one is no longer there.
+    fn replace(&mut self, from: MailboxId, old: Uid, to: MailboxId, new: &NewMessage) -> Result<Option<Appended>>;
 
     /// STORE (RFC 9051 section 6.4.6), UNCHANGEDSINCE (RFC 7162 section 3.1.3). A message that it does not alter keeps
     /// its mod-sequence; one without any of the keywords to be removed is not altered.
@@ -179,6 +188,9 @@ pub trait MetaRead {
 
     /// Names subscribed to, ordered like [`Self::mailboxes`].
     fn subscriptions(&self, user: UserId) -> Result<Vec<MailboxName>>;
+
+    /// The annotations of the user's mailbox, or (`None`) of the server; none of a mailbox of another user.
+    fn metadata(&self, user: UserId, mailbox: Option<MailboxId>) -> Result<Annotations>;
 
     /// What the user has stored: a counter that commits with the messages (I2).
     fn usage(&self, user: UserId) -> Result<Stored>;

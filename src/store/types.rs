@@ -1,5 +1,6 @@
 //! What callers hand to the store and get back: plain data.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -82,22 +83,97 @@ impl Stored {
     }
 }
 
-/// What a user may store, and what of it is used, in octets.
+/// What of a resource is used, and how much of it may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quota {
+pub struct Share {
     /// Stored; may be more than the limit, which can be lowered.
     pub used: u64,
     /// The most that may be stored.
     pub limit: u64,
 }
 
-impl Quota {
-    /// Whether so many octets more may be stored.
-    pub const fn fits(self, octets: u64) -> bool {
-        match self.used.checked_add(octets) {
+impl Share {
+    const fn fits(self, more: u64) -> bool {
+        match self.used.checked_add(more) {
             Some(sum) => sum <= self.limit,
             None => false,
         }
+    }
+}
+
+/// What a user may store, and what of it is used; `None`: without limit. One of both is limited at least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// In octets (the STORAGE resource of RFC 9208).
+    pub storage: Option<Share>,
+    /// In messages (the MESSAGE resource of RFC 9208).
+    pub messages: Option<Share>,
+}
+
+impl Quota {
+    /// Whether one more message of so many octets may be stored.
+    pub const fn fits(self, octets: u64) -> bool {
+        self.fits_all(Stored { octets, messages: 1 })
+    }
+
+    /// As it will be when these are gone.
+    #[must_use]
+    pub fn without(self, freed: Stored) -> Self {
+        let less = |share: Option<Share>, freed: u64| {
+            share.map(|share| Share { used: share.used.saturating_sub(freed), ..share })
+        };
+        Self { storage: less(self.storage, freed.octets), messages: less(self.messages, freed.messages) }
+    }
+
+    /// Whether all of these may be stored beside what there is.
+    pub const fn fits_all(self, more: Stored) -> bool {
+        let storage = match self.storage {
+            Some(share) => share.fits(more.octets),
+            None => true,
+        };
+        let messages = match self.messages {
+            Some(share) => share.fits(more.messages),
+            None => true,
+        };
+        storage && messages
+    }
+}
+
+impl fmt::Display for Quota {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        for (share, what) in [(self.storage, "octets"), (self.messages, "messages")] {
+            if let Some(Share { used, limit }) = share {
+                write!(f, "{separator}{used} of {limit} {what}")?;
+                separator = " and ";
+            }
+        }
+        f.write_str(" are used")
+    }
+}
+
+/// What a user may store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QuotaLimit {
+    /// In octets.
+    pub octets: Option<u64>,
+    /// In messages.
+    pub messages: Option<u64>,
+}
+
+impl QuotaLimit {
+    /// With what is used of it; `None` without any limit.
+    pub(super) fn quota(self, used: Stored) -> Option<Quota> {
+        let share = |used, limit: Option<u64>| limit.map(|limit| Share { used, limit });
+        let quota = Quota { storage: share(used.octets, self.octets), messages: share(used.messages, self.messages) };
+        (self != Self::default()).then_some(quota)
+    }
+}
+
+impl From<Option<u64>> for QuotaLimit {
+    /// Of octets alone.
+    fn from(octets: Option<u64>) -> Self {
+        Self { octets, messages: None }
     }
 }
 

@@ -63,6 +63,186 @@ async fn rule_37_partials() {
     assert_eq!(whole, "* 1 FETCH (BODY[1]<0> {21}\r\nHello Bob\r\nfrom Ann\r\n)");
 }
 
+/// A message in a message in a message: each level has a header and a text, and part numbers go on through it.
+#[tokio::test]
+async fn rule_37_messages_within_messages() {
+    let server = TestServer::start().await;
+    let mut c = server.selected("INBOX").await;
+    let innermost = "Subject: three\r\n\r\ndeep\r\n";
+    let middle = format!("Subject: two\r\nContent-Type: message/rfc822\r\n\r\n{innermost}");
+    c.append("INBOX", "(\\Seen)", &format!("Subject: one\r\nContent-Type: message/rfc822\r\n\r\n{middle}")).await;
+    let header = "Subject: two\r\nContent-Type: message/rfc822\r\n\r\n";
+    let outer = "Subject: one\r\nContent-Type: message/rfc822\r\n\r\n";
+    for (section, want) in [
+        ("HEADER", outer),
+        ("TEXT", &middle),
+        ("1", &middle),
+        ("1.MIME", outer),
+        ("1.HEADER", header),
+        ("1.TEXT", innermost),
+        ("1.1", innermost),
+        ("1.1.MIME", header),
+        ("1.1.HEADER", "Subject: three\r\n\r\n"),
+        ("1.1.TEXT", "deep\r\n"),
+        ("1.1.1", "deep\r\n"),
+        ("1.1.1.MIME", "Subject: three\r\n\r\n"),
+        ("1.1.HEADER.FIELDS (SUBJECT X)", "Subject: three\r\n\r\n"),
+        ("1.HEADER.FIELDS.NOT (SUBJECT)", "Content-Type: message/rfc822\r\n\r\n"),
+    ] {
+        let line = c.ok(&format!("FETCH 1 BODY.PEEK[{section}]")).await.remove(0);
+        assert_eq!(line, format!("* 1 FETCH (BODY[{section}] {{{}}}\r\n{want})", want.len()));
+    }
+    for absent in ["2", "1.2", "1.1.2", "1.1.1.1", "1.1.1.HEADER", "1.1.1.TEXT", "1.1.1.HEADER.FIELDS (SUBJECT)"] {
+        assert_eq!(c.ok(&format!("FETCH 1 BODY.PEEK[{absent}]")).await, [format!("* 1 FETCH (BODY[{absent}] \"\")")]);
+    }
+}
+
+/// HEADER and TEXT are of messages: a part of another type has neither. MIME is of every part.
+#[tokio::test]
+async fn rule_37_parts_that_are_no_messages() {
+    let server = TestServer::start().await;
+    let mut c = server.selected("INBOX").await;
+    c.append("INBOX", "(\\Seen)", MULTIPART).await;
+    c.append("INBOX", "(\\Seen)", MESSAGE).await;
+    for (n, section) in
+        [(1, "1.HEADER"), (1, "1.TEXT"), (1, "1.1"), (2, "1.HEADER"), (2, "1.TEXT"), (2, "1.1"), (2, "2")]
+    {
+        assert_eq!(
+            c.ok(&format!("FETCH {n} BODY.PEEK[{section}]")).await,
+            [format!("* {n} FETCH (BODY[{section}] \"\")")]
+        );
+    }
+    let header = MESSAGE.split_inclusive("\r\n\r\n").next().unwrap();
+    assert_eq!(
+        c.ok("FETCH 2 BODY.PEEK[1.MIME]").await,
+        [format!("* 2 FETCH (BODY[1.MIME] {{{}}}\r\n{header})", header.len())]
+    );
+    for refused in
+        ["BODY[0]", "BODY[1.0]", "BODY[MIME]", "BODY[HEADER.FIELDS ()]", "BODY[1]<0.0>", "BODY[TEXT.1]", "(ALL)"]
+    {
+        c.expect(&format!("FETCH 1 {refused}"), "BAD *").await;
+    }
+}
+
+/// The list is echoed as it came, in its order, and the answer ends in a blank line even where no field is there.
+#[tokio::test]
+async fn rule_37_header_fields() {
+    let server = TestServer::start().await;
+    let mut c = server.selected("INBOX").await;
+    let header = "X-Long: a\r\n b\r\n\tc\r\nSubject: one\r\nnonsense\r\nsubject : two\r\nFrom: a@b\r\n";
+    c.append("INBOX", "(\\Seen)", &format!("{header}\r\nbody\r\n")).await;
+    for (list, want) in [
+        ("HEADER.FIELDS (X)", "\r\n"),
+        ("HEADER.FIELDS (SUBJECT x-long)", "X-Long: a\r\n b\r\n\tc\r\nSubject: one\r\nsubject : two\r\n\r\n"),
+        ("HEADER.FIELDS.NOT (x-LONG \"from\")", "Subject: one\r\nnonsense\r\nsubject : two\r\n\r\n"),
+        ("HEADER.FIELDS (From From)", "From: a@b\r\n\r\n"),
+        ("HEADER.FIELDS (\"a b\" {4}\r\nFrom)", "From: a@b\r\n\r\n"),
+    ] {
+        // A name that is an atom is shown as one.
+        let echo = list.replace("\"from\"", "from").replace("{4}\r\n", "");
+        let line = match list.contains('{') {
+            false => c.ok(&format!("FETCH 1 BODY.PEEK[{list}]")).await.remove(0),
+            true => c.ok(&format!("FETCH 1 BODY.PEEK[{}]", list.replace("{4}", "{4+}"))).await.remove(0),
+        };
+        assert_eq!(line, format!("* 1 FETCH (BODY[{echo}] {{{}}}\r\n{want})", want.len()));
+    }
+    assert_eq!(
+        c.ok("FETCH 1 BODY.PEEK[HEADER.FIELDS (FROM)]<0.5>").await,
+        ["* 1 FETCH (BODY[HEADER.FIELDS (FROM)]<0> {5}\r\nFrom:)"]
+    );
+    assert_eq!(
+        c.ok("FETCH 1 BODY.PEEK[HEADER.FIELDS (FROM)]<500.5>").await,
+        ["* 1 FETCH (BODY[HEADER.FIELDS (FROM)]<500> \"\")"]
+    );
+}
+
+/// UID first, bodies last, whatever the order they are asked in; what is asked twice is told once.
+#[tokio::test]
+async fn rule_37_order_of_items() {
+    let server = TestServer::start().await;
+    let mut c = server.selected("INBOX").await;
+    c.append("INBOX", "(\\Seen)", MESSAGE).await;
+    let line = c
+        .ok("FETCH 1 (BODY.PEEK[TEXT] PREVIEW BINARY.PEEK[1] BODY ENVELOPE RFC822.SIZE BINARY.SIZE[1] FLAGS UID BODY.PEEK[TEXT])")
+        .await
+        .remove(0);
+    let places: Vec<_> = [
+        "UID 1",
+        "FLAGS (",
+        "RFC822.SIZE ",
+        "BINARY.SIZE[1] ",
+        "PREVIEW ",
+        "ENVELOPE (",
+        "BODY (",
+        "BODY[TEXT] {",
+        "BINARY[1] {",
+    ]
+    .iter()
+    .map(|item| line.find(item).unwrap_or_else(|| panic!("no {item} in {line}")))
+    .collect();
+    assert!(places.is_sorted(), "{places:?} {line}");
+    assert_eq!(line.matches("BODY[TEXT]").count(), 1);
+}
+
+/// What an expunged message shows: its data while it is stored, then NO [EXPUNGEISSUED], and never an empty body.
+#[tokio::test]
+async fn rule_05_expunged_elsewhere() {
+    let server = TestServer::forgetful().await;
+    // Equal messages would share their bytes.
+    for subject in ["one", "two", "six"] {
+        server.login().await.append("INBOX", "", &MESSAGE.replace("Greetings", subject)).await;
+    }
+    let (mut a, mut b) = (server.selected("INBOX").await, server.selected("INBOX").await);
+    b.ok("STORE 2 +FLAGS.SILENT (\\Deleted)").await;
+    b.ok("EXPUNGE").await;
+    let items = [
+        "BODY.PEEK[]",
+        "BODY.PEEK[HEADER.FIELDS (SUBJECT)]",
+        "BINARY.PEEK[1]",
+        "BINARY.SIZE[1]",
+        "PREVIEW",
+        "ENVELOPE",
+    ];
+    for item in items {
+        let lines = a.ok(&format!("FETCH 2 {item}")).await;
+        assert!(lines[0].starts_with("* 2 FETCH (") && !lines[0].contains("\"\""), "{item}: {lines:?}");
+    }
+    assert_eq!(server.store.collect().await.expect("collected"), 1);
+    for item in items {
+        let lines = a.expect(&format!("FETCH 1:3 {item}"), "NO [EXPUNGEISSUED] *").await;
+        let numbers: Vec<_> = lines.iter().map(|line| line.split(' ').nth(1).unwrap()).collect();
+        assert_eq!(numbers, ["1", "3"], "{item}");
+    }
+    // What the session knows by itself it still tells.
+    assert_eq!(
+        a.ok("FETCH 2 (UID RFC822.SIZE)").await,
+        [format!("* 2 FETCH (UID 2 RFC822.SIZE {})", MESSAGE.len() - 6)]
+    );
+    a.ok("NOOP").await;
+    assert_eq!(a.ok("FETCH 1:* BODY.PEEK[]").await.len(), 2);
+}
+
+/// Body, ENVELOPE, BODYSTRUCTURE, size and INTERNALDATE are the same in every session, mailbox and fetch.
+#[tokio::test]
+async fn rule_13_what_never_changes() {
+    let server = TestServer::start().await;
+    let mut c = server.selected("INBOX").await;
+    c.append("INBOX", "(\\Flagged) \"17-Jul-1996 02:44:25 -0700\"", MULTIPART).await;
+    let asked =
+        "FETCH 1 (INTERNALDATE RFC822.SIZE ENVELOPE BODY BODYSTRUCTURE BODY.PEEK[] BODY.PEEK[2] BODY.PEEK[2.HEADER])";
+    let before = c.ok(asked).await;
+    c.ok("STORE 1 +FLAGS (x)").await;
+    assert_eq!(c.ok(asked).await, before);
+    c.ok("COPY 1 Archive").await;
+    c.ok("MOVE 1 Trash").await;
+    for mailbox in ["Archive", "Trash"] {
+        let mut other = server.selected(mailbox).await;
+        assert_eq!(other.ok(asked).await, before);
+        let flags = other.ok("FETCH 1 FLAGS").await.remove(0);
+        assert!(flags.contains("\\Flagged") && flags.contains(" x)"), "{mailbox}: {flags}");
+    }
+}
+
 #[tokio::test]
 async fn rule_17_reading_sets_seen_and_says_so() {
     let server = TestServer::start().await;

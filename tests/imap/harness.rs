@@ -9,9 +9,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tributary::auth::{self, Password, UserSettings, Users};
 use tributary::imap::{Deps, Metrics, Server, Settings};
+use tributary::mail::{BodyId, MailboxId, MailboxName};
 use tributary::metrics::Registry;
 use tributary::secret::Secret;
-use tributary::store::Store;
+use tributary::store::{BodyCursor, Store};
 use tributary::tls;
 
 /// The limit of every wait.
@@ -40,8 +41,17 @@ impl TestServer {
     }
 
     pub async fn with(settings: Settings) -> Self {
+        Self::over(Store::in_memory(Duration::from_secs(3600)).expect("store"), settings).await
+    }
+
+    /// Over a store that keeps nothing of an expunged message once it is told to collect.
+    pub async fn forgetful() -> Self {
+        let settings = Settings { allow_cleartext_login: true, ..Settings::default() };
+        Self::over(Store::in_memory(Duration::ZERO).expect("store"), settings).await
+    }
+
+    async fn over(store: Store, settings: Settings) -> Self {
         let dir = tempfile::tempdir().expect("temporary directory");
-        let store = Store::in_memory(Duration::from_secs(3600)).expect("store");
         let registry = Registry::new().expect("registry");
         let user = |name: &str| UserSettings { name: name.into(), password: Password::Plain(Secret::new("secret")) };
         let users = auth::Settings { users: vec![user("alice"), user("bob")], ..auth::Settings::default() };
@@ -87,6 +97,24 @@ impl TestServer {
         client
     }
 
+    /// INBOX of alice.
+    pub async fn inbox(&self) -> MailboxId {
+        let user = self.store.ensure_user("alice").await.expect("a user");
+        self.store.mailbox(user, &MailboxName::inbox()).await.expect("mailboxes").expect("INBOX").id
+    }
+
+    /// What is stored of a message.
+    pub async fn octets(&self, body: BodyId) -> Vec<u8> {
+        let read = self.store.read(move |reader| {
+            let (mut cursor, mut octets) = (BodyCursor::new(body, 0..u64::MAX), Vec::new());
+            while !cursor.is_done() {
+                reader.read_body(&mut cursor, &mut octets, 1 << 20)?;
+            }
+            Ok(octets)
+        });
+        read.await.expect("read")
+    }
+
     /// Appends the same message `count` times to INBOX.
     pub async fn fill(&self, count: usize) {
         let mut client = self.login().await;
@@ -121,6 +149,12 @@ impl Client {
 
     /// The next response: a line with its literals in place; `None` at the end of the stream.
     pub async fn response(&mut self) -> Option<String> {
+        let octets = self.octets().await?;
+        Some(String::from_utf8_lossy(&octets).into_owned())
+    }
+
+    /// The same as it came, without its line end.
+    pub async fn octets(&mut self) -> Option<Vec<u8>> {
         let mut whole = Vec::new();
         loop {
             let read = self.stream.read_until(b'\n', &mut whole);
@@ -133,8 +167,9 @@ impl Client {
             timeout(DEADLINE, self.stream.read_exact(&mut literal)).await.expect("in time").expect("literal");
             whole.extend_from_slice(&literal);
         }
-        let text = String::from_utf8_lossy(&whole).into_owned();
-        Some(text.strip_suffix("\r\n").expect("lines end in CRLF").to_owned())
+        let length = whole.strip_suffix(b"\r\n").expect("lines end in CRLF").len();
+        whole.truncate(length);
+        Some(whole)
     }
 
     /// The next response, which must match; `*` at the end of the pattern matches anything.

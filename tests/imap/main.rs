@@ -3,18 +3,27 @@
 //! Tests named `rule_NN_...` prove the rule of that number in IMAP-RULES, the list of what servers get wrong.
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+mod append;
+mod binary;
+mod catenate;
 mod condstore;
 mod fetch;
 mod flags;
+mod grammar;
 mod harness;
+mod hostile;
 mod idle;
 mod limits;
 mod login;
 mod mailboxes;
 mod messages;
+mod metadata;
+mod objectid;
+mod preview;
 mod protocol;
 mod qresync;
 mod quota;
+mod replace;
 mod search;
 mod sort;
 mod thread;

@@ -1,5 +1,7 @@
 //! QUOTA (RFC 9208): what is told of it, and what it refuses.
 
+use tributary::store::QuotaLimit;
+
 use crate::harness::{MESSAGE, TestServer};
 
 const ONE: u64 = MESSAGE.len() as u64;
@@ -28,7 +30,7 @@ async fn usage_is_told_in_units_of_1024_octets_rounded_up() {
     let mut c = server.login().await;
     let capability = c.ok("CAPABILITY").await.remove(0);
     assert!(capability.contains(" QUOTA QUOTA=RES-STORAGE"), "{capability}");
-    assert!(!capability.contains("QUOTASET") && !capability.contains("RES-MESSAGE"), "{capability}");
+    assert!(capability.contains(" QUOTA=RES-MESSAGE") && !capability.contains("QUOTASET"), "{capability}");
     let roots = |mailbox: &str, used: u64| {
         [format!("* QUOTAROOT {mailbox} \"User quota\""), format!("* QUOTA \"User quota\" (STORAGE {used} 10)")]
     };
@@ -54,6 +56,31 @@ async fn usage_is_told_in_units_of_1024_octets_rounded_up() {
     let full = format!("* QUOTA \"User quota\" (STORAGE {used} {used})");
     assert_eq!(c.ok("GETQUOTA \"User quota\"").await, [full]);
     server.connect().await.expect("GETQUOTAROOT INBOX", "BAD *").await;
+    server.check();
+}
+
+#[tokio::test]
+async fn messages_are_counted_beside_octets() {
+    let server = TestServer::start().await;
+    let user = server.store.ensure_user("alice").await.expect("a user");
+    let limit = |octets, messages| QuotaLimit { octets, messages };
+    server.store.set_quota(user, limit(None, Some(3))).await.expect("set");
+    server.fill(2).await;
+    let mut c = server.selected("INBOX").await;
+    let root = |resources: &str| [format!("* QUOTA \"User quota\" ({resources})")];
+    assert_eq!(c.ok("GETQUOTA \"User quota\"").await, root("MESSAGE 2 3"));
+    server.store.set_quota(user, limit(Some(10 << 10), Some(3))).await.expect("set");
+    assert_eq!(c.ok("GETQUOTAROOT INBOX").await[1..], root("STORAGE 1 10 MESSAGE 2 3"));
+    c.expect("COPY 1:2 Archive", "NO [OVERQUOTA] *").await;
+    c.ok("COPY 1 Archive").await;
+    c.ok("MOVE 1 Archive").await;
+    // Refused before the literal (rule 12).
+    c.expect("APPEND INBOX {1}", "NO [OVERQUOTA] *").await;
+    c.ok("STORE 1 +FLAGS (\\Deleted)").await;
+    assert_eq!(c.ok("STATUS INBOX (DELETED)").await, ["* STATUS INBOX (DELETED 1)"]);
+    c.ok("EXPUNGE").await;
+    c.append("INBOX", "", MESSAGE).await;
+    assert_eq!(c.ok("GETQUOTA \"User quota\"").await, root("STORAGE 1 10 MESSAGE 3 3"));
     server.check();
 }
 

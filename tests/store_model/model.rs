@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tributary::mail::{Flags, MAX_KEYWORDS, MailboxId, MailboxName, SpecialUse, UidSet};
-use tributary::store::{Counts, Error, LedgerState, Quota, Stored, half};
+use tributary::store::{Counts, Error, LedgerState, Quota, Share, Stored, half};
 
 use crate::ledger::{Account, Row};
 use crate::op::{ACCOUNTS, Call, KEYWORDS, NAMES, New, Op, Place, USERS};
 use crate::view::{
-    AccountView, Answer, MailboxView, MessageView, NOW, RowView, UserView, View, change_poll_state, hash, key, octets,
+    AccountView, Answer, MailboxView, MessageView, NOW, RowView, UserView, View, annotation, change_poll_state, hash,
+    key, octets,
 };
 
 /// Keywords that the second user has from the start: there is room for two more.
@@ -34,6 +35,7 @@ struct Mailbox {
     recent: u32,
     messages: BTreeMap<u32, Message>,
     gone: Vec<(u64, u32)>,
+    annotations: BTreeMap<String, Vec<u8>>,
 }
 
 #[derive(Debug, Default)]
@@ -56,6 +58,10 @@ pub(crate) struct Model {
     /// Of each content, how many bodies there have been.
     bodies: BTreeMap<u8, u32>,
     held: Vec<u8>,
+}
+
+fn storage(used: u64, limit: u64) -> Quota {
+    Quota { storage: Some(Share { used, limit }), messages: None }
 }
 
 fn within(range: (u32, u32), uid: u32) -> bool {
@@ -138,6 +144,7 @@ impl Model {
             Call::Flags { .. } => self.set_flags(call),
             Call::Copy { from, range, to } => self.transfer(*from, *range, *to, false),
             Call::Move { from, range, to } => self.transfer(*from, *range, *to, true),
+            Call::Replace { from, old, to, new } => self.replace(*from, *old, *to, new),
             Call::Expunge { of, only } => self.expunge(*of, *only),
             Call::Create { place: (user, name), special_use } => {
                 self.create(*user, NAMES[*name], special_use.map(|n| SpecialUse::ALL[n].0))
@@ -147,6 +154,15 @@ impl Model {
             Call::Subscribe { place: (user, name), on } => {
                 let names = &mut self.users[*user].subscriptions;
                 let _ = if *on { names.insert(NAMES[*name].to_owned()) } else { names.remove(NAMES[*name]) };
+                Ok(Answer::Done)
+            }
+            Call::Annotate { of, entry, value } => {
+                self.mailboxes.get(&of.0).filter(|found| found.user == 0).ok_or(Error::NoMailbox)?;
+                let annotations = &mut self.mailboxes.get_mut(&of.0).expect("is there").annotations;
+                match value {
+                    Some(value) => annotations.insert(annotation(*entry), vec![*value]),
+                    None => annotations.remove(&annotation(*entry)),
+                };
                 Ok(Answer::Done)
             }
             Call::Ledger { account, changes } => {
@@ -222,11 +238,12 @@ impl Model {
         own.fold(Stored::default(), |sum, len| Stored { octets: sum.octets + len, messages: sum.messages + 1 })
     }
 
-    fn check_quota(&self, user: usize, contents: impl Iterator<Item = u8>) -> Result<(), Error> {
+    /// `freed`: octets that go at the same time.
+    fn check_quota(&self, user: usize, contents: impl Iterator<Item = u8>, freed: u64) -> Result<(), Error> {
         let Some(limit) = self.users[user].limit else { return Ok(()) };
-        let quota = Quota { used: self.usage(user).octets, limit };
+        let quota = storage(self.usage(user).octets - freed, limit);
         let octets = contents.map(|content| octets(content).len() as u64).sum();
-        if quota.used + octets > limit { Err(Error::OverQuota { quota, octets }) } else { Ok(()) }
+        if self.usage(user).octets - freed + octets > limit { Err(Error::OverQuota { quota, octets }) } else { Ok(()) }
     }
 
     /// Puts messages at the end, with a mod-sequence of their own.
@@ -242,11 +259,27 @@ impl Model {
     }
 
     fn append(&mut self, to: MailboxId, messages: &[New]) -> Result<Answer, Error> {
+        self.append_freeing(to, messages, 0)
+    }
+
+    fn replace(&mut self, from: MailboxId, old: u32, to: MailboxId, new: &New) -> Result<Answer, Error> {
+        let (source, user) = (self.mailbox(from)?, self.mailbox(to)?.user);
+        if source.user != user {
+            return Err(Error::NoMailbox);
+        }
+        let Some(replaced) = source.messages.get(&old) else { return Ok(Answer::Done) };
+        let freed = octets(replaced.content).len() as u64;
+        let answer = self.append_freeing(to, std::slice::from_ref(new), freed)?;
+        self.remove(from, self.users[user].mod_seq, &[old]);
+        Ok(answer)
+    }
+
+    fn append_freeing(&mut self, to: MailboxId, messages: &[New], freed: u64) -> Result<Answer, Error> {
         let user = self.mailbox(to)?.user;
         if messages.iter().filter_map(|m| m.account).any(|account| ACCOUNTS[account] != user) {
             return Err(Error::NoMailbox);
         }
-        self.check_quota(user, messages.iter().map(|m| m.content))?;
+        self.check_quota(user, messages.iter().map(|m| m.content), freed)?;
         self.learn(user, messages.iter().flat_map(|m| named(&m.keywords)).collect())?;
         if messages.is_empty() {
             return Ok(Answer::Uids(Vec::new()));
@@ -331,7 +364,7 @@ impl Model {
             return Ok(Answer::Copied { pairs: Vec::new(), missing });
         }
         if !is_move {
-            self.check_quota(user, messages.iter().map(|m| m.content))?;
+            self.check_quota(user, messages.iter().map(|m| m.content), 0)?;
         }
         let mod_seq = self.next_mod_seq(user);
         let pairs = uids.iter().copied().zip(self.push(to, mod_seq, messages)).collect();
@@ -364,8 +397,8 @@ impl Model {
     fn add(&mut self, user: usize, name: &str, special_use: Option<SpecialUse>) {
         self.last_mailbox += 1;
         let highest = self.next_mod_seq(user);
-        let (messages, gone) = (BTreeMap::new(), Vec::new());
-        let mailbox = Mailbox { user, special_use, next: 1, highest, recent: 1, messages, gone };
+        let (messages, gone, annotations) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
+        let mailbox = Mailbox { user, special_use, next: 1, highest, recent: 1, messages, gone, annotations };
         self.mailboxes.insert(self.last_mailbox, mailbox);
         self.name(user, name, self.last_mailbox);
     }
@@ -446,7 +479,7 @@ impl Model {
     pub(crate) fn view(&self) -> View {
         let users = self.users.iter().enumerate().map(|(n, user)| UserView {
             usage: self.usage(n),
-            quota: user.limit.map(|limit| Quota { used: self.usage(n).octets, limit }),
+            quota: user.limit.map(|limit| storage(self.usage(n).octets, limit)),
             mailboxes: user.mailboxes.iter().map(|(name, id)| (name.clone(), self.mailboxes[id].view(*id))).collect(),
             subscriptions: user.subscriptions.clone(),
         });
@@ -501,6 +534,7 @@ impl Mailbox {
             internal_date: crate::view::date(m.content),
         };
         let messages = self.messages.iter().map(|(uid, m)| (*uid, message(m))).collect();
-        MailboxView { id, special_use: self.special_use.map(SpecialUse::attribute), counts, messages }
+        let annotations = self.annotations.clone();
+        MailboxView { id, special_use: self.special_use.map(SpecialUse::attribute), counts, messages, annotations }
     }
 }

@@ -74,6 +74,12 @@ pub(crate) enum Call<P> {
         range: Range,
         to: P,
     },
+    Replace {
+        from: P,
+        old: u32,
+        to: P,
+        new: New,
+    },
     Expunge {
         of: P,
         only: Option<Range>,
@@ -93,6 +99,12 @@ pub(crate) enum Call<P> {
     Subscribe {
         place: Place,
         on: bool,
+    },
+    /// By the first user.
+    Annotate {
+        of: P,
+        entry: u8,
+        value: Option<u8>,
     },
     Ledger {
         account: usize,
@@ -209,12 +221,17 @@ fn call() -> impl Strategy<Value = Call<Place>> {
         1 => (place(), range()).prop_map(|(of, range)| Call::Copy { from: of, range, to: of }),
         3 => (place(), range(), place()).prop_map(|(from, range, to)| Call::Move { from, range, to }),
         1 => (place(), range()).prop_map(|(of, range)| Call::Move { from: of, range, to: of }),
+        2 => (place(), range(), place(), new())
+            .prop_map(|(from, (old, _), to, new)| Call::Replace { from, old, to, new }),
+        2 => (place(), range(), new()).prop_map(|(of, (old, _), new)| Call::Replace { from: of, old, to: of, new }),
         4 => (place(), prop::option::of(range())).prop_map(|(of, only)| Call::Expunge { of, only }),
         4 => (place(), prop::option::weighted(0.3, 0..5usize))
             .prop_map(|(place, special_use)| Call::Create { place, special_use }),
         3 => place().prop_map(|place| Call::Delete { place }),
         4 => (place(), name()).prop_map(|((user, from), to)| Call::Rename { user, from, to }),
         2 => (place(), any::<bool>()).prop_map(|(place, on)| Call::Subscribe { place, on }),
+        2 => (place(), 0..3u8, prop::option::of(any::<u8>()))
+            .prop_map(|(of, entry, value)| Call::Annotate { of, entry, value }),
         3 => (account(), prop::collection::vec(change(), 1..4))
             .prop_map(|(account, changes)| Call::Ledger { account, changes }),
         1 => (account(), prop::collection::vec((key(), prop::option::of(any::<(u8, u8)>())), 1..3))
@@ -275,11 +292,13 @@ impl Call<Place> {
             }
             Self::Copy { from, range, to } => Call::Copy { from: id(from), range, to: id(to) },
             Self::Move { from, range, to } => Call::Move { from: id(from), range, to: id(to) },
+            Self::Replace { from, old, to, new } => Call::Replace { from: id(from), old, to: id(to), new },
             Self::Expunge { of, only } => Call::Expunge { of: id(of), only },
             Self::Create { place, special_use } => Call::Create { place, special_use },
             Self::Delete { place } => Call::Delete { place },
             Self::Rename { user, from, to } => Call::Rename { user, from, to },
             Self::Subscribe { place, on } => Call::Subscribe { place, on },
+            Self::Annotate { of, entry, value } => Call::Annotate { of: id(of), entry, value },
             Self::Ledger { account, changes } => Call::Ledger { account, changes },
             Self::Troubles { account, rows } => Call::Troubles { account, rows },
             Self::Quarantine { account, key, to, messages } => Call::Quarantine { account, key, to: id(to), messages },
@@ -293,7 +312,7 @@ impl<P> Call<P> {
     pub(crate) fn messages(&self) -> &[New] {
         match self {
             Self::Append { messages, .. } | Self::Quarantine { messages, .. } => messages,
-            Self::Deliver { new, .. } => std::slice::from_ref(new),
+            Self::Deliver { new, .. } | Self::Replace { new, .. } => std::slice::from_ref(new),
             _ => &[],
         }
     }

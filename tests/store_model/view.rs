@@ -81,6 +81,7 @@ pub(crate) struct MailboxView {
     pub(crate) special_use: Option<&'static str>,
     pub(crate) counts: Counts,
     pub(crate) messages: BTreeMap<u32, MessageView>,
+    pub(crate) annotations: BTreeMap<String, Vec<u8>>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -134,6 +135,11 @@ pub(crate) fn hash(content: u8) -> [u8; 32] {
 /// INTERNALDATE of a made-up message.
 pub(crate) fn date(content: u8) -> i64 {
     i64::from(content) * 1000 - 2000
+}
+
+/// The name of an entry.
+pub(crate) fn annotation(n: u8) -> String {
+    format!("/private/{n}")
 }
 
 pub(crate) fn key(n: u8) -> Vec<u8> {

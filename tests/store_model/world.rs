@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tributary::mail::{
-    AccountId, BodyId, FlagList, FlagOp, Flags, InternalDate, Keyword, MailboxId, MailboxName, ModSeq, SpecialUse,
+    AccountId, BodyId, FlagList, FlagOp, Flags, InternalDate, Keyword, MailboxId, MailboxName, ModSeq, SpecialUse, Uid,
     UidSet, UserId,
 };
 use tributary::store::{
@@ -19,8 +19,8 @@ use crate::client::Client;
 use crate::model::{Model, TAKEN};
 use crate::op::{ACCOUNTS, Call, Change, KEYWORDS, NAMES, New, Op, USERS};
 use crate::view::{
-    AccountView, Answer, MailboxView, MessageView, NOW, RowView, UserView, View, change_poll_state, date, key, octets,
-    state,
+    AccountView, Answer, MailboxView, MessageView, NOW, RowView, UserView, View, annotation, change_poll_state, date,
+    key, octets, state,
 };
 
 #[derive(Clone, Copy, Debug)]
@@ -179,7 +179,10 @@ impl World {
             assert_eq!(self.store().ensure_account(user, &format!("a{n}")).await.unwrap(), *account);
         }
         for (user, quota) in self.users.iter().zip(quotas) {
-            self.store().set_quota(*user, quota.map(|quota| quota.limit)).await.unwrap();
+            self.store()
+                .set_quota(*user, quota.and_then(|quota| quota.storage).map(|share| share.limit))
+                .await
+                .unwrap();
         }
         for (mailbox, mark) in marks {
             // Marks are durable when the store is closed; else a message may be shown as recent again.
@@ -255,6 +258,12 @@ impl World {
                     let pairs = copied.pairs.iter().map(|(from, to)| (from.value(), to.value())).collect();
                     return Ok(Answer::Copied { pairs, missing: copied.missing });
                 }
+                Call::Replace { from, old, to, .. } => {
+                    let (Some(new), Some(old)) = (messages.pop(), Uid::new(*old)) else { return Ok(Answer::Done) };
+                    let Some(appended) = store.replace(*from, old, *to, new).await? else { return Ok(Answer::Done) };
+                    self.assert_validity(*to, appended.uid_validity.value());
+                    return Ok(Answer::Uids(appended.uids.iter().map(|uid| uid.value()).collect()));
+                }
                 Call::Expunge { of, only } => {
                     return Ok(Answer::Expunged(store.expunge(*of, only.map(uid_set)).await?));
                 }
@@ -269,6 +278,10 @@ impl World {
                 }
                 Call::Subscribe { place: (user, n), on } => {
                     store.set_subscribed(self.users[*user], &name(*n), *on).await?;
+                }
+                Call::Annotate { of, entry, value } => {
+                    let change = vec![(annotation(*entry), value.map(|value| vec![value]))];
+                    store.set_metadata(self.users[0], Some(*of), change).await?;
                 }
                 Call::Ledger { account, changes } => {
                     store.change_ledger(self.accounts[*account], changes.iter().map(ledger_change).collect()).await?;
@@ -391,6 +404,7 @@ impl World {
                     special_use: mailbox.special_use.map(SpecialUse::attribute),
                     counts: mailbox.counts,
                     messages: messages(&snapshot),
+                    annotations: self.store().metadata(*user, Some(mailbox.id)).await.unwrap(),
                 };
                 mailboxes.insert(mailbox.name.to_string(), found);
             }

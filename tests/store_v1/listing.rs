@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use tributary::mail::{AccountId, BodyId, Message, ModSeq, UserId};
+use tributary::mail::{AccountId, BodyId, Message, ModSeq, ThreadId, UserId};
 use tributary::mime::{PartTable, Want};
 use tributary::store::{BodyCursor, LedgerRow, Place, Reader, Result, Store};
 
@@ -34,6 +34,8 @@ async fn mailboxes(store: &Store, user: UserId, out: &mut String) {
             let keywords: Vec<_> = message.keywords.iter().map(|k| snapshot.keywords[k].as_str().to_owned()).collect();
             let derived = message.clone();
             let line = store.read(move |reader| derived_line(reader, &derived)).await.expect("read");
+            // That version gave no message a conversation.
+            let message = Message { thread: ThreadId(0), ..message };
             writeln!(out, "  {message:?} {keywords:?}\n    {line}").expect("write");
         }
     }

@@ -7,14 +7,16 @@ mod metadata;
 mod search;
 mod select;
 mod sort;
+mod url;
 
-pub use append::{AppendArgs, ReplaceArgs};
+pub use append::{AppendArgs, AppendMessage, AppendPart, ReplaceArgs};
 pub use fetch::{FetchArgs, FetchItem, Section, SectionText};
 pub use list::{ListArgs, StatusItem};
 pub use metadata::{Annotated, GetMetadataArgs, MetadataDepth, SetMetadataArgs};
 pub use search::{SearchArgs, SearchKey, SearchReturn};
 pub use select::{Qresync, SelectArgs};
 pub use sort::{SortArgs, SortCriterion, SortKey, ThreadAlgorithm, ThreadArgs};
+pub use url::MessageUrl;
 
 use crate::mail::{FlagList, FlagOp, MailboxName, ModSeq, SequenceSet, SpecialUse};
 use crate::secret::Secret;

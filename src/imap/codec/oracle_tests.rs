@@ -11,8 +11,14 @@ use crate::imap::codec::command::Tagged;
 
 mod convert;
 
-const LIMITS: Limits =
-    Limits { line: 1 << 20, literal: 1 << 20, literals: 256, literal_total: 1 << 20, append: 1 << 20 };
+const LIMITS: Limits = Limits {
+    line: 1 << 20,
+    literal: 1 << 20,
+    literals: 256,
+    literal_total: 1 << 20,
+    append: 1 << 20,
+    append_literals: 256,
+};
 
 const LEADING_ZERO: &str = "expected a number that does not begin with 0";
 
@@ -84,7 +90,7 @@ const TEMPLATES: [&str; 25] = [
     "(GETQUOTA|getquotaroot) %astring",
     "SETQUOTA %astring \\((STORAGE %number( (message|MAILBOX|%atom) %number)?)?\\)",
     "APPEND %astring( \\((%flag( %flag){0,2})?\\))? \\{3\\+?\\}\r\n[a-z\r\n]{3}",
-    "APPEND %astring \"( [1-9]|[012][0-9]|3[01])-%month-[12][0-9]{3} ([01][0-9]|2[0-4]):[0-6][0-9]:[0-5][0-9] [-+](0[0-9]|1[0-4])[0-5][0-9]\" \\{0\\+\\}\r\n",
+    "APPEND %astring \"( [1-9]|[012][0-9]|3[01])-%month-[12][0-9]{3} ([01][0-9]|2[0-4]):[0-6][0-9]:[0-5][0-9] [-+](0[0-9]|1[0-4])[0-9]{2}\" \\{0\\+\\}\r\n",
     "(UID )?FETCH %set (ALL|fast|FULL|ENVELOPE|BODY|BODYSTRUCTURE)",
     "(UID )?FETCH %set \\((UID|FLAGS|INTERNALDATE|RFC822(\\.SIZE|\\.HEADER|\\.TEXT)?|MODSEQ)( (UID|ENVELOPE|BODY|FLAGS)){0,3}\\)",
     "FETCH %set \\(BODY(\\.PEEK)?\\[((TEXT|HEADER)|[1-9](\\.[1-9]{1,2}){0,2}(\\.MIME|\\.TEXT|\\.HEADER)?)?\\](<%number\\.[1-9][0-9]{0,8}>)?( UID)?\\)",

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::fetch_render::{Job, Plan, Renderer};
+use super::fetch_render::{Job, Missed, Plan, Renderer};
 use super::resync;
 use crate::imap::codec::command::{FetchArgs, FetchItem};
 use crate::imap::conn::Output;
@@ -38,6 +38,7 @@ pub(in crate::imap) async fn fetch(cx: &mut SelectedCx<'_>, args: FetchArgs, out
         items: items(&args, cx.features.condstore && !seen.is_empty()),
         implied_flags: !args.items.contains(&FetchItem::Flags),
         keywords: Arc::clone(&cx.mailbox.view.snapshot().keywords),
+        ids: cx.mailbox.view.ids(),
     });
     let mut place = cx.mailbox.partial.take();
     let mut rest = uids;
@@ -50,26 +51,19 @@ pub(in crate::imap) async fn fetch(cx: &mut SelectedCx<'_>, args: FetchArgs, out
     if args.items.iter().any(|item| matches!(item, FetchItem::Section { partial: Some(_), .. })) {
         cx.mailbox.partial = place;
     }
-    missed.outcome()
+    outcome(missed)
 }
 
-/// What could not be had.
-#[derive(Default)]
-struct Missed {
-    /// Of messages that are expunged.
-    ghosts: bool,
-    /// Of messages that should be there.
-    damaged: bool,
-}
-
-impl Missed {
-    /// RFC 2180 section 4.1: a message expunged meanwhile is said to be so, never shown as empty.
-    fn outcome(self) -> CommandResult {
-        match self {
-            Self { damaged: true, .. } => Err(CommandError::No(Some("SERVERBUG"), "Some messages could not be read")),
-            Self { ghosts: true, .. } => Err(CommandError::expunge_issued()),
-            _ => Done::ok(),
+/// RFC 2180 section 4.1: a message expunged meanwhile is said to be so, never shown as empty. What cannot be decoded fails
+/// the command, after all else that was asked for is sent (RFC 3516 section 4.3).
+fn outcome(missed: Missed) -> CommandResult {
+    match missed {
+        Missed { living: true, .. } => Err(CommandError::No(Some("SERVERBUG"), "Some messages could not be read")),
+        Missed { undecodable: true, .. } => {
+            Err(CommandError::No(Some("UNKNOWN-CTE"), "A part cannot be decoded: fetch it with BODY"))
         }
+        Missed { ghosts: true, .. } => Err(CommandError::expunge_issued()),
+        _ => Done::ok(),
     }
 }
 
@@ -115,12 +109,13 @@ async fn run(
         let (back, buf) = cx.store.read(move |reader| renderer.step(reader, buf)).await?;
         renderer = back;
         *out.buf() = buf;
-        missed.ghosts |= renderer.missed_ghosts;
-        missed.damaged |= renderer.missed_living;
-        if renderer.broken {
+        if renderer.missed.broken {
             return Err(CommandError::Bye("A message became unreadable while it was sent"));
         }
         if renderer.is_done() {
+            missed.ghosts |= renderer.missed.ghosts;
+            missed.living |= renderer.missed.living;
+            missed.undecodable |= renderer.missed.undecodable;
             return Ok(renderer.into_spare());
         }
         out.relieve().await?;
@@ -131,7 +126,7 @@ async fn run(
 fn sets_seen(item: &FetchItem) -> bool {
     match item {
         FetchItem::Rfc822 | FetchItem::Rfc822Text => true,
-        FetchItem::Section { peek, .. } => !peek,
+        FetchItem::Section { peek, .. } | FetchItem::Binary { peek, .. } => !peek,
         _ => false,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::status;
+use super::{metadata, status};
 use crate::imap::codec::command::ListArgs;
 use crate::imap::codec::write;
 use crate::imap::conn::Output;
@@ -28,6 +28,7 @@ pub(in crate::imap) async fn list(cx: &mut Authenticated<'_>, args: &ListArgs, o
         out.line("* LIST (\\Noselect) \"/\" \"\"");
         return Done::ok();
     }
+    metadata::names(&args.return_metadata)?;
     let nodes = hierarchy(cx).await?;
     let patterns = patterns(args);
     for (name, node) in &nodes {
@@ -48,6 +49,9 @@ pub(in crate::imap) async fn list(cx: &mut Authenticated<'_>, args: &ListArgs, o
         line(out, "LIST", &attributes, name, cx.features.utf8_names(), extended);
         if let (Some(items), Some(mailbox)) = (&args.return_status, &node.mailbox) {
             status::line(cx, mailbox, items, out).await?;
+        }
+        if let (false, Some(mailbox)) = (args.return_metadata.is_empty(), &node.mailbox) {
+            metadata::line(cx, mailbox, &args.return_metadata, out).await?;
         }
         out.relieve().await?;
     }

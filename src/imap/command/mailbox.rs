@@ -18,8 +18,8 @@ pub(in crate::imap) async fn create(
     name: &Name,
     special_use: Option<SpecialUse>,
 ) -> CommandResult {
-    cx.store.create_mailbox(cx.login.id, valid(name)?, special_use).await?;
-    Done::ok()
+    let mailbox = cx.store.create_mailbox(cx.login.id, valid(name)?, special_use).await?;
+    Done::code(format!("MAILBOXID ({})", cx.store.object_ids(cx.login.id).mailbox(mailbox)))
 }
 
 /// A session that deletes its own selected mailbox is back in the authenticated state.

@@ -4,6 +4,7 @@
 pub(super) mod any;
 pub(super) mod append;
 pub(super) mod auth;
+mod catenate;
 pub(super) mod compress;
 pub(super) mod copy_move;
 pub(super) mod enable;

@@ -1,5 +1,5 @@
-//! GETQUOTA, GETQUOTAROOT and SETQUOTA (RFC 9208). A user with a quota has one root, which governs every mailbox, and on it a
-//! limit of storage; a user without one has no root.
+//! GETQUOTA, GETQUOTAROOT and SETQUOTA (RFC 9208). A user with a quota has one root, which governs every mailbox, and on it
+//! limits of storage, of messages or of both; a user without a limit has no root.
 
 use crate::imap::codec::command::Name;
 use crate::imap::codec::write;
@@ -47,9 +47,13 @@ fn find(cx: &Authenticated<'_>, root: &[u8]) -> Result<Quota, CommandError> {
     quota.ok_or(CommandError::No(Some("NONEXISTENT"), "No such quota root"))
 }
 
-/// Both figures are rounded up, so that what is full looks full.
+/// Both figures of STORAGE are rounded up, so that what is full looks full.
 fn quota_line(quota: Quota, out: &mut Output) {
     out.push("* QUOTA ");
     write::string(out.buf(), ROOT.as_bytes());
-    out.line(format!(" (STORAGE {} {})", quota.used.div_ceil(UNIT), quota.limit.div_ceil(UNIT)));
+    let storage =
+        quota.storage.map(|share| format!("STORAGE {} {}", share.used.div_ceil(UNIT), share.limit.div_ceil(UNIT)));
+    let messages = quota.messages.map(|share| format!("MESSAGE {} {}", share.used, share.limit));
+    let resources: Vec<String> = storage.into_iter().chain(messages).collect();
+    out.line(format!(" ({})", resources.join(" ")));
 }

@@ -12,7 +12,7 @@ use crate::mail::{Flags, Message, ModSeq, SequenceSet, UidSet};
 use crate::mime::{
     INNER_HEADERS_FOLLOW, Limits, PartTable, Scanner, Want, decode_words, fold, header_text, header_texts,
 };
-use crate::store::{self, BodyCursor, Reader};
+use crate::store::{self, BodyCursor, ObjectIds, Reader};
 
 const DAY: i64 = 86_400;
 /// The longest header block looked through (DESIGN 2.8).
@@ -51,6 +51,8 @@ pub(super) enum Criteria {
     Larger(u64),
     Smaller(u64),
     ModSeq(ModSeq),
+    EmailId(ObjectIds, Vec<u8>),
+    ThreadId(ObjectIds, Vec<u8>),
     Header(Vec<u8>, String),
     /// FROM, TO, CC and BCC look into the ENVELOPE (RFC 9051 section 6.4.4).
     Address(AddressList, String),
@@ -130,6 +132,8 @@ impl Criteria {
             SearchKey::Smaller(size) => Self::Smaller(*size),
             SearchKey::ModSeq(mod_seq) => Self::ModSeq(*mod_seq),
             SearchKey::Address(list, value) => Self::Address(*list, folded(value)),
+            SearchKey::EmailId(id) => Self::EmailId(view.ids(), id.clone()),
+            SearchKey::ThreadId(id) => Self::ThreadId(view.ids(), id.clone()),
             SearchKey::Header(name, value) => Self::Header(name.clone(), folded(value)),
             SearchKey::Body(value) => Self::Body(Box::new(finder(value))),
             SearchKey::Text(value) => Self::Text(Box::new(finder(value))),
@@ -156,6 +160,8 @@ impl Criteria {
             Self::Larger(size) => u64::from(message.size) > *size,
             Self::Smaller(size) => u64::from(message.size) < *size,
             Self::ModSeq(mod_seq) => message.mod_seq >= *mod_seq,
+            Self::EmailId(ids, id) => ids.email(message.body).as_bytes() == id,
+            Self::ThreadId(ids, id) => ids.thread(message.thread).is_some_and(|thread| thread.as_bytes() == id),
             Self::SentDay(..) | Self::Header(..) | Self::Address(..) | Self::Body(_) | Self::Text(_) => return None,
         })
     }

@@ -29,13 +29,14 @@ pub(in crate::imap) async fn select(
     let recent = recent(&snapshot, |uid_next| {
         if read_only { snapshot.counts.recent_from } else { cx.store.claim_recent(mailbox.id, uid_next) }
     });
+    let ids = cx.store.object_ids(cx.login.id);
     let user = cx.login.user.name.clone();
     let mut selected = SelectedMailbox {
         id: mailbox.id,
         name: mailbox.name,
         read_only,
         recent,
-        view: MailboxView::new(snapshot),
+        view: MailboxView::new(snapshot, ids),
         watch,
         saved: UidSet::default(),
         partial: None,
@@ -65,6 +66,7 @@ fn describe(selected: &mut SelectedMailbox, out: &mut Output) {
     }
     out.push(format!("* OK [UIDVALIDITY {}] UIDs valid\r\n", snapshot.uid_validity.value()));
     out.push(format!("* OK [UIDNEXT {}] Predicted next UID\r\n", snapshot.counts.uid_next));
+    out.push(format!("* OK [MAILBOXID ({})] Identifier of the mailbox\r\n", selected.view.ids().mailbox(selected.id)));
     out.push(format!("* OK [HIGHESTMODSEQ {}] Highest mod-sequence\r\n", snapshot.counts.highest_mod_seq.0));
 }
 

@@ -1,4 +1,4 @@
-//! STATUS (RFC 9051 section 6.3.11, RFC 3501 for RECENT, RFC 7162, RFC 8438, RFC 9208).
+//! STATUS (RFC 9051 section 6.3.11, RFC 3501 for RECENT, RFC 7162, RFC 7889, RFC 8438, RFC 9208).
 
 use crate::imap::codec::command::{Name, StatusItem};
 use crate::imap::codec::write;
@@ -39,8 +39,12 @@ pub(in crate::imap) async fn line(
             StatusItem::Unseen => ("UNSEEN", u64::from(counts.unseen)),
             StatusItem::Deleted => ("DELETED", u64::from(counts.deleted)),
             StatusItem::Size => ("SIZE", counts.size),
-            StatusItem::MailboxId | StatusItem::AppendLimit => {
-                return Err(CommandError::Bad("Unknown STATUS item"));
+            StatusItem::AppendLimit => ("APPENDLIMIT", cx.deps.settings.append_limit()),
+            StatusItem::MailboxId => {
+                let id = cx.store.object_ids(cx.login.id).mailbox(mailbox.id);
+                out.push(if index > 0 { " " } else { "" });
+                out.push(format!("MAILBOXID ({id})"));
+                continue;
             }
             StatusItem::DeletedStorage => ("DELETED-STORAGE", deleted_storage(cx, mailbox).await?),
             StatusItem::HighestModSeq => {

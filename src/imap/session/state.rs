@@ -98,7 +98,7 @@ pub(in crate::imap) struct Session {
     pub(in crate::imap) features: Features,
     /// Commands that could not be parsed, in the present state of authentication.
     pub(in crate::imap) bad_commands: u32,
-    /// The message of the APPEND that is being received.
+    /// The messages of the APPEND or REPLACE that is being received.
     pub(in crate::imap) upload: Option<Upload>,
     /// Where this session can be told to end.
     pub(in crate::imap) handle: Handle,
@@ -193,6 +193,11 @@ impl Authenticated<'_> {
     pub(in crate::imap) fn told(&self, mailbox: &Mailbox) -> ModSeq {
         let selected = self.selected.filter(|(id, _)| *id == mailbox.id);
         selected.map_or(mailbox.counts.highest_mod_seq, |(_, told)| told)
+    }
+
+    /// The selected mailbox, if any.
+    pub(in crate::imap) fn selected_mailbox(&self) -> Option<MailboxId> {
+        self.selected.map(|(id, _)| id)
     }
 
     /// The target of APPEND, COPY or MOVE: a missing one may be created and the command tried again.

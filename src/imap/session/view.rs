@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::mail::{Message, ModSeq, Seq, SequenceSet, Uid, UidSet};
-use crate::store::{Delta, Snapshot};
+use crate::store::{Delta, ObjectIds, Snapshot};
 
 /// The client's picture of the selected mailbox.
 #[derive(Debug)]
@@ -15,6 +15,7 @@ pub(in crate::imap) struct MailboxView {
     snapshot: Arc<Snapshot>,
     /// Ascending by UID. Every look-up is a binary search: a mailbox may lose many messages in one go.
     ghosts: Vec<Message>,
+    ids: ObjectIds,
     /// The highest mod-sequence that covered everything before the first ghost appeared (IMAP-RULES 21).
     floor: Option<ModSeq>,
 }
@@ -35,8 +36,13 @@ pub(in crate::imap) struct Entry<'v> {
 pub(in crate::imap) struct OutOfRange;
 
 impl MailboxView {
-    pub(in crate::imap) fn new(snapshot: Arc<Snapshot>) -> Self {
-        Self { snapshot, ghosts: Vec::new(), floor: None }
+    pub(in crate::imap) fn new(snapshot: Arc<Snapshot>, ids: ObjectIds) -> Self {
+        Self { snapshot, ghosts: Vec::new(), ids, floor: None }
+    }
+
+    /// What its messages are called.
+    pub(in crate::imap) const fn ids(&self) -> ObjectIds {
+        self.ids
     }
 
     /// Moves to `next`, a later version of the mailbox. What vanished becomes a ghost; the delta's `changed` and

@@ -15,6 +15,7 @@ use crate::store::types::{Counts, LedgerState, Place};
 pub(super) fn check(state: &State, pieces: &dyn BodyRead, unplaced: &Unplaced) -> Result<Vec<Problem>> {
     let mut check = Check { state, problems: Vec::new() };
     check.names();
+    check.marks();
     state.mailboxes.iter().for_each(|(id, mailbox)| check.mailbox(*id, mailbox));
     check.bodies();
     check.ledger();
@@ -48,6 +49,17 @@ impl Check<'_> {
             let names = user.mailboxes.len();
             let mailboxes = self.state.mailboxes.values().filter(|mailbox| mailbox.user == *id).count();
             self.problem(names != mailboxes, || format!("user {}: {names} names, {mailboxes} mailboxes", id.0));
+        }
+    }
+
+    fn marks(&mut self) {
+        let last = self.state.last_thread;
+        for (id, user) in &self.state.users {
+            let is_own = |mailbox: &MailboxId| self.state.mailboxes.get(mailbox).is_some_and(|row| row.user == *id);
+            let is_stray = !user.metadata.keys().flatten().all(is_own);
+            self.problem(is_stray, || format!("user {}: annotations of a mailbox that is not there", id.0));
+            let is_wrong = user.threads.values().any(|thread| thread.0 == 0 || thread.0 > last);
+            self.problem(is_wrong, || format!("user {}: a conversation from the future", id.0));
         }
     }
 

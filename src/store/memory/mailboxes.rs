@@ -8,6 +8,7 @@ use super::txn::Txn;
 use crate::mail::{AccountId, MailboxId, MailboxName, SpecialUse, Uid, UserId};
 use crate::store::common::{MAX_MAILBOXES, MAX_SUBSCRIPTIONS, all_uids, uid_validity_after};
 use crate::store::error::{Error, Result};
+use crate::store::metadata::{Annotation, check_annotations};
 use crate::store::types::{Counts, PollState};
 
 /// The next id of a kind.
@@ -105,6 +106,7 @@ impl Txn<'_> {
         }
         let id = self.user_mut(user)?.mailboxes.remove(name).ok_or(Error::NoMailbox)?;
         self.changes.touched.insert(id);
+        self.user_mut(user)?.metadata.remove(&Some(id));
         let removed = self.state.mailboxes.remove(&id).ok_or(Error::NoMailbox)?;
         self.release(removed.messages.values().map(|m| m.body))
     }
@@ -149,6 +151,30 @@ impl Txn<'_> {
         }
         self.user_mut(user)?.mailboxes = names;
         parents.into_iter().try_for_each(|parent| self.add_mailbox(user, parent, None).map(drop))
+    }
+
+    pub(super) fn set_metadata(
+        &mut self,
+        user: UserId,
+        mailbox: Option<MailboxId>,
+        changes: &[Annotation],
+    ) -> Result<()> {
+        if let Some(mailbox) = mailbox
+            && self.state.mailbox(mailbox)?.user != user
+        {
+            return Err(Error::NoMailbox);
+        }
+        let known = self.state.user(user)?.metadata.get(&mailbox);
+        let lens = known.iter().flat_map(|known| known.iter()).map(|(entry, value)| (entry.clone(), value.len()));
+        check_annotations(lens.collect(), changes)?;
+        let known = Arc::make_mut(self.user_mut(user)?.metadata.entry(mailbox).or_default());
+        for (entry, value) in changes {
+            match value {
+                Some(value) => drop(known.insert(entry.clone(), value.clone())),
+                None => drop(known.remove(entry)),
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn set_subscribed(&mut self, user: UserId, name: &MailboxName, subscribed: bool) -> Result<()> {

@@ -4,14 +4,20 @@ use std::sync::Arc;
 
 use super::state::Body;
 use super::txn::Txn;
-use crate::mail::{BodyId, FlagOp, Flags, KeywordSet, MailboxId, Message, ModSeq, ThreadId, Uid, UidSet};
+use crate::mail::{BodyId, FlagOp, Flags, KeywordSet, MailboxId, Message, ModSeq, ThreadId, Uid, UidSet, UserId};
+use crate::mime::ThreadKey;
 use crate::store::body::{BodyRow, PreparedBody};
 use crate::store::common::{all_uids, check_uids, count, counted, missing};
 use crate::store::error::{Error, Result};
-use crate::store::types::{Appended, Copied, FlagChange, FlagsStored, NewMessage};
+use crate::store::types::{Appended, Copied, FlagChange, FlagsStored, NewMessage, Stored};
 
 impl Txn<'_> {
     pub(super) fn append(&mut self, mailbox: MailboxId, messages: &[NewMessage]) -> Result<Appended> {
+        self.append_freeing(mailbox, messages, Stored::default())
+    }
+
+    /// The same where `freed` goes at the same time.
+    fn append_freeing(&mut self, mailbox: MailboxId, messages: &[NewMessage], freed: Stored) -> Result<Appended> {
         let target = self.state.mailbox(mailbox)?;
         let (user, uid_validity) = (target.user, target.uid_validity);
         check_uids(&target.counts, messages.len())?;
@@ -21,7 +27,10 @@ impl Txn<'_> {
             self.state.check_account(user, account)?;
         }
         let octets = messages.iter().map(|m| m.body.size()).sum();
-        self.shared.quotas.check(user, self.state.usage(user).octets, octets)?;
+        let mut used = self.state.usage(user);
+        used.take(freed);
+        let more = Stored { octets, messages: messages.len() as u64 };
+        self.shared.quotas.check(user, used, more)?;
         let keywords = self.state.user(user)?.with(messages.iter().flat_map(|m| &m.flags.keywords))?;
         if messages.is_empty() {
             return Ok(Appended { uid_validity, uids: Vec::new() });
@@ -38,13 +47,34 @@ impl Txn<'_> {
                 saved: 0,
                 size,
                 body: self.place(&new.body)?,
-                thread: ThreadId::default(),
+                thread: self.thread_of(user, &new.body.thread_keys)?,
                 account: new.account,
                 twin: None,
             });
         }
         let mod_seq = self.next_mod_seq(user)?;
         Ok(Appended { uid_validity, uids: self.insert(mailbox, mod_seq, rows)? })
+    }
+
+    pub(super) fn replace(
+        &mut self,
+        from: MailboxId,
+        old: Uid,
+        to: MailboxId,
+        new: &NewMessage,
+    ) -> Result<Option<Appended>> {
+        let (source, target) = (self.state.mailbox(from)?, self.state.mailbox(to)?);
+        // One user's mail never reaches another's mailbox (I10).
+        if source.user != target.user {
+            return Err(Error::NoMailbox);
+        }
+        let Some(octets) = source.messages.get(&old).map(|m| u64::from(m.size)) else { return Ok(None) };
+        let freed = Stored { octets, messages: 1 };
+        let appended = self.append_freeing(to, std::slice::from_ref(new), freed)?;
+        // At the mod-sequence of the new message.
+        let mod_seq = self.state.mailbox(to)?.counts.highest_mod_seq;
+        self.remove(from, mod_seq, UidSet::from_iter([(old.value(), old.value())]))?;
+        Ok(Some(appended))
     }
 
     pub(super) fn set_flags(&mut self, mailbox: MailboxId, uids: &UidSet, change: &FlagChange) -> Result<FlagsStored> {
@@ -116,7 +146,8 @@ impl Txn<'_> {
         }
         if !is_move {
             let octets = messages.iter().map(|m| u64::from(m.size)).sum();
-            self.shared.quotas.check(user, self.state.usage(user).octets, octets)?;
+            let more = Stored { octets, messages: messages.len() as u64 };
+            self.shared.quotas.check(user, self.state.usage(user), more)?;
         }
         let sources: Vec<Uid> = messages.iter().map(|m| m.uid).collect();
         for (body, copies) in counted(messages.iter().map(|m| m.body)) {
@@ -175,6 +206,23 @@ impl Txn<'_> {
         });
         target.expunged.push((mod_seq, uids));
         self.release(removed.into_iter())
+    }
+
+    /// The conversation of the first key that is known, else a new one; all keys are known from then on.
+    fn thread_of(&mut self, user: UserId, keys: &[ThreadKey]) -> Result<ThreadId> {
+        let known = &self.state.user(user)?.threads;
+        let thread = match keys.iter().find_map(|key| known.get(key)) {
+            Some(thread) => *thread,
+            None => {
+                self.state_mut().last_thread += 1;
+                ThreadId(self.state.last_thread)
+            }
+        };
+        let known = Arc::make_mut(&mut self.user_mut(user)?.threads);
+        for key in keys {
+            known.entry(*key).or_insert(thread);
+        }
+        Ok(thread)
     }
 
     /// Takes over a prepared body, or, when the same octets are stored already, one more reference to those.

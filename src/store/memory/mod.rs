@@ -73,8 +73,8 @@ impl Memory {
         *lock(&self.newest) = Some(Arc::clone(&state));
         self.shared.metrics.committed(started.elapsed(), 1);
         self.shared.bodies.placed(&changes.placed);
-        for user in state.users.keys() {
-            self.shared.quotas.publish(*user, state.usage(*user));
+        for user in self.shared.quotas.limited() {
+            self.shared.quotas.publish(user, state.usage(user));
         }
         for id in changes.touched {
             let mailbox = state.mailboxes.get(&id);

@@ -8,6 +8,7 @@ use crate::mail::{AccountId, BodyId, MailboxId, MailboxName, ModSeq, UserId};
 use crate::store::body::{BodyRow, Unplaced};
 use crate::store::check::Problem;
 use crate::store::error::Result;
+use crate::store::metadata::Annotations;
 use crate::store::progress::Tell;
 use crate::store::seam::{BodyRead, MetaRead, Octets};
 use crate::store::snapshot::{Delta, Snapshot};
@@ -63,6 +64,11 @@ impl MetaRead for Version {
             changed: row.messages.values().filter(|m| m.mod_seq > since).map(|m| m.uid).collect(),
             appended: Vec::new(),
         })
+    }
+
+    fn metadata(&self, user: UserId, mailbox: Option<MailboxId>) -> Result<Annotations> {
+        let found = self.0.users.get(&user).and_then(|user| user.metadata.get(&mailbox));
+        Ok(found.map(|found| Annotations::clone(found)).unwrap_or_default())
     }
 
     fn usage(&self, user: UserId) -> Result<Stored> {

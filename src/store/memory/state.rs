@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::mail::{
-    AccountId, BodyId, Keyword, KeywordSet, MAX_KEYWORDS, MailboxId, MailboxName, Message, ModSeq, SpecialUse, Uid,
-    UidSet, UidValidity, UserId,
+    AccountId, BodyId, Keyword, KeywordSet, MAX_KEYWORDS, MailboxId, MailboxName, Message, ModSeq, SpecialUse,
+    ThreadId, Uid, UidSet, UidValidity, UserId,
 };
+use crate::mime::ThreadKey;
 use crate::store::body::BodyRow;
 use crate::store::error::{Error, Result};
+use crate::store::metadata::Annotations;
 use crate::store::snapshot::{BLOCK_SHIFT, Block, Snapshot};
 use crate::store::types::{Counts, LedgerRow, PollState, Stored, Trouble};
 
@@ -24,6 +26,7 @@ pub(super) struct State {
     pub(super) last_account: u32,
     pub(super) last_mailbox: u32,
     pub(super) last_uid_validity: u32,
+    pub(super) last_thread: u64,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -34,6 +37,9 @@ pub(super) struct User {
     pub(super) keywords: Arc<Vec<Keyword>>,
     pub(super) mailboxes: BTreeMap<MailboxName, MailboxId>,
     pub(super) subscriptions: BTreeSet<MailboxName>,
+    /// By mailbox; `None`: of the server.
+    pub(super) metadata: BTreeMap<Option<MailboxId>, Arc<Annotations>>,
+    pub(super) threads: Arc<BTreeMap<ThreadKey, ThreadId>>,
 }
 
 #[derive(Clone, Debug)]

@@ -17,7 +17,7 @@ struct Fixture {
 }
 
 async fn fixture() -> Fixture {
-    let shared = Arc::new(Shared::new(1).expect("metrics"));
+    let shared = Arc::new(Shared::new(1, [0; 16]).expect("metrics"));
     let memory = Arc::new(Memory::new(Arc::clone(&shared)));
     let meta: Arc<dyn MetaStore> = Arc::clone(&memory) as _;
     let store = Store::start(shared, meta, Arc::new(Pieces::new()), None, Duration::ZERO).expect("a store");

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::state::{Account, Bodies, Mailbox, State, User, unknown};
-use crate::mail::{AccountId, BodyId, MailboxId, MailboxName, ModSeq, SpecialUse, UidSet, UserId};
+use crate::mail::{AccountId, BodyId, MailboxId, MailboxName, ModSeq, SpecialUse, Uid, UidSet, UserId};
 use crate::store::Shared;
 use crate::store::check::Fix;
 use crate::store::clock::unix_now;
 use crate::store::error::{Error, Result};
+use crate::store::metadata::Annotation;
 use crate::store::seam::MetaTxn;
 use crate::store::types::{
     Appended, Copied, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, NewMessage, PollState, Record,
@@ -113,8 +114,16 @@ impl MetaTxn for Txn<'_> {
         self.set_subscribed(user, name, subscribed)
     }
 
+    fn set_metadata(&mut self, user: UserId, mailbox: Option<MailboxId>, changes: &[Annotation]) -> Result<()> {
+        self.set_metadata(user, mailbox, changes)
+    }
+
     fn append(&mut self, mailbox: MailboxId, messages: &[NewMessage]) -> Result<Appended> {
         self.append(mailbox, messages)
+    }
+
+    fn replace(&mut self, from: MailboxId, old: Uid, to: MailboxId, new: &NewMessage) -> Result<Option<Appended>> {
+        self.replace(from, old, to, new)
     }
 
     fn set_flags(&mut self, mailbox: MailboxId, uids: &UidSet, change: &FlagChange) -> Result<FlagsStored> {

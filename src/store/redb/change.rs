@@ -4,9 +4,10 @@ use redb::ReadableTable;
 
 use super::row::{decode_ranges, encode_ranges};
 use super::txn::Txn;
-use crate::mail::{AccountId, BodyId, MailboxId, MailboxName, SpecialUse, UidSet, UserId};
+use crate::mail::{AccountId, BodyId, MailboxId, MailboxName, SpecialUse, Uid, UidSet, UserId};
 use crate::store::check::Fix;
 use crate::store::error::{Error, Result};
+use crate::store::metadata::Annotation;
 use crate::store::seam::MetaTxn;
 use crate::store::types::{
     Appended, Copied, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, NewMessage, PollState, Record,
@@ -43,8 +44,16 @@ impl MetaTxn for Txn<'_> {
         self.set_subscribed(user, name, subscribed)
     }
 
+    fn set_metadata(&mut self, user: UserId, mailbox: Option<MailboxId>, changes: &[Annotation]) -> Result<()> {
+        self.set_metadata(user, mailbox, changes)
+    }
+
     fn append(&mut self, mailbox: MailboxId, messages: &[NewMessage]) -> Result<Appended> {
         self.append(mailbox, messages)
+    }
+
+    fn replace(&mut self, from: MailboxId, old: Uid, to: MailboxId, new: &NewMessage) -> Result<Option<Appended>> {
+        self.replace(from, old, to, new)
     }
 
     fn set_flags(&mut self, mailbox: MailboxId, uids: &UidSet, change: &FlagChange) -> Result<FlagsStored> {

@@ -136,6 +136,7 @@ impl Txn<'_> {
         self.drop_references(bodies.into_iter())?;
         self.user_mut(user)?.usage.take(counts.usage());
         self.tables.mailbox_name.remove((user.0, name.as_str()))?;
+        self.remove_metadata(user, mailbox)?;
         self.remove_mailbox(mailbox)
     }
 

@@ -6,7 +6,7 @@ use redb::ReadableTable;
 use super::BLOCK_SHIFT;
 use super::row::{DeadRow, encode_ranges};
 use super::txn::Txn;
-use crate::mail::{BodyId, Flags, MailboxId, Message, ModSeq, ThreadId, Uid, UidSet, UserId};
+use crate::mail::{BodyId, Flags, MailboxId, Message, ModSeq, Uid, UidSet, UserId};
 use crate::store::body::{BodyRow, PreparedBody};
 use crate::store::common::{all_uids, check_uids, count, counted, missing};
 use crate::store::error::{Error, Result};
@@ -22,6 +22,35 @@ impl Txn<'_> {
             return Ok(Appended { uid_validity, uids: Vec::new() });
         }
         let mod_seq = self.next_mod_seq(user)?;
+        let rows = self.new_rows(user, mod_seq, messages)?;
+        let uids = self.insert_rows(mailbox, mod_seq, rows)?;
+        Ok(Appended { uid_validity, uids })
+    }
+
+    /// Puts the new message into `to` and takes the old one out of `from`, which may be the same, at one mod-sequence.
+    pub(super) fn replace(
+        &mut self,
+        from: MailboxId,
+        old: Uid,
+        to: MailboxId,
+        new: &NewMessage,
+    ) -> Result<Option<Appended>> {
+        let gone = UidSet::from_iter([(old.value(), old.value())]);
+        let (replaced, copied) = self.sources(from, &gone, to)?;
+        let Some(replaced) = replaced.first() else { return Ok(None) };
+        let new = std::slice::from_ref(new);
+        self.check_new(to, new, usage(std::slice::from_ref(replaced)))?;
+        let user = self.mailbox(to)?.user;
+        let mod_seq = self.next_mod_seq(user)?;
+        let rows = self.new_rows(user, mod_seq, new)?;
+        let uids = self.insert_rows(to, mod_seq, rows)?;
+        let removed = self.remove_rows(from, mod_seq, &gone)?;
+        self.drop_references(removed.into_iter().map(|m| m.body))?;
+        Ok(Some(Appended { uid_validity: copied.uid_validity, uids }))
+    }
+
+    /// Rows of new messages, without their UIDs; the bodies are placed.
+    fn new_rows(&mut self, user: UserId, mod_seq: ModSeq, messages: &[NewMessage]) -> Result<Vec<Message>> {
         let mut rows = Vec::with_capacity(messages.len());
         for message in messages {
             rows.push(Message {
@@ -33,17 +62,21 @@ impl Txn<'_> {
                 saved: 0,
                 size: u32::try_from(message.body.size()).map_err(|_| Error::Limit("message size"))?,
                 body: self.place_body(&message.body)?,
-                thread: ThreadId::default(),
+                thread: self.thread_of(user, &message.body.thread_keys)?,
                 account: message.account,
                 twin: None,
             });
         }
-        let uids = self.insert_rows(mailbox, mod_seq, rows)?;
-        Ok(Appended { uid_validity, uids })
+        Ok(rows)
     }
 
     /// Validates all that could make [`Self::append`] fail.
     pub(super) fn check_append(&mut self, mailbox: MailboxId, messages: &[NewMessage]) -> Result<()> {
+        self.check_new(mailbox, messages, Stored::default())
+    }
+
+    /// The same where `freed` goes at the same time.
+    fn check_new(&mut self, mailbox: MailboxId, messages: &[NewMessage], freed: Stored) -> Result<()> {
         let user = self.mailbox(mailbox)?.user;
         check_uids(&self.mailbox(mailbox)?.counts, messages.len())?;
         if messages.iter().any(|m| u32::try_from(m.body.size()).is_err()) {
@@ -52,13 +85,15 @@ impl Txn<'_> {
         for account in messages.iter().filter_map(|m| m.account) {
             self.check_account(user, account)?;
         }
-        self.check_quota(user, messages.iter().map(|m| m.body.size()).sum())?;
+        let octets = messages.iter().map(|m| m.body.size()).sum();
+        self.check_quota(user, Stored { octets, messages: messages.len() as u64 }, freed)?;
         self.check_keywords(user, messages.iter().flat_map(|m| &m.flags.keywords))
     }
 
-    fn check_quota(&mut self, user: UserId, octets: u64) -> Result<()> {
-        let used = self.user(user)?.usage.octets;
-        self.shared.quotas.check(user, used, octets)
+    fn check_quota(&mut self, user: UserId, more: Stored, freed: Stored) -> Result<()> {
+        let mut used = self.user(user)?.usage;
+        used.take(freed);
+        self.shared.quotas.check(user, used, more)
     }
 
     pub(super) fn copy(&mut self, from: MailboxId, uids: &UidSet, to: MailboxId) -> Result<Copied> {
@@ -67,7 +102,7 @@ impl Txn<'_> {
             return Ok(copied);
         }
         let user = self.mailbox(to)?.user;
-        self.check_quota(user, usage(&messages).octets)?;
+        self.check_quota(user, usage(&messages), Stored::default())?;
         self.add_references(messages.iter().map(|m| m.body))?;
         let mod_seq = self.next_mod_seq(user)?;
         copied.pairs = self.insert_copies(to, mod_seq, messages)?;

@@ -72,6 +72,7 @@ fn step(from: u64, meta: &Database, blobs: &Database) -> Result<()> {
             pack_records(meta)?;
             drop_text(blobs)
         }
+        2 => super::threads::assign_all(meta),
         _ => Err(Error::Internal(format!("there is no way from schema version {from}"))),
     }
 }

@@ -15,6 +15,7 @@ mod flags;
 mod ledger;
 mod mailboxes;
 mod messages;
+mod metadata;
 mod migrate;
 mod open;
 mod read;
@@ -27,6 +28,7 @@ mod stats;
 mod target;
 #[cfg(test)]
 mod tests;
+mod threads;
 mod txn;
 mod usage;
 mod writer;
@@ -62,6 +64,7 @@ pub(super) struct Files {
     meta: Arc<File>,
     blobs: Arc<File>,
     pub(super) next_body: u64,
+    pub(super) store_id: [u8; 16],
 }
 
 impl Files {
@@ -80,6 +83,7 @@ impl Files {
             meta: file(open::META, open::Opened::meta_cache(settings), opened.meta),
             blobs: file(open::BLOBS, open::Opened::blobs_cache(settings), opened.blobs),
             next_body: opened.next_body,
+            store_id: opened.store_id,
         })
     }
 

@@ -26,6 +26,7 @@ pub(super) struct Opened {
     pub(super) meta: Handle,
     pub(super) blobs: Handle,
     pub(super) next_body: u64,
+    pub(super) store_id: [u8; 16],
 }
 
 impl Opened {
@@ -89,7 +90,8 @@ fn open_both(settings: &Settings, disk: &dyn Disk) -> Result<Opened> {
     }
     super::migrate::migrate(&meta.database, &blobs.database, dir)?;
     let next_body = recover(&meta.database, &blobs.database)?;
-    Ok(Opened { meta, blobs, next_body })
+    let store_id = super::backup::store_id(&meta.database.begin_read()?)?;
+    Ok(Opened { meta, blobs, next_body, store_id })
 }
 
 fn missing(absent: &str, present: &str, dir: &Path) -> Error {

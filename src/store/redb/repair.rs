@@ -107,16 +107,27 @@ impl Txn<'_> {
 
     /// No id or UIDVALIDITY that is in use is given out again (I4).
     fn raise_ids(&mut self) -> Result<()> {
-        let (mut mailbox, mut validity) = (0, 0);
+        let (mut mailbox, mut validity, mut thread) = (0, 0, 0);
         for entry in self.tables.mailbox.iter()? {
             let (id, row) = entry?;
             mailbox = mailbox.max(u64::from(id.value()) + 1);
             validity = validity.max(u64::from(MailboxRow::decode(row.value())?.uid_validity.value()));
         }
+        for entry in self.tables.thread.iter()? {
+            thread = thread.max(entry?.1.value() + 1);
+        }
+        for entry in self.tables.msgblk.iter()? {
+            let (key, bytes) = entry?;
+            let block = Block::decode(key.value().1, bytes.value())?;
+            thread = block.messages.iter().map(|m| m.thread.0 + 1).fold(thread, u64::max);
+        }
         let body = self.tables.body.last()?.map_or(0, |(id, _)| id.value() + 1);
-        for (key, least) in
-            [(global::NEXT_MAILBOX, mailbox), (global::LAST_UID_VALIDITY, validity), (global::NEXT_BODY, body)]
-        {
+        for (key, least) in [
+            (global::NEXT_MAILBOX, mailbox),
+            (global::LAST_UID_VALIDITY, validity),
+            (global::NEXT_BODY, body),
+            (global::NEXT_THREAD, thread),
+        ] {
             if global_number(&self.tables.global, key)? < least {
                 self.set_global(key, least)?;
             }

@@ -4,7 +4,7 @@
 //! after the last rename a mark stands in the directory: no service opens what is there, and a restore that was cut is
 //! begun again from nothing.
 //!
-//! What was given out after the backup was made (UIDs, mod-sequences, numbers of bodies and mailboxes, UIDVALIDITYs) may
+//! What was given out after the backup was made (UIDs, mod-sequences, numbers of bodies, conversations and mailboxes, UIDVALIDITYs) may
 //! be known to clients, and must never be given to something else (I4, I5): all counters skip a range. What a mailbox
 //! shows stays as it is in the backup, so that a client which has seen no more than that sees no change.
 
@@ -36,6 +36,7 @@ const MARK: &str = "restore.unfinished";
 const UIDS: u32 = 100_000;
 const MOD_SEQS: u64 = 1 << 32;
 const BODIES: u64 = 1 << 32;
+const THREADS: u64 = 1 << 32;
 const IDS: u64 = 10_000;
 const UID_VALIDITIES: u64 = 100_000;
 
@@ -191,6 +192,7 @@ fn skip_numbers(meta: &Database) -> Result<()> {
             (global::NEXT_ACCOUNT, IDS, 0),
             (global::NEXT_MAILBOX, IDS, 0),
             (global::NEXT_BODY, BODIES, 0),
+            (global::NEXT_THREAD, THREADS, 1),
             (global::LAST_UID_VALIDITY, UID_VALIDITIES, now),
         ] {
             let number = global_number(&globals, key)?.saturating_add(skip).max(least);

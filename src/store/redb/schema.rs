@@ -8,7 +8,7 @@ use redb::{
 use crate::store::error::Result;
 
 /// The schema that this code reads and writes.
-pub(super) const SCHEMA_VERSION: u64 = 2;
+pub(super) const SCHEMA_VERSION: u64 = 3;
 
 /// Names of the rows of [`GLOBAL`].
 pub(super) mod global {
@@ -17,6 +17,7 @@ pub(super) mod global {
     pub(crate) const NEXT_ACCOUNT: &str = "next_account";
     pub(crate) const NEXT_MAILBOX: &str = "next_mailbox";
     pub(crate) const NEXT_BODY: &str = "next_body";
+    pub(crate) const NEXT_THREAD: &str = "next_thread";
     pub(crate) const LAST_UID_VALIDITY: &str = "last_uid_validity";
     pub(crate) const IN_FLIGHT: &str = "in_flight";
     pub(crate) const STORE_ID: &str = "store_id";
@@ -155,4 +156,8 @@ meta_tables! {
     poll_state POLL_STATE: u32 => &'static [u8];
     /// Body -> since when it is dead.
     dead DEAD: u64 => &'static [u8];
+    /// (user, mailbox or 0 for the server, entry name) -> value of the annotation.
+    metadata METADATA: (u32, u32, &'static str) => &'static [u8];
+    /// (user, hash of a message-id) -> conversation.
+    thread THREAD: (u32, &'static [u8; 16]) => u64;
 }

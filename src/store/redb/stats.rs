@@ -4,9 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata, TableHandle, UntypedTableHandle};
 
+use super::metadata;
 use super::read::MetaReader;
 use super::row::{DeadRow, UserState};
-use super::schema::{BODY, DEAD, ENV, EXPUNGE, MSGBLK, UIDL, USER, USER_STATE};
+use super::schema::{BODY, DEAD, ENV, EXPUNGE, METADATA, MSGBLK, THREAD, UIDL, USER, USER_STATE};
 use crate::mail::{BodyId, MailboxId, UserId};
 use crate::store::body::BodyRow;
 use crate::store::error::Result;
@@ -35,12 +36,13 @@ impl MetaReader {
                     all.add(body, octets);
                     everything.add(body, octets);
                 })?;
+                let rows = rows + self.metadata_bytes(user, Some(mailbox.id))?;
                 own.usage.index += rows;
                 all.usage.index += rows;
                 everything.usage.index += rows;
                 mailboxes.push(MailboxStats { name: mailbox.name.as_str().to_owned(), usage: own.usage });
             }
-            let rows = self.ledger_bytes(user)?;
+            let rows = self.ledger_bytes(user)? + self.metadata_bytes(user, None)? + self.thread_bytes(user)?;
             all.usage.index += rows;
             everything.usage.index += rows;
             stats.users.push(UserStats { name: name.value().to_owned(), usage: all.usage, mailboxes });
@@ -102,6 +104,22 @@ impl MetaReader {
             bytes += entry?.1.value().len() as u64;
         }
         Ok(bytes)
+    }
+
+    fn metadata_bytes(&self, user: UserId, mailbox: Option<MailboxId>) -> Result<u64> {
+        let mut bytes = 0;
+        for entry in self.meta.open_table(METADATA)?.range(metadata::keys(user, mailbox))? {
+            let (key, value) = entry?;
+            bytes += (key.value().2.len() + value.value().len()) as u64;
+        }
+        Ok(bytes)
+    }
+
+    fn thread_bytes(&self, user: UserId) -> Result<u64> {
+        /// A hash and a number.
+        const ROW: u64 = 16 + 8;
+        let keys = (user.0, &[0; 16])..=(user.0, &[u8::MAX; 16]);
+        Ok(self.meta.open_table(THREAD)?.range(keys)?.count() as u64 * ROW)
     }
 
     fn ledger_bytes(&self, user: UserId) -> Result<u64> {

@@ -46,25 +46,25 @@ pub enum FetchItem {
     Section {
         /// What of the message.
         section: Section,
-        /// `<offset.count>`
+        /// `<offset.count>`; without a count, all from there on.
         partial: Option<(u64, u64)>,
         /// `.PEEK`
         peek: bool,
     },
     /// `BINARY[part]<partial>` and `BINARY.PEEK[part]<partial>` (RFC 3516).
     Binary {
-        /// Part numbers; empty: the message itself.
-        path: Vec<u32>,
+        /// What of the message.
+        section: Section,
         /// `<offset.count>`, of the decoded octets.
         partial: Option<(u64, u64)>,
         /// `.PEEK`
         peek: bool,
     },
     /// `BINARY.SIZE[part]` (RFC 3516): octets of the decoded part.
-    BinarySize(Vec<u32>),
+    BinarySize(Section),
     /// `PREVIEW` and `PREVIEW (LAZY)` (RFC 8970).
     Preview {
-        /// `LAZY`: only if it costs nothing.
+        /// `LAZY`: only if it costs little.
         lazy: bool,
     },
     /// `EMAILID` (RFC 8474)

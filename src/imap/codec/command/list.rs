@@ -23,6 +23,8 @@ pub struct ListArgs {
     pub return_special_use: bool,
     /// RETURN options: STATUS items (RFC 5819)
     pub return_status: Option<Vec<StatusItem>>,
+    /// RETURN options: METADATA entries (RFC 9590), names as sent
+    pub return_metadata: Vec<Vec<u8>>,
     /// Whether the extended syntax was used (options, several patterns, or RETURN).
     pub extended: bool,
 }

@@ -94,6 +94,10 @@ pub enum SearchKey {
     Text(Vec<u8>),
     /// `MODSEQ n` (the entry name and type are read and ignored).
     ModSeq(ModSeq),
+    /// `EMAILID` (RFC 8474)
+    EmailId(Vec<u8>),
+    /// `THREADID` (RFC 8474)
+    ThreadId(Vec<u8>),
 }
 
 impl SearchKey {

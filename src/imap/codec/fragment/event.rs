@@ -7,12 +7,14 @@ pub struct Limits {
     pub line: usize,
     /// Largest literal kept in memory.
     pub literal: u64,
-    /// Most literals in one command.
+    /// Most literals kept in memory in one command.
     pub literals: usize,
     /// Total size of the literals of one command kept in memory.
     pub literal_total: u64,
-    /// Largest literal of APPEND (streamed). 0: not logged in, no streaming.
+    /// Largest message literal of APPEND or REPLACE (streamed). 0: not logged in, no streaming.
     pub append: u64,
+    /// Most message literals in one command.
+    pub append_literals: usize,
 }
 
 impl Limits {
@@ -30,7 +32,7 @@ pub enum Piece {
     Text(Vec<u8>),
     /// The octets of a literal.
     Literal(Vec<u8>),
-    /// An APPEND literal whose octets went out as `Event::Data`.
+    /// A message literal whose octets went out as `Event::Data`.
     Streamed(u64),
 }
 
@@ -41,7 +43,7 @@ pub enum Event {
     Command(Vec<Piece>),
     /// Send `+ ` (a synchronising literal was accepted and kept in memory).
     Continue,
-    /// The message literal of an APPEND begins: `head` is the text so far, so that the session can check state, mailbox
+    /// A message literal of an APPEND or REPLACE begins: `head` is the text so far, so that the session can check state, mailbox
     /// and quota first. Answer with `accept_stream` (then send a continuation if `sync`) or `refuse`.
     AppendLiteral {
         /// The command so far; its last text ends with the `{n}` of this literal.
@@ -51,7 +53,7 @@ pub enum Event {
         /// Whether the client waits for a continuation before it sends them.
         sync: bool,
     },
-    /// Octets of an accepted APPEND literal.
+    /// Octets of an accepted message literal.
     Data(Vec<u8>),
     /// The last octet of the streamed literal was given out.
     DataEnd,
@@ -61,7 +63,7 @@ pub enum Event {
     TooLarge {
         /// The tag, if one could be read.
         tag: Option<Vec<u8>>,
-        /// The message literal of an APPEND was over its limit: the answer is `NO [TOOBIG]` (RFC 7889 section 4).
+        /// A message literal was over its limit: the answer is `NO [TOOBIG]` (RFC 7889 section 4).
         append: bool,
         /// Nothing more will be read.
         close: bool,

@@ -42,35 +42,60 @@ pub(super) fn tag(line: &[u8]) -> Option<Vec<u8>> {
     (end > 0 && line[end] == b' ').then(|| line[..end].to_vec())
 }
 
-/// Whether the literal announced at the end of `text` is the message of an APPEND (and not its mailbox name): the line
-/// begins with `tag SP "APPEND" SP` and the mailbox argument is complete.
-pub(super) fn is_append_message(pieces: &[Piece], text: &[u8]) -> bool {
+/// Whether the literal announced at the end of `text` is of a message of APPEND (RFC 3502, RFC 4469) or REPLACE (RFC 8508),
+/// and not a mailbox name or a URL: the mailbox argument is complete, and `URL` is not what comes before the literal.
+pub(super) fn is_message(pieces: &[Piece], text: &[u8]) -> bool {
     let first = match pieces.first() {
         Some(Piece::Text(first)) => first.as_slice(),
         Some(_) => return false,
         None => text,
     };
-    let Some(space) = first.iter().position(|b| *b == b' ') else { return false };
-    let rest = first.get(space + 1..).unwrap_or_default();
-    let Some((word, mailbox)) = rest.split_at_checked(b"APPEND ".len()) else { return false };
-    if !word.eq_ignore_ascii_case(b"APPEND ") {
-        return false;
-    }
-    match mailbox.first() {
-        Some(b'"') => quoted_is_complete(mailbox),
-        Some(b'{' | b'~') => !pieces.is_empty(),
-        _ => mailbox.contains(&b' '),
-    }
+    let Some(mailbox) = mailbox_argument(first) else { return false };
+    let after = match mailbox.first() {
+        Some(b'{' | b'~') => (!pieces.is_empty()).then_some(text),
+        Some(b'"') => after_quoted(mailbox),
+        _ => mailbox.iter().position(|b| *b == b' ').and_then(|space| mailbox.get(space..)),
+    };
+    let Some(after) = after else { return false };
+    !announces_url(if pieces.is_empty() { after } else { text })
 }
 
-fn quoted_is_complete(quoted: &[u8]) -> bool {
-    let mut rest = quoted.iter().skip(1);
-    while let Some(b) = rest.next() {
-        match b {
-            b'"' => return true,
-            b'\\' => rest.next(),
-            _ => None,
+/// The rest of the line from the mailbox argument on, after `tag SP "APPEND" SP` or
+/// `tag SP ["UID" SP] "REPLACE" SP seq-number SP`.
+fn mailbox_argument(line: &[u8]) -> Option<&[u8]> {
+    let rest = after_space(line)?;
+    if let Some(mailbox) = after_word(rest, b"APPEND ") {
+        return Some(mailbox);
+    }
+    let rest = after_word(rest, b"UID ").unwrap_or(rest);
+    after_space(after_word(rest, b"REPLACE ")?)
+}
+
+fn after_space(text: &[u8]) -> Option<&[u8]> {
+    let space = text.iter().position(|b| *b == b' ')?;
+    text.get(space + 1..)
+}
+
+fn after_word<'t>(text: &'t [u8], word: &[u8]) -> Option<&'t [u8]> {
+    let (found, rest) = text.split_at_checked(word.len())?;
+    found.eq_ignore_ascii_case(word).then_some(rest)
+}
+
+/// Whether the literal announced at the end of `text` is that of `url = "URL" SP astring` (RFC 4469 section 5).
+fn announces_url(text: &[u8]) -> bool {
+    let before = text.iter().rposition(|b| *b == b'{').and_then(|brace| text.get(..brace)).unwrap_or_default();
+    let word = before.len().checked_sub(b" URL ".len()).and_then(|at| before.get(at..));
+    matches!(word, Some([b' ' | b'(', word @ ..]) if word.eq_ignore_ascii_case(b"URL "))
+}
+
+/// What follows the quoted string that `text` begins with, if it ends.
+fn after_quoted(text: &[u8]) -> Option<&[u8]> {
+    let mut rest = text.get(1..)?;
+    loop {
+        rest = match rest {
+            [b'"', after @ ..] => return Some(after),
+            [b'\\', _, after @ ..] | [_, after @ ..] => after,
+            [] => return None,
         };
     }
-    false
 }

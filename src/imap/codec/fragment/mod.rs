@@ -1,6 +1,6 @@
 //! Stage one of the codec: finds where a command ends (RFC 9051 sections 2.2 and 4.3; LITERAL+ of RFC 7888, literal8 of
-//! RFC 3516). Knows lines, literals and limits, and of the commands only APPEND, whose message it streams. Must never
-//! take octets of a literal for a command, nor hold more than its limits allow, nor look at an octet twice.
+//! RFC 3516). Knows lines, literals and limits, and of the commands only APPEND and REPLACE, whose messages it streams. Must
+//! never take octets of a literal for a command, nor hold more than its limits allow, nor look at an octet twice.
 
 mod discard;
 mod event;
@@ -27,6 +27,8 @@ pub struct Fragmenter {
     text_total: usize,
     literals: usize,
     literal_total: u64,
+    /// Message literals of this command.
+    streamed: usize,
     /// Set while a command is being thrown away.
     discard: Option<Discard>,
     /// `poll_line` has dropped part of this line.
@@ -61,6 +63,7 @@ impl Fragmenter {
             text_total: 0,
             literals: 0,
             literal_total: 0,
+            streamed: 0,
             discard: None,
             line_overflow: false,
         }
@@ -92,14 +95,14 @@ impl Fragmenter {
         }
     }
 
-    /// Accepts the announced APPEND literal: its octets follow as `Data`, then `DataEnd`.
+    /// Accepts the announced message literal: its octets follow as `Data`, then `DataEnd`.
     pub fn accept_stream(&mut self) {
         if let State::Announced { size, .. } = self.state {
             self.state = State::Stream { size, left: size };
         }
     }
 
-    /// Refuses the announced APPEND literal: a synchronising one ends the command (the client does not send it), the
+    /// Refuses the announced message literal: a synchronising one ends the command (the client does not send it), the
     /// octets of a non-synchronising one and the rest of the command are discarded.
     pub fn refuse(&mut self) {
         let State::Announced { size, sync } = self.state else { return };
@@ -187,20 +190,25 @@ impl Fragmenter {
     }
 
     fn begin_literal(&mut self, marker: Marker) -> Step {
-        let Limits { literal, literals, literal_total, append, .. } = self.limits;
-        let streamed = append > 0 && marker::is_append_message(&self.pieces, &self.text);
-        let most = if streamed { append } else { literal.min(literal_total.saturating_sub(self.literal_total)) };
-        let Some(size) = marker.size.filter(|size| *size <= most && self.literals < literals) else {
-            self.begin_discard(streamed, false);
+        let Limits { literal, literals, literal_total, append, append_literals, .. } = self.limits;
+        let is_message = append > 0 && marker::is_message(&self.pieces, &self.text);
+        let (most, has_room) = if is_message {
+            (append, self.streamed < append_literals)
+        } else {
+            (literal.min(literal_total.saturating_sub(self.literal_total)), self.literals < literals)
+        };
+        let Some(size) = marker.size.filter(|size| *size <= most && has_room) else {
+            self.begin_discard(is_message && has_room, false);
             return self.discard_line_end(Some(marker));
         };
-        self.literals += 1;
         self.text_total += self.text.len();
         self.pieces.push(Piece::Text(std::mem::take(&mut self.text)));
-        if streamed {
+        if is_message {
+            self.streamed += 1;
             self.state = State::Announced { size, sync: marker.sync };
             return Step::Event(Event::AppendLiteral { head: self.pieces.clone(), size, sync: marker.sync });
         }
+        self.literals += 1;
         self.literal_total += size;
         self.pieces.push(Piece::Literal(Vec::new()));
         self.state = State::Literal { left: size };
@@ -242,7 +250,7 @@ impl Fragmenter {
         self.state = State::Line;
         self.text = Vec::new();
         self.pieces = Vec::new();
-        (self.text_total, self.literals, self.literal_total) = (0, 0, 0);
+        (self.text_total, self.literals, self.literal_total, self.streamed) = (0, 0, 0, 0);
         self.discard = None;
         self.line_overflow = false;
     }

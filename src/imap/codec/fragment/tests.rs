@@ -6,7 +6,8 @@ use super::*;
 
 mod limits;
 
-const LIMITS: Limits = Limits { line: 64, literal: 16, literals: 4, literal_total: 24, append: 100 };
+const LIMITS: Limits =
+    Limits { line: 64, literal: 16, literals: 4, literal_total: 24, append: 100, append_literals: 3 };
 
 /// What came of an input, told so that it does not depend on how the input was cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,6 +159,68 @@ fn the_end_of_a_multiappend_is_found() {
 }
 
 #[test]
+fn every_message_of_append_and_replace_is_streamed_and_urls_are_not() {
+    let streamed = Piece::Streamed;
+    for (line, first) in [
+        ("a APPEND x CATENATE (TEXT {1+}", "TEXT"),
+        ("a append \"URL \" (\\Seen) {1+}", "a message"),
+        ("a APPEND URL {1+}", "a mailbox of that name"),
+        ("a REPLACE 1 x {1+}", "REPLACE"),
+        ("a uid replace * \"x\" ~{1+}", "UID REPLACE"),
+        ("a UID REPLACE 1 x UTF8 (~{1+}", "UTF8"),
+        ("a REPLACE 1 xURL {1+}", "no word"),
+    ] {
+        let all =
+            [text(line), streamed(1), text(" URL {2+}"), literal("yz"), text(" TEXT ~{1+}"), streamed(1), text(")")];
+        let want = [
+            head(&all[..1], 1, false),
+            Told::Data(b"A".to_vec()),
+            DATA_END,
+            head(&all[..5], 1, false),
+            Told::Data(b"B".to_vec()),
+            DATA_END,
+            command(&all),
+        ];
+        assert_eq!(tell(format!("{line}\r\nA URL {{2+}}\r\nyz TEXT ~{{1+}}\r\nB)\r\n").as_bytes()), want, "{first}");
+    }
+    for line in [
+        "a APPEND x CATENATE (URL {1+}",
+        "a APPEND x CATENATE (TEXT x uRL {1+}",
+        "a REPLACE x {1+}",
+        "a UID APPEND x {1+}",
+    ] {
+        let all = [text(line), literal("A"), text("")];
+        assert_eq!(tell(format!("{line}\r\nA\r\n").as_bytes()), [command(&all)], "{line}");
+    }
+}
+
+#[test]
+fn rule_39_a_later_message_refused() {
+    let next = command(&[text("b NOOP")]);
+    for (wire, sync) in [
+        ("a APPEND x {1+}\r\nA {2}\r\nb NOOP\r\n", true),
+        ("a APPEND x {1+}\r\nA {2+}\r\nc  TEXT {3+}\r\nd\r\n\r\nb NOOP\r\n", false),
+    ] {
+        for chunk in 1..wire.len() {
+            let mut fragmenter = Fragmenter::new(LIMITS);
+            let (mut heads, mut told) = (0, Vec::new());
+            for cut in wire.as_bytes().chunks(chunk) {
+                fragmenter.push(cut);
+                while let Some(event) = fragmenter.poll() {
+                    if matches!(event, Event::AppendLiteral { .. }) {
+                        heads += 1;
+                        if heads == 1 { fragmenter.accept_stream() } else { fragmenter.refuse() }
+                    }
+                    told.push(Told::Event(event));
+                }
+            }
+            let pieces = [text("a APPEND x {1+}"), Piece::Streamed(1), text(if sync { " {2}" } else { " {2+}" })];
+            assert_eq!(told[3..], [head(&pieces, 2, sync), next.clone()], "{wire} by {chunk}");
+        }
+    }
+}
+
+#[test]
 fn rule_39_a_refused_append() {
     let next = command(&[text("b NOOP")]);
     let first = |line, size, sync| head(&[text(line)], size, sync);
@@ -227,6 +290,11 @@ fn wire_of(pieces: &[Piece]) -> Vec<u8> {
     wire
 }
 
+/// The messages of a command: octets, a URL literal before them or none, and whether they are announced synchronising.
+fn messages() -> impl Strategy<Value = Vec<(Vec<u8>, Option<[u8; 2]>, bool)>> {
+    prop::collection::vec((prop::collection::vec(any::<u8>(), 0..9), any::<Option<[u8; 2]>>(), any::<bool>()), 1..4)
+}
+
 proptest! {
     #[test]
     fn commands_come_out_as_they_went_in(commands in prop::collection::vec(any_command(), 1..4), size in 1_usize..20) {
@@ -238,7 +306,43 @@ proptest! {
     }
 
     #[test]
-    fn cuts_do_not_matter(wire in "(a APPEND x |b |c \"|\\{[0-9]{1,3}\\+?\\}|[{}+0-9]|\r?\n|x{60}|[a-z]){0,30}", accept: bool) {
+    fn messages_come_out_as_they_went_in(
+        commands in prop::collection::vec((any::<bool>(), messages()), 1..4),
+        cuts in prop::collection::vec(1_usize..20, 1..9),
+    ) {
+        let (mut wire, mut want) = (Vec::new(), Vec::new());
+        for (is_replace, messages) in &commands {
+            let mut line = if *is_replace { "a UID REPLACE 1 x" } else { "a APPEND x" }.to_owned();
+            let mut all = Vec::new();
+            for (octets, url, sync) in messages {
+                if let Some(url) = url {
+                    line.push_str(" URL {2+}");
+                    wire.extend([line.as_bytes(), b"\r\n", url].concat());
+                    all.extend([Piece::Text(std::mem::take(&mut line).into()), Piece::Literal(url.to_vec())]);
+                }
+                line.push_str(&format!(" {{{}{}}}", octets.len(), if *sync { "" } else { "+" }));
+                wire.extend([line.as_bytes(), b"\r\n", octets].concat());
+                all.extend([Piece::Text(std::mem::take(&mut line).into()), Piece::Streamed(octets.len() as u64)]);
+                want.extend((!octets.is_empty()).then(|| Told::Data(octets.clone())));
+                want.push(DATA_END);
+            }
+            wire.extend(b")\r\n");
+            all.push(text(")"));
+            want.push(command(&all));
+        }
+        let (mut pieces, mut rest, mut next) = (Vec::new(), wire.as_slice(), cuts.iter().cycle());
+        while let Some(cut) = next.next().filter(|_| !rest.is_empty()) {
+            let (piece, after) = rest.split_at((*cut).min(rest.len()));
+            pieces.push(piece);
+            rest = after;
+        }
+        let mut told = feed(&mut Fragmenter::new(LIMITS), pieces, true);
+        told.retain(|t| !matches!(t, Told::Event(Event::AppendLiteral { .. })));
+        prop_assert_eq!(told, want);
+    }
+
+    #[test]
+    fn cuts_do_not_matter(wire in "(a APPEND x |b REPLACE 1 y |URL |CATENATE \\(TEXT |\\)|b |c \"|\\{[0-9]{1,3}\\+?\\}|[{}+0-9]|\r?\n|x{60}|[a-z]){0,30}", accept: bool) {
         tell_with(LIMITS, wire.as_bytes(), accept);
     }
 }

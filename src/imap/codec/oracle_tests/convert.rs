@@ -66,18 +66,22 @@ pub(super) fn command(body: &CommandBody<'_>) -> Option<Command> {
 
 fn message_command(body: &CommandBody<'_>) -> Option<Command> {
     Some(match body {
-        CommandBody::Append { mailbox, flags, date, message } => Command::Append(ours::AppendArgs {
-            mailbox: name(mailbox),
-            flags: flag_list(flags)?,
-            date: date.as_ref().map(|date| InternalDate {
-                unix: date.as_ref().timestamp(),
-                offset_minutes: i16::try_from(date.as_ref().offset().local_minus_utc() / 60).expect("a zone"),
-            }),
-            size: match message {
+        CommandBody::Append { mailbox, flags, date, message } => {
+            let size = match message {
                 LiteralOrLiteral8::Literal(message) => message.as_ref().len() as u64,
                 LiteralOrLiteral8::Literal8(message) => message.data.len() as u64,
-            },
-        }),
+            };
+            let message = ours::AppendMessage {
+                flags: flag_list(flags)?,
+                date: date.as_ref().map(|date| InternalDate {
+                    unix: date.as_ref().timestamp(),
+                    offset_minutes: i16::try_from(date.as_ref().offset().local_minus_utc() / 60).expect("a zone"),
+                }),
+                parts: vec![ours::AppendPart::Literal(size)],
+                catenated: false,
+            };
+            Command::Append(ours::AppendArgs { mailbox: name(mailbox), messages: vec![message] })
+        }
         CommandBody::Search { charset, criteria, uid } => Command::Search(ours::SearchArgs {
             uid: *uid,
             returns: None,
@@ -268,8 +272,17 @@ fn item(item: &MessageDataItemName<'_>) -> Option<FetchItem> {
         MessageDataItemName::Rfc822Text => FetchItem::Rfc822Text,
         MessageDataItemName::Uid => FetchItem::Uid,
         MessageDataItemName::ModSeq => FetchItem::ModSeq,
-        MessageDataItemName::Binary { .. } | MessageDataItemName::BinarySize { .. } => return None,
+        MessageDataItemName::Binary { section, partial, peek } => FetchItem::Binary {
+            section: binary(section),
+            partial: partial.map(|(offset, count)| (offset.into(), count.get().into())),
+            peek: *peek,
+        },
+        MessageDataItemName::BinarySize { section } => FetchItem::BinarySize(binary(section)),
     })
+}
+
+fn binary(path: &[std::num::NonZeroU32]) -> ours::Section {
+    ours::Section { path: path.iter().map(|n| n.get()).collect(), text: SectionText::Whole }
 }
 
 fn section(section: Option<&Section<'_>>) -> ours::Section {

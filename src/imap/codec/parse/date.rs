@@ -19,7 +19,8 @@ pub(super) fn date(input: &mut Input<'_>) -> Parsed<i32> {
 /// `date-time = DQUOTE date-day-fixed "-" date-month "-" date-year SP time SP zone DQUOTE`
 ///
 /// `date-day-fixed = (SP DIGIT) / 2DIGIT`; one digit alone is taken too. `time = 2DIGIT ":" 2DIGIT ":" 2DIGIT`,
-/// `zone = ("+" / "-") 4DIGIT`. A leap second is the first second of the next minute.
+/// `zone = ("+" / "-") 4DIGIT`: its minutes may be 60 and more, but it lies within a day. A leap second is the first second
+/// of the next minute.
 pub(super) fn date_time(input: &mut Input<'_>) -> Parsed<InternalDate> {
     const WRONG: &str = "wrong date-time";
     input.expect(b'"', WRONG)?;
@@ -39,10 +40,10 @@ pub(super) fn date_time(input: &mut Input<'_>) -> Parsed<InternalDate> {
     let zone = digits(input, 4, 4)?;
     let (zone_hours, zone_minutes) = (zone / 100, zone % 100);
     input.expect(b'"', WRONG)?;
-    if hour > 23 || minute > 59 || second > 60 || zone_hours > 23 || zone_minutes > 59 {
+    let zone = zone_hours * 60 + zone_minutes;
+    if hour > 23 || minute > 59 || second > 60 || zone >= 24 * 60 {
         return Err(WRONG);
     }
-    let zone = zone_hours * 60 + zone_minutes;
     let zone = if west { -zone } else { zone };
     let unix = days * 86_400 + hour * 3_600 + minute * 60 + second - zone * 60;
     Ok(InternalDate { unix, offset_minutes: i16::try_from(zone).map_err(|_| WRONG)? })

@@ -50,17 +50,26 @@ fn macro_or_att(input: &mut Input<'_>) -> Parsed<Vec<FetchItem>> {
 }
 
 /// `fetch-att = "ENVELOPE" / "FLAGS" / "INTERNALDATE" / "RFC822" [".HEADER" / ".SIZE" / ".TEXT"] / "BODY" ["STRUCTURE"] /
-/// "UID" / "BODY" section [partial] / "BODY.PEEK" section [partial]`, `fetch-att =/ "MODSEQ"` (RFC 7162)
+/// "UID" / "BODY" section [partial] / "BODY.PEEK" section [partial] / "BINARY" [".PEEK"] section-binary [partial] /
+/// "BINARY.SIZE" section-binary`, `fetch-att =/ "MODSEQ"` (RFC 7162), `fetch-att =/ "EMAILID" / "THREADID"` (RFC 8474),
+/// `fetch-att =/ "SAVEDATE"` (RFC 8514), `fetch-att =/ "PREVIEW" [SP "(" preview-mod *(SP preview-mod) ")"]` (RFC 8970)
 ///
+/// `section-binary = "[" [section-part] "]"`; as Dovecot does, this takes any section, since that is what ImapTest asks for.
 /// `RFC822.PEEK`, an old Outlook's word for `BODY.PEEK[]`, is no standard.
 fn fetch_att(input: &mut Input<'_>) -> Parsed<FetchItem> {
     let name = input.word().to_ascii_uppercase();
-    let at_section = input.peek() == Some(b'[');
+    if input.peek() == Some(b'[') {
+        let section = section(input)?;
+        return Ok(match name.as_slice() {
+            b"BODY" => FetchItem::Section { section, partial: partial(input)?, peek: false },
+            b"BODY.PEEK" => FetchItem::Section { section, partial: partial(input)?, peek: true },
+            b"BINARY" => FetchItem::Binary { section, partial: partial(input)?, peek: false },
+            b"BINARY.PEEK" => FetchItem::Binary { section, partial: partial(input)?, peek: true },
+            b"BINARY.SIZE" => FetchItem::BinarySize(section),
+            _ => return Err("this FETCH item has no section"),
+        });
+    }
     Ok(match name.as_slice() {
-        b"BODY" if at_section => FetchItem::Section { section: section(input)?, partial: partial(input)?, peek: false },
-        b"BODY.PEEK" if at_section => {
-            FetchItem::Section { section: section(input)?, partial: partial(input)?, peek: true }
-        }
         b"RFC822.PEEK" => {
             let section = Section { path: Vec::new(), text: SectionText::Whole };
             FetchItem::Section { section, partial: None, peek: true }
@@ -70,14 +79,30 @@ fn fetch_att(input: &mut Input<'_>) -> Parsed<FetchItem> {
         b"INTERNALDATE" => FetchItem::InternalDate,
         b"RFC822.SIZE" => FetchItem::Size,
         b"MODSEQ" => FetchItem::ModSeq,
+        b"EMAILID" => FetchItem::EmailId,
+        b"THREADID" => FetchItem::ThreadId,
+        b"SAVEDATE" => FetchItem::SaveDate,
         b"ENVELOPE" => FetchItem::Envelope,
         b"BODY" => FetchItem::Body,
         b"BODYSTRUCTURE" => FetchItem::BodyStructure,
         b"RFC822" => FetchItem::Rfc822,
         b"RFC822.HEADER" => FetchItem::Rfc822Header,
         b"RFC822.TEXT" => FetchItem::Rfc822Text,
+        b"PREVIEW" => FetchItem::Preview { lazy: preview_modifiers(input) },
         _ => return Err("unknown FETCH item"),
     })
+}
+
+/// `SP "(" preview-mod *(SP preview-mod) ")"`, `preview-mod = "LAZY"` (RFC 8970 section 6): whether it is there. Other
+/// parentheses after PREVIEW are those of `fetch-modifiers`.
+fn preview_modifiers(input: &mut Input<'_>) -> bool {
+    let before = *input;
+    let lazy = |input: &mut Input<'_>| if input.word().eq_ignore_ascii_case(b"LAZY") { Ok(()) } else { Err("") };
+    let found = input.sp().is_ok() && input.list(false, lazy).is_ok();
+    if !found {
+        *input = before;
+    }
+    found
 }
 
 /// `fetch-modifiers = SP "(" fetch-modifier *(SP fetch-modifier) ")"`,

@@ -66,6 +66,11 @@ impl<'a> Input<'a> {
         }
     }
 
+    /// Whether a word of the grammar, in any case, is next.
+    pub(super) fn at_word(&self, wanted: &[u8]) -> bool {
+        self.clone().eat_word(wanted)
+    }
+
     /// `SP`
     pub(super) fn sp(&mut self) -> Parsed<()> {
         self.expect(b' ', "missing space or argument")
@@ -80,6 +85,11 @@ impl<'a> Input<'a> {
     /// Whether an argument follows: a space, and not only spaces to the end.
     pub(super) fn has_argument(&self) -> bool {
         self.peek() == Some(b' ') && self.clone().end().is_err()
+    }
+
+    /// Whether the announcement was just taken of the literal that the input ends with.
+    pub(super) fn is_announced(&self) -> bool {
+        self.head && self.text.is_empty() && self.pieces.is_empty()
     }
 
     /// The octets of a class that come next; maybe none.

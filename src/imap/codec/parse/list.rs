@@ -3,6 +3,7 @@
 use super::MAX_PATTERNS;
 use super::input::{Input, Parsed};
 use super::mailbox::{decode, status_items};
+use super::metadata;
 use crate::imap::codec::chars;
 use crate::imap::codec::command::ListArgs;
 
@@ -84,7 +85,8 @@ fn select_options(input: &mut Input<'_>, args: &mut ListArgs) -> Parsed<()> {
 
 /// `list-return-opts = "RETURN" SP "(" [return-option *(SP return-option)] ")"`
 ///
-/// `return-option = "SUBSCRIBED" / "CHILDREN" / status-option / option-extension`, `"SPECIAL-USE"` (RFC 6154)
+/// `return-option = "SUBSCRIBED" / "CHILDREN" / status-option / option-extension`, `"SPECIAL-USE"` (RFC 6154),
+/// `"METADATA" SP entries` (RFC 9590 section 5)
 ///
 /// `status-option = "STATUS" SP "(" status-att *(SP status-att) ")"`
 fn return_options(input: &mut Input<'_>, args: &mut ListArgs) -> Parsed<()> {
@@ -100,6 +102,10 @@ fn return_options(input: &mut Input<'_>, args: &mut ListArgs) -> Parsed<()> {
             b"STATUS" => {
                 input.sp()?;
                 args.return_status = Some(status_items(input)?);
+            }
+            b"METADATA" => {
+                input.sp()?;
+                args.return_metadata = metadata::entries(input)?;
             }
             _ => return Err("unknown RETURN option of LIST"),
         }

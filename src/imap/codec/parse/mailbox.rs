@@ -15,8 +15,13 @@ pub(super) fn argument(input: &mut Input<'_>) -> Parsed<Name> {
 /// `mailbox = "INBOX" / astring`; INBOX in any case.
 pub(super) fn mailbox(input: &mut Input<'_>) -> Parsed<Name> {
     let wire = input.astring()?;
-    let name = decode(&wire, input.utf8).and_then(|name| MailboxName::new(&name).ok());
-    Ok(name.map_or(Name::Impossible, Name::Valid))
+    Ok(name(&wire, input.utf8))
+}
+
+/// A name as sent.
+pub(super) fn name(wire: &[u8], utf8: bool) -> Name {
+    let name = decode(wire, utf8).and_then(|name| MailboxName::new(&name).ok());
+    name.map_or(Name::Impossible, Name::Valid)
 }
 
 /// A name or pattern in UTF-8, unless it is wrongly encoded (RFC 3501 section 5.1.3; RFC 6855 section 3).
@@ -108,7 +113,7 @@ pub(super) fn status(input: &mut Input<'_>) -> Parsed<Command> {
 /// `"(" status-att *(SP status-att) ")"`, each once.
 ///
 /// `status-att = "MESSAGES" / "UIDNEXT" / "UIDVALIDITY" / "UNSEEN" / "DELETED" / "SIZE"`, `"RECENT"` (RFC 3501),
-/// `"HIGHESTMODSEQ"` (RFC 7162), `"DELETED-STORAGE"` (RFC 9208)
+/// `"HIGHESTMODSEQ"` (RFC 7162), `"DELETED-STORAGE"` (RFC 9208), `"APPENDLIMIT"` (RFC 7889), `"MAILBOXID"` (RFC 8474)
 pub(super) fn status_items(input: &mut Input<'_>) -> Parsed<Vec<StatusItem>> {
     let mut items = Vec::new();
     input.list(false, |input| {
@@ -122,6 +127,8 @@ pub(super) fn status_items(input: &mut Input<'_>) -> Parsed<Vec<StatusItem>> {
             b"SIZE" => StatusItem::Size,
             b"HIGHESTMODSEQ" => StatusItem::HighestModSeq,
             b"DELETED-STORAGE" => StatusItem::DeletedStorage,
+            b"APPENDLIMIT" => StatusItem::AppendLimit,
+            b"MAILBOXID" => StatusItem::MailboxId,
             _ => return Err("unknown STATUS item"),
         };
         if !items.contains(&item) {

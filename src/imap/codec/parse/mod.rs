@@ -10,6 +10,7 @@ mod flags;
 mod input;
 mod list;
 mod mailbox;
+mod metadata;
 mod quota;
 mod search;
 mod section;
@@ -17,10 +18,12 @@ mod set;
 mod store;
 #[cfg(test)]
 mod tests;
+mod url;
 
 use super::command::{Command, Tagged};
 use super::fragment::Piece;
 use input::{Input, Parsed};
+pub use url::parse_url;
 
 /// The deepest nesting of search keys.
 const MAX_DEPTH: usize = 32;
@@ -48,7 +51,8 @@ pub fn parse(pieces: &[Piece], utf8: bool) -> Result<Tagged, SyntaxError> {
     parse_input(Input::new(pieces, utf8, false))
 }
 
-/// Parses the head of an APPEND up to its message literal (`Event::AppendLiteral::head`), for early refusal.
+/// Parses the head of an APPEND or REPLACE up to the message literal that it announces (`Event::AppendLiteral::head`), for
+/// early refusal: the last part of the last message is that literal.
 pub fn parse_append_head(pieces: &[Piece], utf8: bool) -> Result<Tagged, SyntaxError> {
     parse_input(Input::new(pieces, utf8, true))
 }
@@ -97,7 +101,10 @@ fn command(input: &mut Input<'_>) -> Parsed<Command> {
         b"GETQUOTA" => quota::get_quota(input)?,
         b"GETQUOTAROOT" => quota::get_quota_root(input)?,
         b"SETQUOTA" => quota::set_quota(input)?,
-        b"APPEND" => return append::append(input).map(Command::Append),
+        b"APPEND" => Command::Append(append::append(input)?),
+        b"REPLACE" => Command::Replace(append::replace(input, false)?),
+        b"GETMETADATA" => Command::GetMetadata(metadata::get(input)?),
+        b"SETMETADATA" => Command::SetMetadata(metadata::set(input)?),
         b"SEARCH" => Command::Search(search::search(input, false)?),
         b"SORT" => Command::Sort(search::sort(input, false)?),
         b"THREAD" => Command::Thread(search::thread(input, false)?),
@@ -112,7 +119,7 @@ fn command(input: &mut Input<'_>) -> Parsed<Command> {
     Ok(command)
 }
 
-/// `uid = "UID" SP (copy / move / fetch / search / store / uid-expunge / sort / thread)`
+/// `uid = "UID" SP (copy / move / fetch / search / store / uid-expunge / sort / thread / replace)`
 ///
 /// `uid-expunge = "UID" SP "EXPUNGE" SP sequence-set`
 fn uid(input: &mut Input<'_>) -> Parsed<Command> {
@@ -126,6 +133,7 @@ fn uid(input: &mut Input<'_>) -> Parsed<Command> {
         b"STORE" => Command::Store(store::store(input, true)?),
         b"COPY" => Command::Copy(store::copy(input, true)?),
         b"MOVE" => Command::Move(store::copy(input, true)?),
+        b"REPLACE" => Command::Replace(append::replace(input, true)?),
         b"EXPUNGE" => {
             input.sp()?;
             Command::Expunge(Some(set::sequence_set(input)?))

@@ -218,6 +218,8 @@ fn key_with_argument(input: &mut Input<'_>, name: &[u8], depth: usize) -> Parsed
         b"NOT" => SearchKey::Not(nested(input)?),
         b"OR" => SearchKey::Or(nested(input)?, nested(input)?),
         b"MODSEQ" => argument(input, search_mod_seq)?,
+        b"EMAILID" => SearchKey::EmailId(argument(input, object_id)?),
+        b"THREADID" => SearchKey::ThreadId(argument(input, object_id)?),
         _ => return Err("unknown search key"),
     })
 }
@@ -234,6 +236,14 @@ fn search_mod_seq(input: &mut Input<'_>) -> Parsed<SearchKey> {
         }
     }
     mod_seq(input).map(SearchKey::ModSeq)
+}
+
+/// `objectid = 1*255(ALPHA / DIGIT / "_" / "-")` (RFC 8474 section 7)
+fn object_id(input: &mut Input<'_>) -> Parsed<Vec<u8>> {
+    let id = input.astring()?;
+    let is_id = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+    let fits = (1..=255).contains(&id.len()) && id.iter().all(is_id);
+    if fits { Ok(id.into_owned()) } else { Err("expected an object identifier") }
 }
 
 fn not(key: SearchKey) -> SearchKey {

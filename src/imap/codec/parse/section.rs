@@ -47,14 +47,13 @@ fn header_list(input: &mut Input<'_>) -> Parsed<Vec<Vec<u8>>> {
     input.list(false, |input| input.astring().map(|name| name.into_owned()))
 }
 
-/// `partial = "<" number64 "." nz-number64 ">"`
+/// `partial = "<" number64 "." nz-number64 ">"`; without a count, as ImapTest sends it and Dovecot takes it, to the end.
 pub(super) fn partial(input: &mut Input<'_>) -> Parsed<Option<(u64, u64)>> {
     if !input.eat(b'<') {
         return Ok(None);
     }
     let offset = input.number64()?;
-    input.expect(b'.', "wrong partial range")?;
-    let count = input.number64()?;
+    let count = if input.eat(b'.') { input.number64()? } else { u64::MAX };
     input.expect(b'>', "wrong partial range")?;
     if count == 0 { Err("empty partial range") } else { Ok(Some((offset, count))) }
 }

@@ -30,7 +30,7 @@ pub(super) fn known_set(input: &mut Input<'_>) -> Parsed<SequenceSet> {
 }
 
 /// `seq-number = nz-number / "*"`
-fn seq_number(input: &mut Input<'_>) -> Parsed<SetNumber> {
+pub(super) fn seq_number(input: &mut Input<'_>) -> Parsed<SetNumber> {
     if input.eat(b'*') { Ok(SetNumber::Star) } else { input.nz_number().map(SetNumber::Number) }
 }
 

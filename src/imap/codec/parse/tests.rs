@@ -15,8 +15,14 @@ use crate::secret::Secret;
 mod known;
 mod refused;
 
-const LIMITS: Limits =
-    Limits { line: 65_536, literal: 131_072, literals: 256, literal_total: 1_048_576, append: 67_108_864 };
+const LIMITS: Limits = Limits {
+    line: 65_536,
+    literal: 131_072,
+    literals: 256,
+    literal_total: 1_048_576,
+    append: 67_108_864,
+    append_literals: 256,
+};
 
 /// What the fragmenter makes of one command, given in pieces of `chunk` octets; the messages of APPENDs are accepted.
 fn fragments(wire: &[u8], chunk: usize) -> Vec<Piece> {
@@ -29,10 +35,12 @@ fn fragments(wire: &[u8], chunk: usize) -> Vec<Piece> {
             match event {
                 Event::Command(pieces) => command = Some(pieces),
                 Event::AppendLiteral { head, size, .. } => {
-                    let Ok(Tagged { command: Command::Append(args), .. }) = parse_append_head(&head, false) else {
-                        panic!("head of {}", wire.escape_ascii());
+                    let messages = match parse_append_head(&head, false).map(|tagged| tagged.command) {
+                        Ok(Command::Append(args) | Command::Replace(ReplaceArgs { append: args, .. })) => args.messages,
+                        _ => panic!("head of {}", wire.escape_ascii()),
                     };
-                    assert_eq!(args.size, size);
+                    let last = messages.last().and_then(|message| message.parts.last());
+                    assert_eq!(last, Some(&AppendPart::Literal(size)), "{}", wire.escape_ascii());
                     fragmenter.accept_stream();
                 }
                 Event::Continue | Event::Data(_) | Event::DataEnd => {}

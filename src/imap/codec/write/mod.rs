@@ -65,6 +65,27 @@ pub fn replace_nul(octets: &mut [u8]) {
     }
 }
 
+/// `astring = 1*ASTRING-CHAR / string`; `NIL` is quoted.
+pub fn astring(out: &mut Vec<u8>, value: &[u8]) {
+    if !value.is_empty() && value.iter().all(|b| chars::is_atom(*b)) && !value.eq_ignore_ascii_case(b"NIL") {
+        out.extend_from_slice(value);
+    } else {
+        string(out, value);
+    }
+}
+
+/// `value = nstring / literal8` (RFC 5464 section 5): whatever the octets are, they come back as they are.
+pub fn value(out: &mut Vec<u8>, value: Option<&[u8]>) {
+    match value.filter(|value| value.contains(&0)) {
+        Some(octets) => {
+            out.push(b'~');
+            literal_header(out, octets.len() as u64);
+            out.extend_from_slice(octets);
+        }
+        None => nstring(out, value),
+    }
+}
+
 /// `mailbox`: an atom where possible, else quoted; UTF-8 if `utf8` (after ENABLE UTF8=ACCEPT or IMAP4rev2), else modified
 /// UTF-7. Never a literal: clients mis-decode names sent as such. `NIL` and the like are quoted.
 pub fn mailbox(out: &mut Vec<u8>, name: &str, utf8: bool) {

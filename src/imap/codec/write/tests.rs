@@ -12,8 +12,14 @@ use crate::mail::{FlagList, MailboxName, SetNumber};
 
 mod structures;
 
-const LIMITS: Limits =
-    Limits { line: 1 << 20, literal: 1 << 20, literals: 256, literal_total: 1 << 20, append: 1 << 20 };
+const LIMITS: Limits = Limits {
+    line: 1 << 20,
+    literal: 1 << 20,
+    literals: 256,
+    literal_total: 1 << 20,
+    append: 1 << 20,
+    append_literals: 256,
+};
 
 fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
     let mut out = Vec::new();
@@ -159,8 +165,8 @@ proptest! {
         date_time(&mut out, &date);
         out.extend_from_slice(b" {1+}\r\nx");
         let Some(Command::Append(args)) = read("APPEND", &out, false) else { panic!("{}", out.escape_ascii()) };
-        prop_assert_eq!(args.date, Some(date));
-        prop_assert_eq!(args.flags, FlagList { flags, keywords: Vec::new() });
+        prop_assert_eq!(args.messages[0].date, Some(date));
+        prop_assert_eq!(&args.messages[0].flags, &FlagList { flags, keywords: Vec::new() });
     }
 
     #[test]
@@ -176,5 +182,39 @@ proptest! {
         let Some(Event::Command(pieces)) = command else { panic!() };
         let literal = value.iter().map(|b| if *b == 0 { NUL_SUBSTITUTE } else { *b }).collect();
         prop_assert!(pieces.len() == 1 || pieces[1] == Piece::Literal(literal));
+    }
+}
+
+#[test]
+fn values_are_octets_in_the_shortest_form_that_holds_them() {
+    let cases: [(Option<&[u8]>, &[u8]); 6] = [
+        (None, b"NIL"),
+        (Some(b""), b"\"\""),
+        (Some(b"NIL"), b"\"NIL\""),
+        (Some(b"a \"b\""), b"\"a \\\"b\\\"\""),
+        (Some(b"a\xffb"), b"{3}\r\na\xffb"),
+        (Some(b"a\0b"), b"~{3}\r\na\0b"),
+    ];
+    for (octets, wire) in cases {
+        let mut out = Vec::new();
+        value(&mut out, octets);
+        assert_eq!(out, wire);
+    }
+}
+
+#[test]
+fn an_astring_is_an_atom_where_it_can_be() {
+    let cases: [(&[u8], &[u8]); 6] = [
+        (b"/private/comment", b"/private/comment"),
+        (b"", b"\"\""),
+        (b"nil", b"\"nil\""),
+        (b"a b", b"\"a b\""),
+        (b"a]", b"\"a]\""),
+        (b"a\r", b"{2}\r\na\r"),
+    ];
+    for (text, wire) in cases {
+        let mut out = Vec::new();
+        astring(&mut out, text);
+        assert_eq!(out, wire);
     }
 }

@@ -17,6 +17,7 @@ use crate::store::types::{Counts, Stored};
 impl Check<'_> {
     pub(super) fn messages(&mut self) -> Result<()> {
         let mut totals: HashMap<u32, Counts> = HashMap::new();
+        let next_thread = self.next_thread()?;
         // Counting what cannot be read would be a guess.
         let mut unread = HashSet::new();
         for entry in self.reader.meta.open_table(MSGBLK)?.iter()? {
@@ -29,6 +30,10 @@ impl Check<'_> {
                 continue;
             };
             self.block(mailbox, number, &block);
+            let newest = block.messages.iter().map(|m| m.thread.0).max().unwrap_or(0);
+            self.problem(newest >= next_thread, Fix::Ids, || {
+                format!("mailbox {mailbox} block {number}: conversation {newest} from the future")
+            });
             let total = totals.entry(mailbox).or_default();
             block.messages.iter().for_each(|m| count(total, m, true));
         }

@@ -3,6 +3,7 @@
 
 mod bodies;
 mod ledger;
+mod marks;
 mod messages;
 
 use std::collections::{HashMap, HashSet};
@@ -59,6 +60,8 @@ impl<'r> Check<'r> {
         self.expunge_log()?;
         self.bodies()?;
         self.ledger()?;
+        self.metadata()?;
+        self.threads()?;
         self.pieces(unplaced)?;
         Ok(self.problems)
     }

@@ -9,6 +9,7 @@ mod format;
 mod full_disk;
 mod ledger;
 mod limits;
+mod marks;
 mod quota;
 mod repair;
 mod upkeep;
@@ -18,12 +19,13 @@ use std::time::Duration;
 use super::txn::Txn;
 use super::*;
 use crate::mail::{
-    AccountId, FlagList, FlagOp, Flags, InternalDate, Keyword, MailboxId, MailboxName, ModSeq, SpecialUse, Uid, UidSet,
-    UserId,
+    AccountId, FlagList, FlagOp, Flags, InternalDate, Keyword, MailboxId, MailboxName, Message, ModSeq, SpecialUse,
+    Uid, UidSet, UserId,
 };
 use crate::store::{
     Block, BodyCursor, BodyRow, Counts, Delivered, Delivery, Delta, FlagChange, LedgerChange, LedgerRow, LedgerState,
-    NewMessage, Place, PollState, PreparedBody, Quota, Record, Snapshot, Store, Stored, Trouble,
+    MAX_ANNOTATION, NewMessage, Place, PollState, PreparedBody, Quota, QuotaLimit, Record, Share, Snapshot, Store,
+    Stored, Trouble,
 };
 
 struct Fixture {

@@ -9,7 +9,7 @@ impl Fixture {
         let usage = self.store.usage(self.user).await.expect("read");
         assert_eq!(self.store.check().expect("check"), Vec::<String>::new());
         if let Some(quota) = self.store.quota(self.user) {
-            assert_eq!(quota.used, usage.octets, "memory knows what is committed");
+            assert_eq!(quota.storage.expect("a limit").used, usage.octets, "memory knows what is committed");
         }
         (usage.octets, usage.messages)
     }
@@ -43,8 +43,12 @@ impl Fixture {
     }
 }
 
+fn storage(used: u64, limit: u64) -> Quota {
+    Quota { storage: Some(Share { used, limit }), messages: None }
+}
+
 fn is_over(result: &Result<()>, used: u64, limit: u64, wanted: u64) -> bool {
-    matches!(result, Err(Error::OverQuota { quota, octets }) if *quota == Quota { used, limit } && *octets == wanted)
+    matches!(result, Err(Error::OverQuota { quota, octets }) if *quota == storage(used, limit) && *octets == wanted)
 }
 
 #[tokio::test]
@@ -71,6 +75,39 @@ async fn every_change_of_a_mailbox_is_counted() {
     let other = f.store.ensure_user("bob").await.expect("a user");
     assert_eq!(f.store.usage(other).await.expect("read"), Stored::default());
     assert_eq!(f.store.quota(other), None);
+}
+
+#[tokio::test]
+async fn so_many_messages_are_stored_and_not_one_more() {
+    let f = fixture().await;
+    f.store.set_quota(f.user, QuotaLimit { octets: None, messages: Some(3) }).await.expect("set");
+    let is_full = |result: Result<()>, used| {
+        let quota = Quota { storage: None, messages: Some(Share { used, limit: 3 }) };
+        matches!(result, Err(Error::OverQuota { quota: told, .. }) if told == quota)
+    };
+    f.add(b"one").await;
+    let three = vec![f.message(b"2").await, f.message(b"3").await, f.message(b"4").await];
+    assert!(is_full(f.store.append(f.inbox, three).await.map(drop), 1), "all or none");
+    f.add(b"two").await;
+    let archive = f.store.mailbox(f.user, &name("Archive")).await.expect("read").expect("Archive").id;
+    assert!(is_full(f.store.copy(f.inbox, set(&[(1, 2)]), archive).await.map(drop), 2));
+    f.store.copy(f.inbox, set(&[(2, 2)]), archive).await.expect("exactly at the limit");
+    assert!(is_full(f.try_add(b"four").await, 3));
+    let delivery = f.delivery(b"delivered", "uid-1").await;
+    assert!(is_full(f.store.deliver(delivery).await.map(drop), 3));
+    f.store.move_messages(f.inbox, set(&[(1, 2)]), archive).await.expect("MOVE adds nothing");
+    // Octets are limited beside them.
+    f.store.set_quota(f.user, QuotaLimit { octets: Some(9), messages: Some(4) }).await.expect("set");
+    assert!(f.try_add(b"x").await.is_err(), "nine octets are there");
+    let room = tokio::spawn({
+        let (store, user) = (f.store.clone(), f.user);
+        async move { store.room_for(user, 3).await }
+    });
+    f.store.set_flags(archive, set(&[(1, 1)]), flags(FlagOp::Add, Flags::DELETED, &[])).await.expect("set");
+    f.store.expunge(archive, None).await.expect("expunge");
+    room.await.expect("there is room");
+    f.try_add(b"new").await.expect("fits");
+    assert_eq!(f.store.check().expect("check"), Vec::<String>::new());
 }
 
 #[tokio::test]

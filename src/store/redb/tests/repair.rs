@@ -51,7 +51,7 @@ async fn filled() -> Fixture {
 async fn what_other_rows_tell_is_rebuilt() {
     type Corrupt = fn(&mut Txn<'_>) -> Result<()>;
     const INBOX: MailboxId = MailboxId(1);
-    let cases: [(&str, Corrupt); 14] = [
+    let cases: [(&str, Corrupt); 15] = [
         ("counters", |txn| {
             txn.mailbox_mut(INBOX)?.counts.unseen += 5;
             Ok(())
@@ -90,6 +90,7 @@ async fn what_other_rows_tell_is_rebuilt() {
         ("a name", |txn| Ok(txn.tables.mailbox_name.remove((1, "a")).map(drop)?)),
         ("a name that leads nowhere", |txn| Ok(txn.tables.mailbox_name.insert((1, "x"), 77).map(drop)?)),
         ("ids", |txn| txn.set_global(schema::global::NEXT_MAILBOX, 2)),
+        ("conversations", |txn| txn.set_global(schema::global::NEXT_THREAD, 1)),
         ("a record", |txn| Ok(txn.tables.env.remove(2).map(drop)?)),
         ("a record that cannot be read", |txn| Ok(txn.tables.env.insert(2, &b"\x01"[..]).map(drop)?)),
     ];

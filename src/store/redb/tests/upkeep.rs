@@ -188,11 +188,11 @@ async fn opening_refuses_what_would_lose_mail_and_says_what_to_do() {
     }
     let store = Store::open(&settings(f.dir.path())).expect("whole again");
     assert_eq!(store.sizes().await.expect("sizes").messages, 1);
-    let newer = write_rows(&store, |txn| txn.set_global(schema::global::SCHEMA_VERSION, 3));
+    let newer = write_rows(&store, |txn| txn.set_global(schema::global::SCHEMA_VERSION, 4));
     newer.await.expect("written");
     store.close().await.expect("close");
     let says = refusal(f.dir.path());
-    assert!(says.contains("schema version 3") && says.contains("up to 2") && says.contains("newer version"), "{says}");
+    assert!(says.contains("schema version 4") && says.contains("up to 3") && says.contains("newer version"), "{says}");
 }
 
 /// Corrupts one thing and checks that the check names it.
@@ -268,6 +268,21 @@ async fn the_check_names_what_is_wrong() {
             content: [0; 16],
         };
         Ok(txn.tables.uidl.insert((5, &b"x"[..]), row.encode().as_slice()).map(drop)?)
+    })
+    .await;
+    is_found("an annotation of mailbox 77", |txn| {
+        Ok(txn.tables.metadata.insert((1, 77, "/private/a"), &b"x"[..]).map(drop)?)
+    })
+    .await;
+    is_found("too long an annotation", |txn| {
+        Ok(txn.tables.metadata.insert((1, 1, "/private/a"), vec![0; MAX_ANNOTATION + 1].as_slice()).map(drop)?)
+    })
+    .await;
+    is_found("a key of conversation 1", |txn| Ok(txn.tables.thread.insert((9, &[0; 16]), 1).map(drop)?)).await;
+    is_found("is not below next_thread", |txn| Ok(txn.tables.thread.insert((1, &[0; 16]), 99).map(drop)?)).await;
+    is_found("from the future", move |txn| {
+        txn.block_mut(inbox, 0, ModSeq(1))?.messages[0].thread = crate::mail::ThreadId(99);
+        Ok(())
     })
     .await;
     is_found("in trouble of account 5", |txn| txn.set_trouble(AccountId(5), b"x", Some(Trouble::default()))).await;

@@ -72,6 +72,31 @@ fn size_of_an_append() {
 }
 
 #[test]
+fn number_of_messages() {
+    let wire = |n: usize| format!("a APPEND x{}\r\nb\r\n", " {1+}\r\nx".repeat(n));
+    let told = tell(wire(3).as_bytes());
+    assert!(matches!(&told[9..], [Told::Event(Event::Command(pieces)), _] if pieces.len() == 7), "{told:?}");
+    let told = tell(wire(4).as_bytes());
+    assert_eq!(told[9..], [too_large(Some("a"), false, false), command(&[text("b")])]);
+    // They are not among the literals that are kept in memory, nor is their size.
+    let limits = Limits { literals: 0, literal: 0, literal_total: 0, ..LIMITS };
+    let told = tell_with(limits, wire(3).as_bytes(), true);
+    assert!(matches!(&told[9..], [Told::Event(Event::Command(_)), _]), "{told:?}");
+}
+
+#[test]
+fn size_of_a_later_message() {
+    let wire = |size: usize, plus: &str, data: &str| format!("a APPEND x {{1+}}\r\nx {{{size}{plus}}}\r\n{data}b\r\n");
+    let message = format!("{}\r\n", "x".repeat(100));
+    let told = tell(wire(100, "+", &message).as_bytes());
+    assert_eq!(told[told.len() - 1], command(&[text("b")]));
+    assert!(matches!(&told[told.len() - 2], Told::Event(Event::Command(_))));
+    let refused = [too_large(Some("a"), true, false), command(&[text("b")])];
+    assert_eq!(tell(wire(101, "", "").as_bytes())[3..], refused);
+    assert_eq!(tell(wire(101, "+", &format!("y{message}")).as_bytes())[3..], refused);
+}
+
+#[test]
 fn before_login_an_append_is_like_any_command() {
     let limits = Limits { append: 0, ..LIMITS };
     let all = [text("a APPEND x {3}"), literal("abc"), text("")];

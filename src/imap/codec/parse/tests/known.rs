@@ -145,19 +145,77 @@ fn list_basic_and_extended() {
     assert_eq!(command(text), Command::List(full));
 }
 
+fn message(flags: FlagList, date: Option<InternalDate>, size: u64) -> AppendMessage {
+    AppendMessage { flags, date, parts: vec![AppendPart::Literal(size)], catenated: false }
+}
+
+fn append_args(messages: Vec<AppendMessage>) -> AppendArgs {
+    AppendArgs { mailbox: name("INBOX"), messages }
+}
+
 #[test]
 fn append() {
     let date = InternalDate { unix: 837_596_665, offset_minutes: -420 };
-    let args = |list, date, size| Command::Append(AppendArgs { mailbox: name("INBOX"), flags: list, date, size });
+    let args = |list, date, size| Command::Append(append_args(vec![message(list, date, size)]));
     let seen = flags(Flags::SEEN, &["$x"]);
     assert_eq!(command("APPEND inbox {3}\r\na\r\n"), args(FlagList::default(), None, 3));
     assert_eq!(command("APPEND INBOX (\\Seen \\recent $X) {1+}\r\na"), args(seen.clone(), None, 1));
     assert_eq!(command("APPEND {5}\r\nINBOX () ~{0}\r\n"), args(FlagList::default(), None, 0));
+    assert_eq!(command("APPEND INBOX ~{3+}\r\n\0\r\0"), args(FlagList::default(), None, 3));
     let full = "append \"INBOX\" (\\Seen $x) \"17-Jul-1996 02:44:25 -0700\" {13+}\r\na1 LOGOUT\r\n\r\n  ";
     assert_eq!(command(full), args(seen, Some(date), 13));
     let padded = "append INBOX \" 7-jul-1996 00:00:00 +0130\" UTF8 (~{2}\r\n{})";
     let date = InternalDate { unix: 836_692_200, offset_minutes: 90 };
     assert_eq!(command(padded), args(FlagList::default(), Some(date), 2));
+}
+
+#[test]
+fn append_several() {
+    let date = InternalDate { unix: 837_596_665, offset_minutes: -420 };
+    let several = "APPEND INBOX (\\Seen) {3}\r\nabc {2+}\r\n\r\n \"17-Jul-1996 02:44:25 -0700\" UTF8 (~{1}\r\n))  ";
+    let plain = |date, size| message(FlagList::default(), date, size);
+    let want = vec![message(flags(Flags::SEEN, &[]), None, 3), plain(None, 2), plain(Some(date), 1)];
+    assert_eq!(command(several), Command::Append(append_args(want)));
+    let spaced = Command::Append(append_args(vec![plain(None, 1), plain(None, 2)]));
+    assert_eq!(command("APPEND INBOX {1}\r\nx  {2+}\r\nyz"), spaced);
+}
+
+#[test]
+fn append_catenated() {
+    let text = AppendPart::Literal;
+    let url = |url: &str| AppendPart::Url(url.into());
+    let catenated = |parts: &[AppendPart]| AppendMessage {
+        parts: parts.to_vec(),
+        catenated: true,
+        ..message(FlagList::default(), None, 0)
+    };
+    let one = |parts: &[AppendPart]| Command::Append(append_args(vec![catenated(parts)]));
+    assert_eq!(command("APPEND INBOX CATENATE (URL \"/a/;UID=1\")"), one(&[url("/a/;UID=1")]));
+    assert_eq!(command("append INBOX catenate (url /a/;UID=1 url {2}\r\nx( )"), one(&[url("/a/;UID=1"), url("x(")]));
+    let mixed = "APPEND INBOX CATENATE (TEXT {3}\r\n)\r\n URL {9+}\r\n/b/;UID=2 text ~{1+}\r\n\0 UTF8 (~{2}\r\nxx) TEXT {0}\r\n)";
+    assert_eq!(command(mixed), one(&[text(3), url("/b/;UID=2"), text(1), text(2), text(0)]));
+    let several = "APPEND INBOX CATENATE (TEXT {1}\r\nx) {2}\r\nyy (\\Seen) CATENATE (URL z)";
+    let last = AppendMessage { flags: flags(Flags::SEEN, &[]), ..catenated(&[url("z")]) };
+    let want = vec![catenated(&[text(1)]), message(FlagList::default(), None, 2), last];
+    assert_eq!(command(several), Command::Append(append_args(want)));
+    // A mailbox of that name.
+    let want = AppendArgs { mailbox: name("URL"), messages: vec![message(FlagList::default(), None, 1)] };
+    assert_eq!(command("APPEND URL {1}\r\nx"), Command::Append(want.clone()));
+    assert_eq!(command("APPEND {3}\r\nURL {1}\r\nx"), Command::Append(want));
+}
+
+#[test]
+fn replace() {
+    let replace = |uid, message, new| Command::Replace(ReplaceArgs { uid, message, append: append_args(vec![new]) });
+    let four = NonZeroU32::new(4).map_or(SetNumber::Star, SetNumber::Number);
+    let seen = message(flags(Flags::SEEN, &[]), None, 3);
+    assert_eq!(command("REPLACE 4 INBOX (\\Seen) {3}\r\nabc"), replace(false, four, seen));
+    let plain = message(FlagList::default(), None, 3);
+    assert_eq!(command("uid replace * {5}\r\nINBOX ~{3+}\r\nabc"), replace(true, SetNumber::Star, plain));
+    let parts = vec![AppendPart::Url("/a/;UID=1".into()), AppendPart::Literal(1)];
+    let catenated = AppendMessage { parts, catenated: true, ..message(FlagList::default(), None, 0) };
+    let text = "UID REPLACE 4 INBOX CATENATE (URL {9}\r\n/a/;UID=1 TEXT {1+}\r\nx)";
+    assert_eq!(command(text), replace(true, four, catenated));
 }
 
 #[test]
@@ -215,6 +273,11 @@ fn fetch() {
     );
     let names = |names: &[&str]| names.iter().map(|n| n.as_bytes().to_vec()).collect::<Vec<_>>();
     let fields = SectionText::HeaderFields(names(&["Date", "x y", "To"]));
+    assert_eq!(
+        command("FETCH 1 BODY[]<7>"),
+        fetch(vec![section(&[], whole(), Some((7, u64::MAX)), false)]),
+        "as ImapTest asks"
+    );
     let text = "FETCH 1 BODY.PEEK[HEADER.FIELDS (Date \"x y\" {2}\r\nTo)]";
     assert_eq!(command(text), fetch(vec![section(&[], fields, None, true)]));
     let fields = SectionText::HeaderFieldsNot(names(&["a"]));
@@ -227,6 +290,50 @@ fn fetch() {
     assert_eq!(command("UID FETCH 1:* FLAGS (changedsince 0)"), since(false));
     assert_eq!(command("UID FETCH 1:* FLAGS (CHANGEDSINCE 0 VANISHED)"), since(true));
     assert_eq!(command("uid fetch 1:* flags (vanished changedsince 0)"), since(true));
+}
+
+#[test]
+fn fetch_of_decoded_parts_and_previews() {
+    use FetchItem::*;
+    let items = |text: &str| match command(text) {
+        Command::Fetch(args) => (args.items, args.changed_since),
+        other => panic!("{other:?}"),
+    };
+    let of = |path: &[u32], text| crate::imap::codec::command::Section { path: path.into(), text };
+    let part = |path: &[u32]| of(path, SectionText::Whole);
+    assert_eq!(
+        items("FETCH 1 (BINARY[] binary[1.2]<0.9> Binary.Peek[2] BINARY.PEEK[2]<5> BINARY.SIZE[3.1] BINARY.SIZE[])").0,
+        [
+            Binary { section: part(&[]), partial: None, peek: false },
+            Binary { section: part(&[1, 2]), partial: Some((0, 9)), peek: false },
+            Binary { section: part(&[2]), partial: None, peek: true },
+            Binary { section: part(&[2]), partial: Some((5, u64::MAX)), peek: true },
+            BinarySize(part(&[3, 1])),
+            BinarySize(part(&[])),
+        ]
+    );
+    let names = vec![b"a".to_vec()];
+    assert_eq!(
+        items("FETCH 1 (BINARY.SIZE[TEXT] BINARY.PEEK[1.MIME] BINARY[2.HEADER.FIELDS (a)])").0,
+        [
+            BinarySize(of(&[], SectionText::Text)),
+            Binary { section: of(&[1], SectionText::Mime), partial: None, peek: true },
+            Binary { section: of(&[2], SectionText::HeaderFields(names)), partial: None, peek: false },
+        ],
+        "as ImapTest asks"
+    );
+    let since = Some(crate::mail::ModSeq(5));
+    for (text, lazy, changed_since) in [
+        ("FETCH 1 PREVIEW", false, None),
+        ("FETCH 1 preview (lazy)", true, None),
+        ("FETCH 1 (PREVIEW (LAZY))", true, None),
+        ("FETCH 1 PREVIEW (CHANGEDSINCE 5)", false, since),
+        ("FETCH 1 PREVIEW (LAZY) (CHANGEDSINCE 5)", true, since),
+        ("FETCH 1 (PREVIEW (LAZY)) (CHANGEDSINCE 5)", true, since),
+    ] {
+        assert_eq!(items(text), (vec![Preview { lazy }], changed_since), "{text}");
+    }
+    assert_eq!(items("FETCH 1 (PREVIEW (LAZY) UID)").0, [Preview { lazy: true }, Uid]);
 }
 
 #[test]

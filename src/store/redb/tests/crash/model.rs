@@ -169,6 +169,15 @@ impl User {
                 let target = self.folder(to).expect("checked");
                 chosen.into_iter().for_each(|(_, letter)| target.push(letter));
             }
+            Op::Replace { from, uid, to, content, .. } => {
+                if !self.mailboxes.contains_key(*to) || !self.folder(from).is_some_and(|f| f.messages.contains_key(uid))
+                {
+                    return;
+                }
+                self.folder(from).expect("checked").messages.remove(uid);
+                let (content, keywords) = (Some(*content), BTreeSet::new());
+                self.folder(to).expect("checked").push(Letter { flags: 0, keywords, content, is_delivered: false });
+            }
             Op::Expunge { of, .. } => {
                 let Some(folder) = self.folder(of) else { return };
                 folder.messages.retain(|_, m| m.flags & Flags::DELETED.bits() == 0);

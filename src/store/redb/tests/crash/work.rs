@@ -31,6 +31,7 @@ pub(super) enum Op {
     Deliver { user: usize, to: &'static str, id: u8, content: u8 },
     Flags { user: usize, of: &'static str, range: Uids, op: FlagOp, flags: u8, keyword: Option<&'static str> },
     Transfer { user: usize, from: &'static str, range: Uids, to: &'static str, is_move: bool },
+    Replace { user: usize, from: &'static str, uid: u32, to: &'static str, content: u8 },
     Expunge { user: usize, of: &'static str },
     Create { user: usize, name: &'static str },
     Delete { user: usize, name: &'static str },
@@ -53,6 +54,7 @@ impl Op {
             | Self::Deliver { user, .. }
             | Self::Flags { user, .. }
             | Self::Transfer { user, .. }
+            | Self::Replace { user, .. }
             | Self::Expunge { user, .. }
             | Self::Create { user, .. }
             | Self::Delete { user, .. }
@@ -112,6 +114,9 @@ pub(super) fn steps() -> Vec<Vec<Op>> {
         vec![Op::Create { user: 0, name: "Old/Work" }],
         vec![copy(1, "INBOX", (1, 9), "Archive")],
         vec![Op::Append { user: 1, to: "Archive", contents: &[9], flags: 0 }],
+        vec![Op::Replace { user: 1, from: "Archive", uid: 1, to: "Archive", content: 11 }],
+        vec![Op::Replace { user: 1, from: "Archive", uid: 1, to: "Drafts", content: 2 }],
+        vec![Op::Replace { user: 1, from: "Archive", uid: 2, to: "Drafts", content: 6 }],
         vec![deliver(1, 7, 4), deliver(1, 8, 9)],
     ]
 }
@@ -208,6 +213,11 @@ async fn alone(store: &Store, op: &Op) -> Result<()> {
                 true => store.move_messages(from, set(&[*range]), to).await?,
                 false => store.copy(from, set(&[*range]), to).await?,
             };
+        }
+        Op::Replace { user, from, uid, to, content } => {
+            let (from, to) = (find(store, *user, from).await?, find(store, *user, to).await?);
+            let new = message(store, *content, 0, None).await?;
+            store.replace(from, Uid::new(*uid).expect("a UID"), to, new).await?;
         }
         Op::Expunge { user, of } => drop(store.expunge(find(store, *user, of).await?, None).await?),
         Op::Create { name, .. } => drop(store.create_mailbox(user, &super::super::name(name), None).await?),

@@ -1,0 +1,76 @@
+//! Annotations (RFC 5464) of mailboxes and of the server. Each mailbox has one user, who sees all of its annotations,
+//! private and shared, and nobody else does; those of the server are kept for each user.
+
+use std::collections::BTreeMap;
+
+use super::Store;
+use super::error::{Error, Result};
+use crate::mail::{MailboxId, UserId};
+
+/// Most octets of a value.
+pub const MAX_ANNOTATION: usize = 64 << 10;
+
+/// Most annotations of a mailbox, or of the server.
+pub const MAX_ANNOTATIONS: usize = 1_000;
+
+/// Most octets that they take together, names and values.
+pub const MAX_ANNOTATIONS_LEN: usize = 1 << 20;
+
+/// Values by entry name; names are in lower case (RFC 5464 section 3.2: they compare without case).
+pub type Annotations = BTreeMap<String, Vec<u8>>;
+
+/// A new value of an entry, or none.
+pub type Annotation = (String, Option<Vec<u8>>);
+
+/// What every back-end refuses before it writes. `lens`: of the values that there are.
+pub(super) fn check_annotations(mut lens: BTreeMap<String, usize>, changes: &[Annotation]) -> Result<()> {
+    for (entry, value) in changes {
+        match value.as_ref().map(Vec::len) {
+            Some(len) if len > MAX_ANNOTATION => return Err(Error::Limit("octets of an annotation")),
+            Some(len) => drop(lens.insert(entry.clone(), len)),
+            None => drop(lens.remove(entry)),
+        }
+    }
+    let octets: usize = lens.iter().map(|(entry, len)| entry.len() + len).sum();
+    let fits = lens.len() <= MAX_ANNOTATIONS && octets <= MAX_ANNOTATIONS_LEN;
+    if fits { Ok(()) } else { Err(Error::Limit("annotations of a mailbox")) }
+}
+
+impl Store {
+    /// The annotations of one of the user's mailboxes, or (`None`) those of the server that are the user's.
+    pub async fn metadata(&self, user: UserId, mailbox: Option<MailboxId>) -> Result<Annotations> {
+        self.read(move |reader| reader.meta.metadata(user, mailbox)).await
+    }
+
+    /// Sets and removes annotations, all or none. [`Error::Limit`] past [`MAX_ANNOTATION`], [`MAX_ANNOTATIONS`] or
+    /// [`MAX_ANNOTATIONS_LEN`].
+    pub async fn set_metadata(&self, user: UserId, mailbox: Option<MailboxId>, changes: Vec<Annotation>) -> Result<()> {
+        self.write(move |txn| txn.set_metadata(user, mailbox, &changes)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fits(lens: &BTreeMap<String, usize>, changes: &[(&str, Option<usize>)]) -> bool {
+        let changes: Vec<Annotation> =
+            changes.iter().map(|(entry, len)| ((*entry).to_owned(), len.map(|len| vec![0; len]))).collect();
+        check_annotations(lens.clone(), &changes).is_ok()
+    }
+
+    #[test]
+    fn limits_of_annotations() {
+        let none = BTreeMap::new();
+        assert!(fits(&none, &[("a", Some(MAX_ANNOTATION))]) && !fits(&none, &[("a", Some(MAX_ANNOTATION + 1))]));
+        let nearly: BTreeMap<String, usize> = (1..MAX_ANNOTATIONS).map(|n| (n.to_string(), 1)).collect();
+        assert!(fits(&nearly, &[("a", Some(1))]));
+        assert!(!fits(&nearly, &[("a", Some(1)), ("b", Some(1))]));
+        assert!(fits(&nearly, &[("a", Some(1)), ("b", Some(1)), ("1", None)]));
+        assert!(fits(&nearly, &[("a", Some(1)), ("1", Some(2))]));
+        let full: BTreeMap<String, usize> =
+            (0..16).map(|n| (format!("{n:x}"), (MAX_ANNOTATIONS_LEN / 16) - 1)).collect();
+        assert!(fits(&full, &[("f", Some(MAX_ANNOTATION - 1))]) && !fits(&full, &[("f", Some(MAX_ANNOTATION))]));
+        assert!(!fits(&full, &[("a1", Some(0))]) && fits(&full, &[("a1", Some(0)), ("f", None)]));
+    }
+}
