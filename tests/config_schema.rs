@@ -21,6 +21,7 @@ http: { zzzzzzzz: 1 }
 limits: { zzzzzzzz: 1, imap: { zzzzzzzz: 1 }, pop3: { zzzzzzzz: 1 } }
 users:
   - zzzzzzzz: 1
+    imap: { zzzzzzzz: 1 }
     accounts:
       - zzzzzzzz: 1
         pop3: { zzzzzzzz: 1, oauth2: { zzzzzzzz: 1 }, socks5: { zzzzzzzz: 1 } }

@@ -1,4 +1,5 @@
-//! Real clients against the service: imaplib, IMAPClient, curl, mbsync and neomutt.
+//! Real clients against the service: imaplib, IMAPClient, aioimaplib, imapflow, Horde, curl, mbsync, offlineimap,
+//! interimap, mutt and neomutt.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -6,7 +7,7 @@ mod support;
 
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use support::server::Server;
 use support::{config, have, scratch, script};
 
@@ -20,14 +21,17 @@ fn tour(name: &str) {
 
 fn tour_of(name: &str, dir: &Path, yaml: &str) {
     let server = Server::start(dir, yaml);
+    script::run(name, &argument(&server, dir));
+    assert!(server.stop().success(), "the service ends cleanly on SIGTERM");
+}
+
+fn argument(server: &Server, dir: &Path) -> Value {
     let home = dir.join("scratch");
     std::fs::create_dir(&home).unwrap();
-    let argument = json!({
+    json!({
         "host": "127.0.0.1", "imap": server.address("imap").port(), "imaps": server.address("imaps").port(),
         "user": config::USER, "password": config::PASSWORD, "scratch": home, "quota": QUOTA,
-    });
-    script::run(name, &argument);
-    assert!(server.stop().success(), "the service ends cleanly on SIGTERM");
+    })
 }
 
 #[test]
@@ -66,6 +70,40 @@ fn imapclient_sorts_and_threads() {
 }
 
 #[test]
+fn aioimaplib_four_devices_at_once() {
+    if script::have_module("aioimaplib") {
+        tour("aioimaplib_tour");
+    }
+}
+
+#[test]
+fn imapflow_two_devices_with_all_it_enables() {
+    if have(&["node"]) && script::have_node_module("imapflow") {
+        tour("node/imapflow_tour.cjs");
+    }
+}
+
+#[test]
+fn horde_with_the_extensions_of_a_webmail() {
+    if have(&["php"]) && script::have_php_class("Horde_Imap_Client_Socket") {
+        tour("horde_tour.php");
+    }
+}
+
+#[test]
+fn interimap_keeps_two_servers_in_step() {
+    if !have(&["interimap"]) {
+        return;
+    }
+    let dirs = [scratch(), scratch()];
+    let [near, far] = dirs.each_ref().map(|dir| Server::start(dir.path(), &config::yaml(dir.path(), &[])));
+    let mut argument = argument(&near, dirs[0].path());
+    argument["other"] = far.address("imap").port().into();
+    script::run("interimap_tour", &argument);
+    assert!(near.stop().success() && far.stop().success(), "the services end cleanly on SIGTERM");
+}
+
+#[test]
 fn curl() {
     if have(&["curl"]) {
         tour("curl_tour");
@@ -80,9 +118,23 @@ fn messages_come_in_by_imapclient_imaplib_and_curl() {
 }
 
 #[test]
+fn mailboxes_by_imapclient_imaplib_and_curl() {
+    if script::have_module("imapclient") && have(&["curl"]) {
+        tour("mailboxes_tour");
+    }
+}
+
+#[test]
 fn mbsync_two_way_with_two_devices() {
     if have(&["mbsync"]) {
         tour("mbsync_tour");
+    }
+}
+
+#[test]
+fn offlineimap_two_way_with_two_devices() {
+    if have(&["offlineimap"]) {
+        tour("offlineimap_tour");
     }
 }
 
@@ -102,5 +154,17 @@ fn imaplib_comes_back_with_qresync() {
 fn neomutt_comes_back_with_qresync() {
     if have(&["neomutt"]) {
         tour("neomutt_qresync");
+    }
+}
+
+#[test]
+fn imaplib_compresses() {
+    tour("imaplib_compress");
+}
+
+#[test]
+fn mutt_compresses_and_comes_back_with_qresync() {
+    if have(&["mutt"]) {
+        tour("mutt_deflate");
     }
 }

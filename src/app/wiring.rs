@@ -63,6 +63,10 @@ pub(super) fn imap(config: &Config) -> imap::Settings {
         max_connections: count(limits.connections),
         max_user_connections: count(limits.connections_per_user),
         max_user_address_connections: count(limits.connections_per_user_and_address),
+        hidden_capabilities: imap::HiddenCapabilities {
+            everywhere: config.imap.hide_capabilities.clone(),
+            of_users: config.users.iter().map(|u| (u.name.clone(), u.imap.hide_capabilities.clone())).collect(),
+        },
         ..imap::Settings::default()
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::limits::Limits;
 use super::secrets;
 use super::section::{Item, Section};
-use super::types::{Account, Certificate, Config, Http, Imap, Log, LogFormat, LogLevel, User};
+use super::types::{Account, Certificate, Config, Http, Imap, Log, LogFormat, LogLevel, User, UserImap};
 use super::{maildrop, policy, value};
 use crate::mail::MailboxName;
 use crate::poll::{FirstPoll, LeaveOnServer};
@@ -75,8 +75,15 @@ fn imap(mut section: Section<'_>) -> Imap {
         let path = section.path_of("listen");
         section.cx.problem(section.line, path, "no IMAP listener is left; write an address in listen or listen_tls");
     }
+    let hide_capabilities = hide_capabilities(&mut section);
     section.finish();
-    Imap { listen, listen_tls, allow_cleartext_login }
+    Imap { listen, listen_tls, allow_cleartext_login, hide_capabilities }
+}
+
+/// Names of capabilities, in any case; each as the server spells it.
+fn hide_capabilities(section: &mut Section<'_>) -> Vec<String> {
+    let items = section.item("hide_capabilities").and_then(|item| item.list()).unwrap_or_default();
+    items.iter().filter_map(|item| item.value(value::capability)).collect()
 }
 
 fn any_address(port: u16) -> SocketAddr {
@@ -145,6 +152,11 @@ fn user(mut section: Section<'_>, limits: &Limits) -> Option<User> {
     };
     let quota = section.item("quota").map(|item| item.value(value::size(QUOTA)));
     let quota_messages = section.item("quota_messages").map(|item| item.value(value::number(QUOTA_MESSAGES)));
+    let imap = section.section("imap").map(|mut section| {
+        let hide_capabilities = hide_capabilities(&mut section);
+        section.finish();
+        UserImap { hide_capabilities }
+    });
     section.switch_without_effect("account_mailboxes");
     section.switch_without_effect("account_keywords");
     section.not_yet("rules", &[]);
@@ -152,7 +164,7 @@ fn user(mut section: Section<'_>, limits: &Limits) -> Option<User> {
     // A quota that cannot be read is no user without one.
     let quota = quota.map_or(Some(None), |read| read.map(Some))?;
     let quota_messages = quota_messages.map_or(Some(None), |read| read.map(Some))?;
-    Some(User { name: name?, password: password?, quota, quota_messages, accounts: accounts? })
+    Some(User { name: name?, password: password?, quota, quota_messages, imap: imap?, accounts: accounts? })
 }
 
 fn accounts(item: &Item<'_>, limits: &Limits) -> Option<Vec<Account>> {

@@ -217,7 +217,7 @@ pub(super) fn directory_of(file: &Path) -> PathBuf {
 }
 
 /// Levenshtein distance; keys are short, and anything long is simply far.
-fn distance(a: &str, b: &str) -> usize {
+pub(super) fn distance(a: &str, b: &str) -> usize {
     if b.len() > 64 {
         return usize::MAX;
     }

@@ -176,6 +176,31 @@ fn quotas_of_messages_are_read_within_their_bounds() {
     assert!(shown.contains("quota_messages: 7\n") && !shown.contains("quota: "), "{shown}");
 }
 
+#[test]
+fn capabilities_to_hide_are_known_ones() {
+    let config = good(&minimal(
+        "    imap: { hide_capabilities: [qresync, IMAP4REV2] }\nimap: { hide_capabilities: [UNAUTHENTICATE] }\n",
+    ));
+    assert_eq!(config.users[0].imap.hide_capabilities, ["QRESYNC", "IMAP4rev2"]);
+    assert_eq!(config.imap.hide_capabilities, ["UNAUTHENTICATE"]);
+    let shown = config.to_yaml().expect("yaml");
+    assert!(shown.contains("- QRESYNC\n") && shown.contains("- UNAUTHENTICATE\n"), "{shown}");
+    assert!(!good(&minimal("")).to_yaml().expect("yaml").contains("hide_capabilities"));
+    for (name, needle) in [
+        ("QRESINK", "write QRESYNC instead"),
+        ("uidpuls", "write UIDPLUS instead"),
+        ("X-NOTHING", "those are "),
+        ("IMAP4rev1", "no capability that can be hidden"),
+        ("LOGINDISABLED", "no capability that can be hidden"),
+        ("STARTTLS", "no capability that can be hidden"),
+    ] {
+        let problem = one_problem(&minimal(&format!("    imap: {{ hide_capabilities: [{name}] }}\n")));
+        assert!(problem.contains("users[0].imap.hide_capabilities[0]: ") && problem.contains(needle), "{problem}");
+    }
+    one_problem(&minimal("    imap: { hide: [] }\n"));
+    one_problem(&minimal("    imap: { hide_capabilities: QRESYNC }\n"));
+}
+
 /// A key that stands twice hides nothing else that is wrong: all is said at once.
 #[test]
 fn repeated_keys_are_told_together_with_the_rest() {

@@ -74,6 +74,9 @@ pub struct Imap {
     pub listen_tls: Vec<SocketAddr>,
     /// Login without TLS: for tests and loopback demonstrations.
     pub allow_cleartext_login: bool,
+    /// Capabilities that no client is told of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hide_capabilities: Vec<String>,
 }
 
 /// Files of the certificate.
@@ -107,8 +110,24 @@ pub struct User {
     /// The most messages that they may have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quota_messages: Option<u64>,
+    /// How the server speaks to their clients.
+    #[serde(skip_serializing_if = "UserImap::is_default")]
+    pub imap: UserImap,
     /// Maildrops whose mail is theirs.
     pub accounts: Vec<Account>,
+}
+
+/// How the server speaks to the clients of a user.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct UserImap {
+    /// Capabilities that they are not told of.
+    pub hide_capabilities: Vec<String>,
+}
+
+impl UserImap {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// One upstream maildrop.

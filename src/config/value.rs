@@ -3,6 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use super::section::distance;
+use crate::imap::hideable_capabilities;
+
 const UNITS: [(&str, u64); 5] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
 /// `true` or `false`.
@@ -12,6 +15,23 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
         "false" => Ok(false),
         _ => Err(format!("{text:?} is neither true nor false; write true or false")),
     }
+}
+
+/// The name of a capability that may be hidden, as the server spells it.
+pub(super) fn capability(text: &str) -> Result<String, String> {
+    let (mut known, mut names) = (None, Vec::new());
+    for name in hideable_capabilities() {
+        known = known.or_else(|| name.eq_ignore_ascii_case(text).then(|| name.to_owned()));
+        names.push((distance(name, &text.to_ascii_uppercase()), name));
+    }
+    names.sort();
+    known.ok_or_else(|| match names.first() {
+        Some((distance, name)) if *distance <= 2 => format!("{text:?} is no capability; write {name} instead"),
+        _ => {
+            let all: Vec<&str> = hideable_capabilities().collect();
+            format!("{text:?} is no capability that can be hidden; those are {}", all.join(", "))
+        }
+    })
 }
 
 /// A whole number within `range`.

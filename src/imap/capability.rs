@@ -1,6 +1,7 @@
 //! The capability list: one constant, and what of it holds in which state.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use super::session::{Session, State};
 
@@ -22,6 +23,7 @@ enum Shown {
 /// Every capability, in the order shown. IDLE is shown before login too: one Outlook looks for it only then.
 const CAPABILITIES: &[(&str, Shown)] = &[
     ("IMAP4rev1", Shown::Always),
+    ("IMAP4rev2", Shown::Always),
     ("LITERAL+", Shown::Always),
     ("SASL-IR", Shown::Always),
     ("ID", Shown::Always),
@@ -30,12 +32,19 @@ const CAPABILITIES: &[(&str, Shown)] = &[
     ("STARTTLS", Shown::CanStartTls),
     ("AUTH=PLAIN", Shown::CanLogIn),
     ("LOGINDISABLED", Shown::NoLogin),
+    ("UTF8=ACCEPT", Shown::LoggedIn),
+    ("COMPRESS=DEFLATE", Shown::LoggedIn),
+    ("UNAUTHENTICATE", Shown::LoggedIn),
     ("NAMESPACE", Shown::LoggedIn),
     ("CHILDREN", Shown::LoggedIn),
     ("UNSELECT", Shown::LoggedIn),
     ("UIDPLUS", Shown::LoggedIn),
     ("MOVE", Shown::LoggedIn),
     ("SPECIAL-USE", Shown::LoggedIn),
+    ("CREATE-SPECIAL-USE", Shown::LoggedIn),
+    ("LIST-EXTENDED", Shown::LoggedIn),
+    ("LIST-STATUS", Shown::LoggedIn),
+    ("STATUS=SIZE", Shown::LoggedIn),
     ("CONDSTORE", Shown::LoggedIn),
     ("QRESYNC", Shown::LoggedIn),
     ("BINARY", Shown::LoggedIn),
@@ -80,7 +89,33 @@ pub(super) fn capabilities(session: &Session) -> String {
         APPEND_LIMIT => format!("{name}={}", session.deps.settings.append_limit()).into(),
         _ => Cow::Borrowed(name),
     };
-    let names = CAPABILITIES.iter().filter(|(_, when)| shown(*when)).map(|(name, _)| valued(*name));
-    let names: Vec<Cow<'_, str>> = names.collect();
+    let offered = CAPABILITIES.iter().filter(|(_, when)| shown(*when)).map(|(name, _)| *name);
+    let names: Vec<Cow<'_, str>> = offered.filter(|name| !session.hides(name)).map(valued).collect();
     names.join(" ")
+}
+
+/// What must be told: the protocol itself, and how a password may travel.
+const NEVER_HIDDEN: [&str; 3] = ["IMAP4rev1", "STARTTLS", "LOGINDISABLED"];
+
+/// Every capability that may be hidden.
+pub fn hideable_capabilities() -> impl Iterator<Item = &'static str> {
+    CAPABILITIES.iter().map(|(name, _)| *name).filter(|name| !NEVER_HIDDEN.contains(name))
+}
+
+/// Capabilities that are not shown, for a client that cannot bear them. Commands of theirs still work, but for ENABLE, which
+/// takes no notice of the name, and UNAUTHENTICATE, which there must be a way to refuse (RFC 8437 section 8).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HiddenCapabilities {
+    /// In every session, before login too.
+    pub everywhere: Vec<String>,
+    /// In the sessions of a user, by name.
+    pub of_users: HashMap<String, Vec<String>>,
+}
+
+impl HiddenCapabilities {
+    pub(super) fn hides(&self, capability: &str, user: Option<&str>) -> bool {
+        let of_user = user.and_then(|user| self.of_users.get(user));
+        let mut hidden = self.everywhere.iter().chain(of_user.into_iter().flatten());
+        hidden.any(|name| name.eq_ignore_ascii_case(capability))
+    }
 }

@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
 use super::codec::fragment::{Event, Fragmenter, Limits};
+use super::deflate::{Damaged, Deflater, Flush, Inflater};
 
 /// Output collected before it is written, in bytes: large enough for few system calls, small enough for many
 /// sessions.
@@ -16,6 +17,8 @@ const RELIEVE_AT: usize = 64 << 10;
 const READ_SIZE: usize = 16 << 10;
 /// A buffer that grew past this is given back when the session rests.
 const KEEP_CAPACITY: usize = 16 << 10;
+/// A client that has sent nothing for so long rests: what compression can give back is given back.
+const REST_AFTER: Duration = Duration::from_secs(2);
 
 /// A byte stream: TCP, TLS over TCP, or memory in tests.
 pub(in crate::imap) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -24,12 +27,16 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 /// The reading side: bytes to commands.
 pub(in crate::imap) struct Input {
     fragmenter: Fragmenter,
+    /// After COMPRESS.
+    inflater: Option<Box<Inflater>>,
     received: IntCounter,
 }
 
 /// The writing side, which also holds the stream. What is written is buffered until `flush` or [`RELIEVE_AT`].
 pub(in crate::imap) struct Output {
     buf: Vec<u8>,
+    /// After COMPRESS.
+    deflater: Option<Deflater>,
     stream: Box<dyn Duplex>,
     /// How long one write may make no progress before the client is cut.
     stall: Duration,
@@ -43,6 +50,8 @@ pub(in crate::imap) enum ReadError {
     Closed,
     /// Nothing complete arrived before the deadline.
     TimedOut,
+    /// What should be compressed is not.
+    Damaged,
     /// The stream failed.
     Io(io::Error),
 }
@@ -61,8 +70,8 @@ impl Conn {
         received: IntCounter,
         sent: IntCounter,
     ) -> Self {
-        let input = Input { fragmenter: Fragmenter::new(limits), received };
-        Self { input, output: Output { buf: Vec::new(), stream, stall, sent } }
+        let input = Input { fragmenter: Fragmenter::new(limits), inflater: None, received };
+        Self { input, output: Output { buf: Vec::new(), deflater: None, stream, stall, sent } }
     }
 
     /// The next event of the command stream. Cancel-safe: bytes read are kept.
@@ -76,8 +85,13 @@ impl Conn {
     }
 
     /// An event for which no reading is needed: what the client has pipelined.
-    pub(in crate::imap) fn ready_event(&mut self) -> Option<Event> {
-        self.input.fragmenter.poll()
+    pub(in crate::imap) fn ready_event(&mut self) -> Result<Option<Event>, ReadError> {
+        loop {
+            let event = self.input.fragmenter.poll();
+            if event.is_some() || !self.input.inflate()? {
+                return Ok(event);
+            }
+        }
     }
 
     /// The next raw line: a SASL response, or `DONE`. `Ok(None)` for one over the limit. Cancel-safe.
@@ -92,20 +106,73 @@ impl Conn {
     }
 
     async fn fill(&mut self, deadline: Option<Instant>) -> Result<(), ReadError> {
+        if self.input.inflate()? {
+            return Ok(());
+        }
         let mut buf = [0; READ_SIZE];
-        let read = self.output.stream.read(&mut buf);
+        let n = match self.read(&mut buf, deadline).await? {
+            0 => return Err(ReadError::Closed),
+            n => n,
+        };
+        self.input.received.inc_by(n as u64);
+        match &mut self.input.inflater {
+            Some(inflater) => inflater.push(&buf[..n]),
+            None => self.input.fragmenter.push(&buf[..n]),
+        }
+        Ok(())
+    }
+
+    async fn read(&mut self, buf: &mut [u8], deadline: Option<Instant>) -> Result<usize, ReadError> {
+        let rest_at = Instant::now() + REST_AFTER;
+        if self.input.inflater.is_some() && deadline.is_none_or(|at| rest_at < at) {
+            match timeout_at(rest_at, self.output.stream.read(buf)).await {
+                Ok(n) => return n.map_err(ReadError::Io),
+                Err(_) => self.rest(),
+            }
+        }
+        let read = self.output.stream.read(buf);
         let n = match deadline {
             Some(at) => timeout_at(at, read).await.map_err(|_| ReadError::TimedOut)?,
             None => read.await,
         };
-        match n.map_err(ReadError::Io)? {
-            0 => Err(ReadError::Closed),
-            n => {
-                self.input.received.inc_by(n as u64);
-                self.input.fragmenter.push(&buf[..n]);
-                Ok(())
-            }
+        n.map_err(ReadError::Io)
+    }
+
+    /// Gives back what compression can do without while nothing is sent. What is on its way to the client has been flushed:
+    /// nothing is read before.
+    fn rest(&mut self) {
+        if let Some(inflater) = &mut self.input.inflater {
+            inflater.rest();
         }
+        if let Some(deflater) = self.output.deflater.as_mut().filter(|_| self.output.buf.is_empty()) {
+            deflater.rest();
+        }
+    }
+
+    /// Begins to compress, after the OK of COMPRESS, which is sent as it is (RFC 4978 section 3). The client has compressed
+    /// what it sent after the command.
+    pub(in crate::imap) async fn start_compression(&mut self) -> io::Result<()> {
+        self.output.flush().await?;
+        let mut inflater = Inflater::default();
+        inflater.push(&self.input.fragmenter.take_rest());
+        self.input.inflater = Some(Box::new(inflater));
+        self.output.deflater = Some(Deflater::default());
+        Ok(())
+    }
+
+    /// Whether COMPRESS is active.
+    pub(in crate::imap) fn is_compressed(&self) -> bool {
+        self.output.deflater.is_some()
+    }
+
+    /// Ends compression after the OK of UNAUTHENTICATE; the client has ended its own after the command (RFC 8437 section 4.1).
+    pub(in crate::imap) async fn end_compression(&mut self) -> io::Result<()> {
+        let Some(inflater) = self.input.inflater.take() else { return Ok(()) };
+        self.output.write_out(Flush::End).await?;
+        self.output.deflater = None;
+        self.output.flush().await?;
+        self.input.fragmenter.push(&inflater.end()?);
+        Ok(())
     }
 
     /// Upgrades the stream after the OK of STARTTLS has been flushed. Nothing the client sent before it survives
@@ -120,6 +187,15 @@ impl Conn {
 }
 
 impl Input {
+    /// Inflates some of what has been received; whether there was any.
+    fn inflate(&mut self) -> Result<bool, ReadError> {
+        let Some(inflater) = &mut self.inflater else { return Ok(false) };
+        let mut plain = Vec::new();
+        inflater.step(&mut plain).map_err(|Damaged| ReadError::Damaged)?;
+        self.fragmenter.push(&plain);
+        Ok(!plain.is_empty())
+    }
+
     pub(in crate::imap) fn set_limits(&mut self, limits: Limits) {
         self.fragmenter.set_limits(limits);
     }
@@ -152,22 +228,31 @@ impl Output {
         self.push("\r\n");
     }
 
-    /// Writes out what has been collected once it is much. Handlers call it between responses.
+    /// Writes out what has been collected once it is much. Compressed, some of it may stay behind until the next flush. Handlers call it between responses.
     pub(in crate::imap) async fn relieve(&mut self) -> io::Result<()> {
-        if self.buf.len() >= RELIEVE_AT { self.write_out().await } else { Ok(()) }
+        if self.buf.len() >= RELIEVE_AT { self.write_out(Flush::None).await } else { Ok(()) }
     }
 
     /// Writes out all that has been collected.
     pub(in crate::imap) async fn flush(&mut self) -> io::Result<()> {
-        self.write_out().await?;
+        self.write_out(Flush::All).await?;
         if self.buf.capacity() > KEEP_CAPACITY {
             self.buf.shrink_to(KEEP_CAPACITY);
         }
         timeout(self.stall, self.stream.flush()).await.map_err(|_| io::ErrorKind::TimedOut)?
     }
 
-    async fn write_out(&mut self) -> io::Result<()> {
-        let mut rest = self.buf.as_slice();
+    async fn write_out(&mut self, flush: Flush) -> io::Result<()> {
+        let packed;
+        let mut rest = match &mut self.deflater {
+            None => self.buf.as_slice(),
+            Some(deflater) => {
+                let mut out = Vec::new();
+                deflater.pack(&self.buf, flush, &mut out)?;
+                packed = out;
+                packed.as_slice()
+            }
+        };
         while !rest.is_empty() {
             let n = timeout(self.stall, self.stream.write(rest)).await.map_err(|_| io::ErrorKind::TimedOut)??;
             if n == 0 {
@@ -184,5 +269,11 @@ impl Output {
     pub(in crate::imap) async fn shutdown(&mut self) {
         // The peer may be gone already; there is nothing to do about it.
         let _ = timeout(self.stall.min(Duration::from_secs(5)), self.stream.shutdown()).await;
+    }
+}
+
+impl From<Damaged> for io::Error {
+    fn from(Damaged: Damaged) -> Self {
+        Self::new(io::ErrorKind::InvalidData, "not a deflate stream")
     }
 }

@@ -21,6 +21,10 @@ use crate::mail::ModSeq;
 pub(super) enum Flow {
     Continue,
     StartTls,
+    /// From here on both sides compress.
+    StartCompression,
+    /// From here on neither side compresses.
+    EndCompression,
     /// The client said LOGOUT.
     Logout,
     /// The client sent too much that is no command.
@@ -37,6 +41,8 @@ pub(super) async fn execute(session: &mut Session, conn: &mut Conn, tagged: Tagg
     let flow = match &command {
         Command::StartTls => Flow::StartTls,
         Command::Logout => Flow::Logout,
+        Command::Compress(_) => Flow::StartCompression,
+        Command::Unauthenticate => Flow::EndCompression,
         _ => Flow::Continue,
     };
     let mut result = match refusal(facts, session) {
@@ -117,8 +123,9 @@ async fn run(session: &mut Session, conn: &mut Conn, tag: &[u8], command: Comman
         Command::Append(args) => append::append(session, args).await,
         Command::Replace(args) => replace::replace(session, conn, args).await,
         Command::Unauthenticate => auth::unauthenticate(session, conn),
-        Command::Compress(mechanism) => compress::compress(session, &mechanism),
-        Command::Delete(name) => mailbox::delete(session, &mut conn.output, &name).await,
+        Command::Compress(mechanism) => compress::compress(conn, &mechanism),
+        Command::Enable(names) => enable::enable(session, &names, &mut conn.output),
+        Command::Delete(name, supplied) => mailbox::delete(session, &mut conn.output, &name, supplied.as_deref()).await,
         Command::Close => expunge::close(session).await,
         Command::Unselect => {
             session.unselect();
@@ -132,9 +139,8 @@ async fn run_authenticated(session: &mut Session, conn: &mut Conn, tag: &[u8], c
     let out = &mut conn.output;
     let Some(mut cx) = session.authenticated() else { return Err(CommandError::Bad("Log in first")) };
     match command {
-        Command::Enable(names) => enable::enable(&mut cx, &names, out),
-        Command::Create(name, special_use) => mailbox::create(&cx, &name, special_use).await,
-        Command::Rename(from, to) => mailbox::rename(&cx, &from, &to).await,
+        Command::Create(args) => mailbox::create(&cx, &args, out).await,
+        Command::Rename(from, to, supplied) => mailbox::rename(&cx, &from, &to, supplied.as_deref(), out).await,
         Command::Subscribe(name) => mailbox::subscribe(&cx, &name, true).await,
         Command::Unsubscribe(name) => mailbox::subscribe(&cx, &name, false).await,
         Command::List(args) => list::list(&mut cx, &args, out).await,

@@ -3,7 +3,15 @@
 use std::borrow::Cow;
 use std::io;
 
+use super::conn::ReadError;
 use crate::store;
+
+/// The reasons of BYE (RFC 9051 section 7.1.5), with a response code where RFC 5530 has one.
+pub(in crate::imap) const TIMED_OUT: &str = "Idle for too long";
+pub(in crate::imap) const DAMAGED: &str = "[CLIENTBUG] The compressed data is damaged";
+pub(in crate::imap) const EVICTED: &str = "[UNAVAILABLE] Another device of yours needed this connection";
+pub(in crate::imap) const STOPPING: &str = "[UNAVAILABLE] The server is stopping";
+pub(in crate::imap) const MISBEHAVED: &str = "[CLIENTBUG] Too many or too large bad commands";
 
 /// Why a command did not succeed.
 #[derive(Debug)]
@@ -146,5 +154,17 @@ impl From<store::Error> for CommandError {
 impl From<io::Error> for CommandError {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
+    }
+}
+
+/// Nothing more can be read in the middle of a command.
+impl From<ReadError> for CommandError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::TimedOut => Self::Bye(TIMED_OUT),
+            ReadError::Damaged => Self::Bye(DAMAGED),
+            ReadError::Closed => Self::Io(io::ErrorKind::UnexpectedEof.into()),
+            ReadError::Io(error) => Self::Io(error),
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The IMAP server: IMAP4rev1 (RFC 3501) with the extensions that `capability` lists.
+//! The IMAP server: IMAP4rev1 (RFC 3501) and IMAP4rev2 (RFC 9051) with the extensions that `capability` lists.
 //!
 //! `conn` alone touches the socket, `dispatch` alone writes tagged lines, `spec` holds the facts about each
 //! command; a handler is a plain async function in `command`, one file a command family.
@@ -8,6 +8,7 @@ pub mod codec;
 mod capability;
 mod command;
 mod conn;
+mod deflate;
 mod dispatch;
 mod error;
 mod metrics;
@@ -18,6 +19,7 @@ mod session;
 mod settings;
 mod spec;
 
+pub use capability::{HiddenCapabilities, hideable_capabilities};
 pub use metrics::Metrics;
 pub use server::{Deps, Nudge, Server};
 pub use settings::Settings;

@@ -15,7 +15,7 @@ use super::codec::parse::{self, SyntaxError};
 use super::command::append;
 use super::conn::{Conn, ReadError};
 use super::dispatch::{self, Flow};
-use super::error::CommandError;
+use super::error::{CommandError, DAMAGED, EVICTED, MISBEHAVED, STOPPING, TIMED_OUT};
 use super::registry::{Handle, Registry};
 use super::server::Deps;
 use super::session::{Features, Session, State};
@@ -35,6 +35,7 @@ enum End {
     Evicted,
     Shutdown,
     Misbehaved,
+    Damaged,
     Ended,
     Io(io::Error),
 }
@@ -48,6 +49,7 @@ pub(super) async fn serve(deps: Arc<Deps>, acceptor: TlsAcceptor, conn: Conn, pe
         state: State::NotAuthenticated,
         features: Features::default(),
         bad_commands: 0,
+        login_since: Instant::now(),
         upload: None,
         handle: ends.handle.clone(),
         registry: Arc::clone(&ends.registry),
@@ -85,8 +87,26 @@ impl Life {
                         return End::Io(error);
                     }
                 }
+                Ok(Flow::StartCompression) => {
+                    if let Err(error) = self.compression(true).await {
+                        return End::Io(error);
+                    }
+                }
+                Ok(Flow::EndCompression) => {
+                    if let Err(error) = self.compression(false).await {
+                        return End::Io(error);
+                    }
+                }
                 Err(end) => return end,
             }
+        }
+    }
+
+    async fn compression(&mut self, start: bool) -> io::Result<()> {
+        match &mut self.conn {
+            Some(conn) if start => conn.start_compression().await,
+            Some(conn) => conn.end_compression().await,
+            None => Ok(()),
         }
     }
 
@@ -134,7 +154,7 @@ impl Life {
     async fn next_event(&mut self) -> Result<Event, End> {
         let deadline = self.deadline();
         let Some(conn) = &mut self.conn else { return Err(End::Ended) };
-        if let Some(event) = conn.ready_event() {
+        if let Some(event) = conn.ready_event()? {
             return Ok(event);
         }
         conn.output.flush().await.map_err(End::Io)?;
@@ -150,7 +170,7 @@ impl Life {
         let settings = &self.session.deps.settings;
         match self.session.state {
             _ if self.session.upload.is_some() => Instant::now() + settings.write_stall,
-            State::NotAuthenticated => self.started + settings.login_timeout,
+            State::NotAuthenticated => self.session.login_since + settings.login_timeout,
             _ => Instant::now() + settings.idle_timeout,
         }
     }
@@ -166,7 +186,7 @@ impl Life {
     async fn finish(mut self, end: End) {
         if let Some(conn) = &mut self.conn {
             if let Some(bye) = end.bye() {
-                conn.output.line(bye);
+                conn.output.line(format!("* BYE {bye}"));
             }
             // The client may not be there any more; the log line below says how the session ended.
             let _ = tokio::time::timeout(Duration::from_secs(5), conn.output.flush()).await;
@@ -189,10 +209,11 @@ impl Life {
 impl End {
     fn bye(&self) -> Option<&'static str> {
         match self {
-            Self::TimedOut => Some("* BYE Idle for too long"),
-            Self::Evicted => Some("* BYE [UNAVAILABLE] Another device of yours needed this connection"),
-            Self::Shutdown => Some("* BYE [UNAVAILABLE] The server is stopping"),
-            Self::Misbehaved => Some("* BYE Too many or too large bad commands"),
+            Self::TimedOut => Some(TIMED_OUT),
+            Self::Evicted => Some(EVICTED),
+            Self::Shutdown => Some(STOPPING),
+            Self::Misbehaved => Some(MISBEHAVED),
+            Self::Damaged => Some(DAMAGED),
             Self::Logout | Self::Closed | Self::Ended | Self::Io(_) => None,
         }
     }
@@ -205,6 +226,7 @@ impl End {
             Self::Evicted => "evicted",
             Self::Shutdown => "shutdown",
             Self::Misbehaved => "misbehaved",
+            Self::Damaged => "damaged",
             Self::Ended => "ended",
             Self::Io(_) => "io",
         }
@@ -216,6 +238,7 @@ impl From<ReadError> for End {
         match error {
             ReadError::Closed => Self::Closed,
             ReadError::TimedOut => Self::TimedOut,
+            ReadError::Damaged => Self::Damaged,
             ReadError::Io(error) => Self::Io(error),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::capability::HiddenCapabilities;
 use super::codec::fragment::Limits;
 
 /// Limits and policy; the defaults are those of DESIGN 2.8.
@@ -47,6 +48,8 @@ pub struct Settings {
     pub max_user_connections: usize,
     /// Connections of one user from one address.
     pub max_user_address_connections: usize,
+    /// What clients are not told of.
+    pub hidden_capabilities: HiddenCapabilities,
 }
 
 impl Default for Settings {
@@ -72,6 +75,7 @@ impl Default for Settings {
             max_connections: 10_000,
             max_user_connections: 64,
             max_user_address_connections: 32,
+            hidden_capabilities: HiddenCapabilities::default(),
         }
     }
 }

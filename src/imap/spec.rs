@@ -119,7 +119,7 @@ pub(super) fn spec(command: &Command) -> Spec {
         Command::Select(_) => selecting("select"),
         Command::Examine(_) => selecting("examine"),
         Command::Create(..) => authenticated("create"),
-        Command::Delete(_) => authenticated("delete"),
+        Command::Delete(..) => authenticated("delete"),
         Command::Rename(..) => authenticated("rename"),
         Command::Subscribe(_) => authenticated("subscribe"),
         Command::Unsubscribe(_) => authenticated("unsubscribe"),

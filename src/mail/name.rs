@@ -1,6 +1,7 @@
 //! Mailbox names (RFC 9051 section 5.1): UTF-8 in NFC, `/` between levels, INBOX in any case.
 
 use std::fmt;
+use std::sync::Arc;
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -13,9 +14,10 @@ pub const MAX_NAME_LEN: usize = 1000;
 /// The deepest hierarchy of mailbox names.
 const MAX_LEVELS: usize = 32;
 
-/// A valid mailbox name in canonical form. Two names are equal when they are the same bytes.
+/// A valid mailbox name in canonical form. Two names are equal when they are the same bytes. Cheap to clone: stores and
+/// sessions keep many.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MailboxName(String);
+pub struct MailboxName(Arc<str>);
 
 /// Why a name cannot be a mailbox name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,7 +36,7 @@ pub enum NameError {
 impl MailboxName {
     /// INBOX.
     pub fn inbox() -> Self {
-        Self("INBOX".to_owned())
+        Self("INBOX".into())
     }
 
     /// The canonical form of what a client, the config or a rule named. One trailing delimiter is dropped (a
@@ -52,9 +54,9 @@ impl MailboxName {
         }
         let (first, rest) = name.split_once(DELIMITER).map_or((name.as_str(), None), |(f, r)| (f, Some(r)));
         Ok(Self(match (first.eq_ignore_ascii_case("INBOX"), rest) {
-            (true, None) => "INBOX".to_owned(),
-            (true, Some(rest)) => format!("INBOX{DELIMITER}{rest}"),
-            (false, _) => name,
+            (true, None) => "INBOX".into(),
+            (true, Some(rest)) => format!("INBOX{DELIMITER}{rest}").into(),
+            (false, _) => name.into(),
         }))
     }
 
@@ -65,23 +67,23 @@ impl MailboxName {
 
     /// Whether this is INBOX itself.
     pub fn is_inbox(&self) -> bool {
-        self.0 == "INBOX"
+        &*self.0 == "INBOX"
     }
 
     /// The name one level up.
     pub fn parent(&self) -> Option<Self> {
-        self.0.rsplit_once(DELIMITER).map(|(parent, _)| Self(parent.to_owned()))
+        self.0.rsplit_once(DELIMITER).map(|(parent, _)| Self(parent.into()))
     }
 
     /// Whether `self` lies below `ancestor`, at any depth.
     pub fn is_below(&self, ancestor: &Self) -> bool {
-        self.0.strip_prefix(&ancestor.0).is_some_and(|rest| rest.starts_with(DELIMITER))
+        self.0.strip_prefix(&*ancestor.0).is_some_and(|rest| rest.starts_with(DELIMITER))
     }
 
     /// The name that `self` gets when `from`, which is `self` or above it, is renamed to `to`.
     pub fn renamed(&self, from: &Self, to: &Self) -> Option<Self> {
-        let rest = self.0.strip_prefix(&from.0)?;
-        (rest.is_empty() || rest.starts_with(DELIMITER)).then(|| Self(format!("{}{rest}", to.0)))
+        let rest = self.0.strip_prefix(&*from.0)?;
+        (rest.is_empty() || rest.starts_with(DELIMITER)).then(|| Self(format!("{}{rest}", to.0).into()))
     }
 }
 

@@ -3,7 +3,8 @@
 
 use memchr::{memchr, memchr_iter};
 
-use super::{encoded_word, fold};
+use super::envelope::MAX_ADDRESSES;
+use super::{Address, address, encoded_word, fold};
 
 /// One field of a header block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +66,20 @@ pub(super) fn unfold(value: &[u8]) -> Vec<u8> {
     out
 }
 
+/// Unfolded for a search, which is for words: a fold counts as one space, however far its line is indented.
+fn unfold_to_spaces(value: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(value.len());
+    for line in value.split(|&b| b == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let text = line.trim_ascii_start();
+        if !out.is_empty() && text.len() < line.len() {
+            out.push(b' ');
+        }
+        out.extend_from_slice(text);
+    }
+    out
+}
+
 /// Unfolded, with every run of white space made one space.
 pub(super) fn collapse(value: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(value.len());
@@ -99,8 +114,28 @@ pub fn filter_header(header: &[u8], names: &[Vec<u8>], keep: bool) -> Vec<u8> {
 pub fn header_texts(header: &[u8], name: &[u8]) -> Vec<String> {
     Fields::new(header)
         .filter(|field| field.name.eq_ignore_ascii_case(name))
-        .map(|field| fold(&encoded_word::decode(&unfold(field.value))))
+        .flat_map(|field| {
+            let value = fold(&encoded_word::decode(&unfold_to_spaces(field.value)));
+            let addresses = if is_address_list(name) { bare_addresses(field.value) } else { Vec::new() };
+            std::iter::once(value).chain(addresses)
+        })
         .collect()
+}
+
+fn is_address_list(name: &[u8]) -> bool {
+    const LISTS: [&[u8]; 6] = [b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc"];
+    LISTS.iter().any(|list| list.eq_ignore_ascii_case(name))
+}
+
+/// The addresses of a list without what may stand inside of one: `<a (comment) @ b>` is found as `a@b`.
+fn bare_addresses(value: &[u8]) -> Vec<String> {
+    let (mut addresses, mut budget) = (Vec::new(), MAX_ADDRESSES);
+    address::parse_into(&unfold(value), &mut addresses, &mut budget);
+    let bare = |address: Address| {
+        let (mailbox, host) = (address.mailbox?, address.host?);
+        Some(fold(&String::from_utf8_lossy(&[mailbox.as_slice(), b"@", host.as_slice()].concat())))
+    };
+    addresses.into_iter().filter_map(bare).collect()
 }
 
 /// The first field of this name, unfolded and not decoded.
@@ -116,7 +151,7 @@ pub fn header_text(header: &[u8]) -> String {
             out.push_str(&fold(&encoded_word::decode(field.name)));
             out.push_str(": ");
         }
-        let value = fold(&encoded_word::decode(&unfold(field.value)));
+        let value = fold(&encoded_word::decode(&unfold_to_spaces(field.value)));
         value.split('\0').for_each(|run| out.push_str(run));
         out.push('\n');
     }
@@ -191,6 +226,22 @@ mod tests {
         let header = b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n an ALLE\r\n\r\n";
         assert_eq!(header_texts(header, b"subject"), [fold("Gr\u{fc}\u{df}e an alle")]);
         assert_eq!(header_text(header), format!("subject: {}\n", fold("gr\u{fc}sse an alle")));
+    }
+
+    #[test]
+    fn texts_have_one_space_for_a_fold() {
+        let header = b"Subject: hello\r\n\t beautiful\r\n  world\r\n\r\n";
+        assert_eq!(header_texts(header, b"subject"), ["hello beautiful world"]);
+        assert_eq!(header_text(header), "subject: hello beautiful world\n");
+    }
+
+    #[test]
+    fn texts_of_address_lists_have_bare_addresses() {
+        let header = b"From: Ann <ann (comment)@ (comment) example.org>\r\nX-From: <ann (c)@ example.org>\r\n\r\n";
+        let wanted = ["ann <ann (comment)@ (comment) example.org>", "ann@example.org"];
+        assert_eq!(header_texts(header, b"from"), wanted);
+        assert_eq!(header_texts(header, b"FROM"), wanted);
+        assert_eq!(header_texts(header, b"x-from"), ["<ann (c)@ example.org>"]);
     }
 
     #[test]

@@ -265,6 +265,12 @@ impl Store {
         Ok(mailbox)
     }
 
+    /// Whether the user has mailboxes below this name, at any depth.
+    pub async fn has_mailboxes_below(&self, user: UserId, name: &MailboxName) -> Result<bool> {
+        let name = name.clone();
+        self.read(move |reader| reader.meta.has_mailboxes_below(user, &name)).await
+    }
+
     fn mark_recent(&self, mailbox: &mut Mailbox) {
         mailbox.counts.recent_from = mailbox.counts.recent_from.max(self.0.shared.recent_mark(mailbox.id));
     }

@@ -86,8 +86,8 @@ pub trait MetaTxn {
     fn ensure_account(&mut self, user: UserId, name: &str) -> Result<AccountId>;
 
     /// CREATE (RFC 9051 section 6.3.4): with the names above it, up to the first that is there. UIDVALIDITY is larger
-    /// than any before. [`Error::MailboxExists`]; [`Error::Refused`] when another mailbox of the user has the special
-    /// use (RFC 6154); [`Error::Limit`] past 10,000 mailboxes.
+    /// than any before. The special use is taken from the user's mailbox that had it (RFC 6154 section 3).
+    /// [`Error::MailboxExists`]; [`Error::Limit`] past 10,000 mailboxes.
     fn create_mailbox(
         &mut self,
         user: UserId,
@@ -99,8 +99,9 @@ pub trait MetaTxn {
     fn delete_mailbox(&mut self, user: UserId, name: &MailboxName) -> Result<()>;
 
     /// RENAME (RFC 9051 section 6.3.6): with all below it, and the names above the new one like CREATE; ids,
-    /// UIDVALIDITY and annotations stay. Of INBOX the messages move to a new mailbox. [`Error::MailboxExists`] when any of the new
-    /// names is taken; [`Error::Refused`] below itself, or when a name would get too long; [`Error::Limit`] like
+    /// UIDVALIDITY and annotations stay. The old name may be that of no mailbox, as long as some are below it. Of INBOX the
+    /// messages move to a new mailbox. [`Error::MailboxExists`] when any of the new names is taken; [`Error::Refused`] below
+    /// itself, or when a name would get too long; [`Error::Limit`] like
     /// CREATE.
     fn rename_mailbox(&mut self, user: UserId, from: &MailboxName, to: &MailboxName) -> Result<()>;
 
@@ -185,6 +186,9 @@ pub trait MetaRead {
 
     /// All mailboxes of the user, ordered by name, INBOX first.
     fn mailboxes(&self, user: UserId) -> Result<Vec<Mailbox>>;
+
+    /// Whether the user has mailboxes below this name, at any depth.
+    fn has_mailboxes_below(&self, user: UserId, name: &MailboxName) -> Result<bool>;
 
     /// Names subscribed to, ordered like [`Self::mailboxes`].
     fn subscriptions(&self, user: UserId) -> Result<Vec<MailboxName>>;

@@ -16,7 +16,7 @@ use tributary::store::{BodyCursor, Store};
 use tributary::tls;
 
 /// The limit of every wait.
-const DEADLINE: Duration = Duration::from_secs(30);
+pub const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A message of two lines.
 pub const MESSAGE: &str = "From: Ann <ann@example.org>\r\nTo: bob@example.org\r\nSubject: Greetings\r\n\
@@ -71,6 +71,11 @@ impl TestServer {
         Self { address, registry, store, running: Arc::new(Running { shutdown, _dir: dir }) }
     }
 
+    /// Stops the server.
+    pub fn stop(&self) {
+        self.running.shutdown.cancel();
+    }
+
     /// The value of the sample whose line in /metrics begins with `name` and a space.
     pub fn metric(&self, name: &str) -> String {
         let text = String::from_utf8(self.registry.render().expect("metrics")).expect("text");
@@ -79,8 +84,7 @@ impl TestServer {
     }
 
     pub async fn connect(&self) -> Client {
-        let stream = TcpStream::connect(self.address).await.expect("connect");
-        let mut client = Client { stream: BufReader::new(stream), tag: 0, _running: Arc::clone(&self.running) };
+        let mut client = Client::of(self).await;
         client.s("* OK *").await;
         client
     }
@@ -137,6 +141,18 @@ pub struct Client {
 }
 
 impl Client {
+    /// Connects; the greeting is still to come.
+    pub async fn of(server: &TestServer) -> Self {
+        let stream = TcpStream::connect(server.address).await.expect("connect");
+        Self { stream: BufReader::new(stream), tag: 0, _running: Arc::clone(&server.running) }
+    }
+
+    /// The connection, when everything that was sent has been read.
+    pub fn into_stream(self) -> TcpStream {
+        assert!(self.stream.buffer().is_empty());
+        self.stream.into_inner()
+    }
+
     /// Sends bytes as they are.
     pub async fn raw(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.get_mut().write_all(bytes.as_ref()).await.expect("send");

@@ -5,7 +5,9 @@
 
 mod append;
 mod binary;
+mod capability;
 mod catenate;
+mod compress;
 mod condstore;
 mod fetch;
 mod flags;
@@ -24,6 +26,9 @@ mod protocol;
 mod qresync;
 mod quota;
 mod replace;
+mod rev2;
 mod search;
 mod sort;
 mod thread;
+mod unauthenticate;
+mod utf8;

@@ -51,10 +51,10 @@ class Tap:
         return both
 
 
-def visit(t, rc, keys):
+def visit(t, rc, keys, program="neomutt"):
     environment = dict(os.environ, HOME=t.scratch, TERM="xterm", LC_ALL="C.UTF-8")
-    code, drawn = run_in_terminal(["neomutt", "-n", "-F", rc, "-e", "push '%s'" % keys], environment)
-    check(code == 0, "neomutt ran its keys and quit", code, drawn)
+    code, drawn = run_in_terminal([program, "-n", "-F", rc, "-e", "push '%s'" % keys], environment)
+    check(code == 0, program + " ran its keys and quit", code, drawn)
 
 
 def main():

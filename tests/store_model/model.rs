@@ -420,9 +420,9 @@ impl Model {
         if self.users[user].mailboxes.contains_key(name) {
             return Err(Error::MailboxExists);
         }
-        let mut own = self.users[user].mailboxes.values().map(|id| self.mailboxes[id].special_use);
-        if special_use.is_some() && own.any(|taken| taken == special_use) {
-            return Err(Error::Refused(""));
+        let mut had_it = self.mailboxes.values_mut().filter(|m| m.user == user && m.special_use == special_use);
+        if let Some(had_it) = had_it.next().filter(|_| special_use.is_some()) {
+            had_it.special_use = None;
         }
         self.add_parents(user, name);
         self.add(user, name, special_use);
@@ -440,14 +440,17 @@ impl Model {
 
     fn rename(&mut self, user: usize, from: &str, to: &str) -> Result<Answer, Error> {
         let there = self.users[user].mailboxes.clone();
-        let source = *there.get(from).ok_or(Error::NoMailbox)?;
-        if there.contains_key(to) {
+        let source = there.get(from).copied();
+        if source.is_none() && !there.keys().any(|name| name.starts_with(&format!("{from}/"))) {
+            return Err(Error::NoMailbox);
+        }
+        if from == to || there.contains_key(to) {
             return Err(Error::MailboxExists);
         }
-        if from == "INBOX" {
+        if let Some(inbox) = source.filter(|_| from == "INBOX") {
             self.create(user, to, None)?;
             let target = MailboxId(self.last_mailbox);
-            self.transfer(MailboxId(source), (1, u32::MAX), target, true)?;
+            self.transfer(MailboxId(inbox), (1, u32::MAX), target, true)?;
             return Ok(Answer::Done);
         }
         if to.starts_with(&format!("{from}/")) {

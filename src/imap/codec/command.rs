@@ -3,6 +3,7 @@
 mod append;
 mod fetch;
 mod list;
+mod mailbox;
 mod metadata;
 mod search;
 mod select;
@@ -12,13 +13,14 @@ mod url;
 pub use append::{AppendArgs, AppendMessage, AppendPart, ReplaceArgs};
 pub use fetch::{FetchArgs, FetchItem, Section, SectionText};
 pub use list::{ListArgs, StatusItem};
+pub use mailbox::{CreateArgs, Supplied, Use};
 pub use metadata::{Annotated, GetMetadataArgs, MetadataDepth, SetMetadataArgs};
 pub use search::{SearchArgs, SearchKey, SearchReturn};
 pub use select::{Qresync, SelectArgs};
 pub use sort::{SortArgs, SortCriterion, SortKey, ThreadAlgorithm, ThreadArgs};
 pub use url::MessageUrl;
 
-use crate::mail::{FlagList, FlagOp, MailboxName, ModSeq, SequenceSet, SpecialUse};
+use crate::mail::{FlagList, FlagOp, MailboxName, ModSeq, SequenceSet};
 use crate::secret::Secret;
 
 /// A command with its tag.
@@ -67,12 +69,12 @@ pub enum Command {
     Select(SelectArgs),
     /// `EXAMINE`
     Examine(SelectArgs),
-    /// `CREATE`, with USE (RFC 6154) if given.
-    Create(Name, Option<SpecialUse>),
+    /// `CREATE`
+    Create(CreateArgs),
     /// `DELETE`
-    Delete(Name),
-    /// `RENAME`
-    Rename(Name, Name),
+    Delete(Name, Supplied),
+    /// `RENAME`: the name that is, the name to be, and the first as the client wrote it where either was normalised.
+    Rename(Name, Name, Supplied),
     /// `SUBSCRIBE`
     Subscribe(Name),
     /// `UNSUBSCRIBE`

@@ -10,6 +10,7 @@ use super::parse::{SyntaxError, parse};
 use crate::imap::codec::command::Tagged;
 
 mod convert;
+mod generated;
 
 const LIMITS: Limits = Limits {
     line: 1 << 20,

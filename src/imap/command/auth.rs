@@ -1,4 +1,4 @@
-//! STARTTLS, LOGIN and AUTHENTICATE PLAIN (RFC 9051 section 6.2, RFC 4616, RFC 4959).
+//! STARTTLS, LOGIN, AUTHENTICATE PLAIN (RFC 9051 section 6.2, RFC 4616, RFC 4959) and UNAUTHENTICATE (RFC 8437).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,9 +6,9 @@ use tokio::time::Instant;
 
 use crate::auth::Denied;
 use crate::imap::capability;
-use crate::imap::conn::{Conn, ReadError};
-use crate::imap::error::{CommandError, CommandResult, Done};
-use crate::imap::session::{Login, Session, State};
+use crate::imap::conn::Conn;
+use crate::imap::error::{CommandError, CommandResult, Done, STOPPING};
+use crate::imap::session::{Features, Login, Session, State};
 use crate::secret::Secret;
 
 /// One answer for a wrong name and a wrong password (I10).
@@ -62,12 +62,10 @@ async fn challenge(session: &Session, conn: &mut Conn) -> Result<Vec<u8>, Comman
     conn.output.push("+ \r\n");
     conn.output.flush().await?;
     let deadline = Instant::now() + session.deps.settings.login_timeout;
-    let line = match conn.next_line(Some(deadline)).await {
-        Ok(Some(line)) => line,
-        Ok(None) => return Err(CommandError::Bad("The response is too long")),
-        Err(ReadError::TimedOut) => return Err(CommandError::Bye("Idle for too long")),
-        Err(ReadError::Closed) => return Err(CommandError::Io(std::io::ErrorKind::UnexpectedEof.into())),
-        Err(ReadError::Io(error)) => return Err(error.into()),
+    let line = tokio::select! {
+        biased;
+        () = session.shutdown.cancelled() => return Err(CommandError::Bye(STOPPING)),
+        line = conn.next_line(Some(deadline)) => line?.ok_or(CommandError::Bad("The response is too long"))?,
     };
     if line == b"*" {
         return Err(CommandError::Bad("Authentication cancelled"));
@@ -108,9 +106,27 @@ async fn admit(session: &mut Session, conn: &mut Conn, user: &[u8], password: &S
     })
 }
 
-/// UNAUTHENTICATE (RFC 8437).
-pub(in crate::imap) fn unauthenticate(_session: &mut Session, _conn: &mut Conn) -> CommandResult {
-    Err(CommandError::Bad("Unknown command"))
+/// UNAUTHENTICATE (RFC 8437): all that the user has set up is forgotten, what is left is the connection and its TLS. NO is not
+/// allowed: the client may have sent the next login already. The connection ends compression after the tagged response.
+pub(in crate::imap) fn unauthenticate(session: &mut Session, conn: &mut Conn) -> CommandResult {
+    if session.hides("UNAUTHENTICATE") {
+        return Err(CommandError::Bad("UNAUTHENTICATE is not offered"));
+    }
+    if let Some(cx) = session.authenticated() {
+        let user = cx.login.user.name.clone();
+        tracing::info!(user, peer = %session.peer, session = session.id, "unauthenticated");
+    }
+    session.transition(|_| (State::NotAuthenticated, ()));
+    session.features = Features::default();
+    session.upload = None;
+    session.bad_commands = 0;
+    session.login_since = Instant::now();
+    conn.input.set_limits(session.deps.settings.fragment_limits(false));
+    Ok(Done {
+        code: Some(format!("CAPABILITY {}", capability::capabilities(session))),
+        text: Some("Not authenticated any more"),
+        ..Done::default()
+    })
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::future::pending;
 use tokio::time::{Instant, sleep_until};
 
 use crate::imap::conn::{Conn, ReadError};
-use crate::imap::error::{CommandError, CommandResult, Done};
+use crate::imap::error::{CommandError, CommandResult, Done, EVICTED, STOPPING};
 use crate::imap::server::Deps;
 use crate::imap::session::{Session, State};
 
@@ -68,8 +68,8 @@ async fn wait(session: &mut Session, conn: &mut Conn, deps: &Deps) -> Wake {
     };
     tokio::select! {
         biased;
-        () = shutdown.cancelled() => Wake::End("The server is stopping"),
-        () = evicted.cancelled() => Wake::End("Another device of yours needed this connection"),
+        () = shutdown.cancelled() => Wake::End(STOPPING),
+        () = evicted.cancelled() => Wake::End(EVICTED),
         () = changed => Wake::Changed,
         line = conn.next_line(None) => Wake::Line(line),
         () = sleep_until(keepalive) => Wake::Keepalive,
@@ -81,9 +81,7 @@ fn done(line: Result<Option<Vec<u8>>, ReadError>) -> CommandResult {
     match line {
         Ok(Some(line)) if line.trim_ascii().eq_ignore_ascii_case(b"DONE") => Done::text("IDLE completed"),
         Ok(_) => Err(CommandError::Bad("Expected DONE")),
-        Err(ReadError::TimedOut) => Err(CommandError::Bye("Idle for too long")),
-        Err(ReadError::Closed) => Err(CommandError::Io(std::io::ErrorKind::UnexpectedEof.into())),
-        Err(ReadError::Io(error)) => Err(error.into()),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -1,54 +1,46 @@
-//! LIST, LSUB and NAMESPACE (RFC 9051 sections 6.3.9 and 6.3.10, RFC 3501 section 6.3.9, RFC 5258, RFC 6154).
+//! LIST, LSUB and NAMESPACE (RFC 9051 sections 6.3.9 and 6.3.10, RFC 3501 section 6.3.9, RFC 5258, RFC 5819, RFC 6154).
 
-use std::collections::{BTreeMap, BTreeSet};
+mod hierarchy;
+mod pattern;
 
-use unicode_normalization::UnicodeNormalization;
-
+use self::hierarchy::{Facts, Node};
+use self::pattern::Patterns;
 use super::{metadata, status};
 use crate::imap::codec::command::ListArgs;
 use crate::imap::codec::write;
 use crate::imap::conn::Output;
-use crate::imap::error::{CommandResult, Done};
-use crate::imap::session::{Authenticated, flag_list};
-use crate::mail::{DELIMITER, MAX_NAME_LEN, MailboxName};
-use crate::store::Mailbox;
+use crate::imap::error::{CommandError, CommandResult, Done};
+use crate::imap::session::{Authenticated, Features, flag_list};
+use crate::mail::DELIMITER;
 
-/// A name in the hierarchy: a mailbox, or a level that only has children.
-struct Node {
-    mailbox: Option<Mailbox>,
-    children: bool,
-    subscribed: bool,
-    /// A child of it is subscribed.
-    subscribed_below: bool,
-}
+/// After so many names others get their turn: a command may have many patterns.
+const NAMES_AT_ONCE: usize = 128;
 
-/// RFC 9051 section 6.3.9. `LIST "" ""` asks for the delimiter alone.
+/// RFC 9051 section 6.3.9. In the basic form `LIST "" ""` asks for the delimiter alone.
 pub(in crate::imap) async fn list(cx: &mut Authenticated<'_>, args: &ListArgs, out: &mut Output) -> CommandResult {
     if !args.extended && asks_for_delimiter(args) {
         out.line("* LIST (\\Noselect) \"/\" \"\"");
         return Done::ok();
     }
     metadata::names(&args.return_metadata)?;
-    let nodes = hierarchy(cx).await?;
-    let patterns = patterns(args);
-    for (name, node) in &nodes {
-        if !patterns.iter().any(|p| p.matches(name)) || !selected_by(args, node) {
-            continue;
-        }
-        // A name that is only subscribed to is shown to those who ask for subscriptions.
-        if node.mailbox.is_none() && !node.children && !args.select_subscribed {
-            continue;
-        }
-        let mut attributes = attributes(node, false);
-        if node.subscribed && (args.select_subscribed || args.return_subscribed) {
-            attributes.push("\\Subscribed");
-        }
-        // RFC 5258 section 3.5: why a name that is not subscribed is in the answer.
-        let child_info = args.recursive_match && !node.subscribed && node.subscribed_below;
-        let extended = if child_info { " (\"CHILDINFO\" (\"SUBSCRIBED\"))" } else { "" };
-        line(out, "LIST", &attributes, name, cx.features.utf8_names(), extended);
-        if let (Some(items), Some(mailbox)) = (&args.return_status, &node.mailbox) {
-            status::line(cx, mailbox, items, out).await?;
+    let nodes = names(cx).await?;
+    let facts = look(&nodes, args, |node| meets(args, node)).await;
+    for (node, facts) in nodes.iter().zip(&facts).filter(|(_, facts)| is_shown(args, **facts)) {
+        let begin = out.buf().len();
+        let child_info = child_info(args, *facts);
+        line(out, "LIST", &attributes(args, node), &node.name, *cx.features, child_info);
+        // RFC 5819 section 2: for each mailbox that meets the criteria, at once after its LIST.
+        if let (Some(items), Some(mailbox), true) = (&args.return_status, &node.mailbox, facts.meets) {
+            match status::line(cx, mailbox, items, out).await {
+                Ok(()) => {}
+                Err(CommandError::Io(error)) => return Err(CommandError::Io(error)),
+                // It is gone, or cannot be read: the STATUS is left out, the LIST does not fail.
+                Err(_) => {
+                    out.buf().truncate(begin);
+                    let attributes = [&["\\Noselect"], attributes(args, node).as_slice()].concat();
+                    line(out, "LIST", &attributes, &node.name, *cx.features, child_info);
+                }
+            }
         }
         if let (false, Some(mailbox)) = (args.return_metadata.is_empty(), &node.mailbox) {
             metadata::line(cx, mailbox, &args.return_metadata, out).await?;
@@ -58,28 +50,24 @@ pub(in crate::imap) async fn list(cx: &mut Authenticated<'_>, args: &ListArgs, o
     Done::ok()
 }
 
-/// RFC 3501 section 6.3.9: the subscribed names, and for `%` the levels above them.
+/// RFC 3501 section 6.3.9: the names subscribed to, and for a `%` at the end the levels above them.
 pub(in crate::imap) async fn lsub(cx: &Authenticated<'_>, args: &ListArgs, out: &mut Output) -> CommandResult {
     if asks_for_delimiter(args) {
         out.line("* LSUB (\\Noselect) \"/\" \"\"");
         return Done::ok();
     }
-    let nodes = hierarchy(cx).await?;
-    let patterns = patterns(args);
-    let levels_above = args.patterns.iter().any(|p| p.ends_with('%'));
-    for (name, node) in &nodes {
-        let above = node.subscribed_below && levels_above;
-        if (node.subscribed || above) && patterns.iter().any(|p| p.matches(name)) {
-            line(out, "LSUB", &attributes(node, !node.subscribed), name, cx.features.utf8_names(), "");
+    let nodes = names(cx).await?;
+    let facts = look(&nodes, args, |node| node.subscribed).await;
+    for (node, facts) in nodes.iter().zip(&facts) {
+        if facts.matched && (facts.meets || facts.below && asks_for_levels(args)) {
+            let is_mailbox = facts.meets && node.mailbox.is_some();
+            let mut attributes = if is_mailbox { Vec::new() } else { vec!["\\Noselect"] };
+            children_and_use(node, &mut attributes);
+            line(out, "LSUB", &attributes, &node.name, *cx.features, "");
             out.relieve().await?;
         }
     }
     Done::ok()
-}
-
-/// The one empty pattern; a pattern that cannot be decoded has been left out and is none.
-fn asks_for_delimiter(args: &ListArgs) -> bool {
-    args.patterns.first().is_some_and(String::is_empty)
 }
 
 /// RFC 2342: one personal namespace.
@@ -88,149 +76,97 @@ pub(in crate::imap) fn namespace(out: &mut Output) -> CommandResult {
     Done::ok()
 }
 
-async fn hierarchy(cx: &Authenticated<'_>) -> Result<BTreeMap<Key, Node>, crate::store::Error> {
-    let mut nodes: BTreeMap<Key, Node> = BTreeMap::new();
-    let empty = || Node { mailbox: None, children: false, subscribed: false, subscribed_below: false };
-    for mailbox in cx.store.mailboxes(cx.login.id).await? {
-        let mut above = mailbox.name.parent();
-        while let Some(name) = above {
-            above = name.parent();
-            nodes.entry(Key::of(&name)).or_insert_with(empty).children = true;
-        }
-        let key = Key::of(&mailbox.name);
-        nodes.entry(key).or_insert_with(empty).mailbox = Some(mailbox);
-    }
-    let subscribed: BTreeSet<MailboxName> = cx.store.subscriptions(cx.login.id).await?.into_iter().collect();
-    for name in &subscribed {
-        nodes.entry(Key::of(name)).or_insert_with(empty).subscribed = true;
-        let mut above = name.parent();
-        while let Some(name) = above {
-            above = name.parent();
-            nodes.entry(Key::of(&name)).or_insert_with(empty).subscribed_below = true;
-        }
-    }
-    Ok(nodes)
-}
-
-/// INBOX first, then by name.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Key(bool, String);
-
-impl Key {
-    fn of(name: &MailboxName) -> Self {
-        Self(!name.is_inbox(), name.as_str().to_owned())
+/// An unsolicited LIST that tells a client of IMAP4rev2 by what name goes what it named otherwise (RFC 9051 section
+/// 6.3.9.7). Others do not know OLDNAME.
+pub(in crate::imap) fn old_name(out: &mut Output, features: Features, attributes: &[&str], name: &str, old: &str) {
+    if features.rev2 {
+        let mut item = b" (\"OLDNAME\" (".to_vec();
+        write::mailbox(&mut item, old, features.utf8_names());
+        item.extend_from_slice(b"))");
+        line(out, "LIST", attributes, name, features, item);
     }
 }
 
-fn selected_by(args: &ListArgs, node: &Node) -> bool {
-    let subscribed = node.subscribed || args.recursive_match && node.subscribed_below;
-    let special = node.mailbox.as_ref().is_some_and(|m| m.special_use.is_some());
-    (!args.select_subscribed || subscribed) && (!args.select_special_use || special)
+/// The one empty pattern; a pattern that cannot be decoded has been left out and is none.
+fn asks_for_delimiter(args: &ListArgs) -> bool {
+    args.patterns.first().is_some_and(String::is_empty)
 }
 
-/// Special uses are shown without being asked for: several clients look for them there only.
-fn attributes(node: &Node, hide: bool) -> Vec<&'static str> {
-    let mut attributes = Vec::with_capacity(3);
+/// RFC 3501 section 6.3.8: a `%` at the end asks for levels of the hierarchy as well.
+fn asks_for_levels(args: &ListArgs) -> bool {
+    args.patterns.iter().any(|pattern| pattern.ends_with('%'))
+}
+
+async fn names(cx: &Authenticated<'_>) -> Result<Vec<Node>, CommandError> {
+    let mailboxes = cx.store.mailboxes(cx.login.id).await?;
+    Ok(hierarchy::build(mailboxes, cx.store.subscriptions(cx.login.id).await?))
+}
+
+async fn look(nodes: &[Node], args: &ListArgs, meets: impl Fn(&Node) -> bool) -> Vec<Facts> {
+    let mut patterns = Patterns::new(args);
+    let mut facts = Vec::with_capacity(nodes.len());
+    for some in nodes.chunks(NAMES_AT_ONCE) {
+        let known =
+            |node: &Node| Facts { matched: patterns.match_name(&node.name), meets: meets(node), ..Facts::default() };
+        facts.extend(some.iter().map(known));
+        tokio::task::yield_now().await;
+    }
+    hierarchy::look_below(nodes, &mut facts);
+    facts
+}
+
+/// The selection options together. REMOTE only adds mailboxes of other servers, of which there are none.
+fn meets(args: &ListArgs, node: &Node) -> bool {
+    let is_listed = if args.select_subscribed { node.subscribed } else { node.mailbox.is_some() };
+    is_listed && (!args.select_special_use || node.mailbox.as_ref().is_some_and(|m| m.special_use.is_some()))
+}
+
+/// RFC 9051 section 6.3.9.3: a matching name is shown when it meets the criteria, or when it stands for one below it that
+/// the answer does not show. Without criteria that holds for mere levels, and `%` at the end asks for all of them.
+fn is_shown(args: &ListArgs, facts: Facts) -> bool {
+    let stands_for_others = if args.recursive_match {
+        facts.hidden
+    } else if args.select_subscribed || args.select_special_use {
+        false
+    } else {
+        facts.hidden || facts.below && !args.extended && asks_for_levels(args)
+    };
+    facts.matched && (facts.meets || stands_for_others)
+}
+
+/// RFC 9051 section 6.3.9.6: that a name below meets the criteria, and which they are.
+fn child_info(args: &ListArgs, facts: Facts) -> &'static str {
+    match (args.recursive_match && facts.below, args.select_subscribed, args.select_special_use) {
+        (true, true, true) => " (\"CHILDINFO\" (\"SUBSCRIBED\" \"SPECIAL-USE\"))",
+        (true, false, true) => " (\"CHILDINFO\" (\"SPECIAL-USE\"))",
+        (true, true, false) => " (\"CHILDINFO\" (\"SUBSCRIBED\"))",
+        _ => "",
+    }
+}
+
+/// Those who use the extended form know `\NonExistent`, which implies `\Noselect` (RFC 9051 section 6.3.9.4).
+fn attributes(args: &ListArgs, node: &Node) -> Vec<&'static str> {
+    let mut attributes = Vec::with_capacity(4);
     if node.mailbox.is_none() {
-        attributes.push("\\NonExistent");
+        attributes.push(if args.extended { "\\NonExistent" } else { "\\Noselect" });
     }
-    if node.mailbox.is_none() || hide {
-        attributes.push("\\Noselect");
+    if node.subscribed && (args.select_subscribed || args.return_subscribed) {
+        attributes.push("\\Subscribed");
     }
-    attributes.push(if node.children { "\\HasChildren" } else { "\\HasNoChildren" });
-    attributes.extend(node.mailbox.as_ref().and_then(|m| m.special_use).map(|special| special.attribute()));
+    children_and_use(node, &mut attributes);
     attributes
 }
 
-fn line(out: &mut Output, what: &str, attributes: &[&str], name: &Key, utf8: bool, extended: &str) {
+/// Shown without being asked for: several clients look for special uses there only (RFC 6154 section 2).
+fn children_and_use(node: &Node, attributes: &mut Vec<&'static str>) {
+    attributes.push(if node.has_children { "\\HasChildren" } else { "\\HasNoChildren" });
+    attributes.extend(node.mailbox.as_ref().and_then(|m| m.special_use).map(|special| special.attribute()));
+}
+
+fn line(out: &mut Output, what: &str, attributes: &[&str], name: &str, features: Features, extended: impl AsRef<[u8]>) {
     out.push(format!("* {what} "));
     flag_list(out.buf(), attributes.iter().copied());
     out.push(format!(" \"{DELIMITER}\" "));
-    write::mailbox(out.buf(), &name.1, utf8);
+    write::mailbox(out.buf(), name, features.utf8_names());
     out.line(extended);
-}
-
-/// A LIST pattern: reference and name together, in NFC.
-struct Pattern(Vec<char>);
-
-fn patterns(args: &ListArgs) -> Vec<Pattern> {
-    let whole = |pattern: &String| format!("{}{pattern}", args.reference).nfc().collect::<Vec<char>>();
-    args.patterns.iter().map(whole).filter(|p| p.len() <= 2 * MAX_NAME_LEN).map(Pattern).collect()
-}
-
-impl Pattern {
-    /// `*` matches anything, `%` anything but the delimiter; INBOX in any case. Time is the product of the two
-    /// lengths, whatever the pattern: each character of the name moves a set of places in the pattern.
-    fn matches(&self, name: &Key) -> bool {
-        let inbox = name.1 == "INBOX" || name.1.starts_with("INBOX/");
-        let mut places = vec![false; self.0.len() + 1];
-        places[0] = true;
-        self.skip_wildcards(&mut places);
-        for (index, c) in name.1.chars().enumerate() {
-            let mut next = vec![false; places.len()];
-            for (place, p) in self.0.iter().enumerate().filter(|(place, _)| places[*place]) {
-                let same = *p == c || inbox && index < 5 && p.eq_ignore_ascii_case(&c);
-                match p {
-                    '*' => next[place] = true,
-                    '%' if c != DELIMITER => next[place] = true,
-                    '%' => {}
-                    _ if same => next[place + 1] = true,
-                    _ => {}
-                }
-            }
-            self.skip_wildcards(&mut next);
-            places = next;
-        }
-        places.last().copied().unwrap_or(false)
-    }
-
-    /// A wildcard may stand for nothing.
-    fn skip_wildcards(&self, places: &mut [bool]) {
-        for (place, p) in self.0.iter().enumerate() {
-            if places[place] && matches!(p, '*' | '%') {
-                places[place + 1] = true;
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn matches(pattern: &str, name: &str) -> bool {
-        let args = ListArgs { patterns: vec![pattern.into()], ..ListArgs::default() };
-        patterns(&args).iter().any(|p| p.matches(&Key(true, name.into())))
-    }
-
-    #[test]
-    fn wildcards() {
-        for (pattern, name, want) in [
-            ("*", "a/b", true),
-            ("%", "a", true),
-            ("%", "a/b", false),
-            ("a/%", "a/b", true),
-            ("a/%", "a/b/c", false),
-            ("a/*", "a/b/c", true),
-            ("a*", "a", true),
-            ("%/b", "a/b", true),
-            ("a%c/d", "abc/d", true),
-            ("inbox", "INBOX", true),
-            ("InB%", "INBOX", true),
-            ("inbox/A", "INBOX/A", true),
-            ("inbox/a", "INBOX/A", false),
-            ("inbo", "INBOX", false),
-            ("sent", "Sent", false),
-            ("", "a", false),
-        ] {
-            assert_eq!(matches(pattern, name), want, "{pattern} {name}");
-        }
-    }
-
-    #[test]
-    fn hostile_patterns_take_no_exponential_time() {
-        assert!(!matches(&"*a".repeat(500), &"a".repeat(499)));
-        assert!(matches(&"%*".repeat(1000), &"a/".repeat(400)));
-        assert!(!matches(&"*".repeat(2 * MAX_NAME_LEN + 1), "a"));
-    }
 }

@@ -1,12 +1,16 @@
-//! SELECT and EXAMINE (RFC 9051 sections 6.3.2 and 6.3.3, RFC 3501, RFC 7162 sections 3.1.2 and 3.2.5).
+//! SELECT and EXAMINE (RFC 9051 sections 6.3.2 and 6.3.3, RFC 3501, RFC 7162 sections 3.1.2 and 3.2.5). An IMAP4rev2 client is
+//! told the name of the mailbox, and neither RECENT nor the first unseen message.
 
 use super::resync;
 use crate::imap::codec::command::SelectArgs;
+use crate::imap::codec::write;
 use crate::imap::conn::Output;
 use crate::imap::error::{CommandError, CommandResult, Done};
-use crate::imap::session::{MailboxView, SelectedMailbox, Session, flags_lines};
-use crate::mail::UidSet;
-use crate::store::Snapshot;
+use crate::imap::session::{
+    Authenticated, Features, MailboxView, SelectedMailbox, Session, exists, flag_list, flags_lines,
+};
+use crate::mail::{DELIMITER, UidSet};
+use crate::store::{Mailbox, Snapshot};
 
 /// A failed SELECT leaves nothing selected; `[CLOSED]` says that the responses after it are of the new mailbox.
 pub(in crate::imap) async fn select(
@@ -26,9 +30,17 @@ pub(in crate::imap) async fn select(
     cx.features.condstore |= args.condstore;
     let watch = cx.store.watch(mailbox.id).await?;
     let snapshot = watch.current().ok_or(CommandError::No(Some("NONEXISTENT"), "No such mailbox"))?;
-    let recent = recent(&snapshot, |uid_next| {
-        if read_only { snapshot.counts.recent_from } else { cx.store.claim_recent(mailbox.id, uid_next) }
-    });
+    let features = *cx.features;
+    let recent = match features.rev2 {
+        true => UidSet::default(),
+        false => recent(&snapshot, |uid_next| match read_only {
+            true => snapshot.counts.recent_from,
+            false => cx.store.claim_recent(mailbox.id, uid_next),
+        }),
+    };
+    if features.rev2 {
+        name_line(&cx, &mailbox, args.denormalized.as_deref(), out).await?;
+    }
     let ids = cx.store.object_ids(cx.login.id);
     let user = cx.login.user.name.clone();
     let mut selected = SelectedMailbox {
@@ -41,14 +53,14 @@ pub(in crate::imap) async fn select(
         saved: UidSet::default(),
         partial: None,
         keywords_told: 0,
-        condstore: cx.features.condstore,
+        condstore: features.condstore,
         owes_mod_seq: false,
     };
-    describe(&mut selected, out);
+    describe(&mut selected, features, out);
     let uid_validity = selected.view.snapshot().uid_validity.value();
     // Of another UIDVALIDITY the client learns from the answer: nothing that it knows holds.
     if let Some(client) = args.qresync.as_ref().filter(|client| client.uid_validity.get() == uid_validity) {
-        resync::catch_up(cx.store, &selected, *cx.features, client, out).await?;
+        resync::catch_up(cx.store, &selected, features, client, out).await?;
     }
     if selected.name.is_inbox() {
         (session.deps.nudge)(&user);
@@ -57,11 +69,35 @@ pub(in crate::imap) async fn select(
     Done::code(if read_only { "READ-ONLY" } else { "READ-WRITE" }.to_owned())
 }
 
-fn describe(selected: &mut SelectedMailbox, out: &mut Output) {
+/// `* LIST`, with the attributes that hold (RFC 9051 section 6.3.2), and the name that the client gave where it is another
+/// spelling of this one (section 6.3.9.7).
+async fn name_line(
+    cx: &Authenticated<'_>,
+    mailbox: &Mailbox,
+    denormalized: Option<&str>,
+    out: &mut Output,
+) -> Result<(), CommandError> {
+    let children = cx.store.mailboxes(cx.login.id).await?.iter().any(|other| other.name.is_below(&mailbox.name));
+    let children = if children { "\\HasChildren" } else { "\\HasNoChildren" };
+    let special = mailbox.special_use.map(|special| special.attribute());
+    out.push("* LIST ");
+    flag_list(out.buf(), [children].into_iter().chain(special));
+    out.push(format!(" \"{DELIMITER}\" "));
+    write::mailbox(out.buf(), mailbox.name.as_str(), true);
+    if let Some(denormalized) = denormalized {
+        out.push(" (\"OLDNAME\" (");
+        write::mailbox(out.buf(), denormalized, true);
+        out.push("))");
+    }
+    out.push("\r\n");
+    Ok(())
+}
+
+fn describe(selected: &mut SelectedMailbox, features: Features, out: &mut Output) {
     flags_lines(selected, out);
+    exists(selected, features, out);
     let snapshot = selected.view.snapshot();
-    out.push(format!("* {} EXISTS\r\n* {} RECENT\r\n", snapshot.len(), selected.recent.len()));
-    if let Some(index) = snapshot.first_unseen() {
+    if let Some(index) = snapshot.first_unseen().filter(|_| !features.rev2) {
         out.push(format!("* OK [UNSEEN {}] First unseen message\r\n", index + 1));
     }
     out.push(format!("* OK [UIDVALIDITY {}] UIDs valid\r\n", snapshot.uid_validity.value()));

@@ -62,6 +62,10 @@ pub(in crate::imap) async fn line(
 async fn recent(cx: &Authenticated<'_>, mailbox: &Mailbox) -> Result<u64, CommandError> {
     let counts = &mailbox.counts;
     let Some(from) = Uid::new(counts.recent_from).filter(|uid| uid.value() < counts.uid_next) else { return Ok(0) };
+    // LIST may ask of every mailbox: most are told without being read.
+    if counts.exists == 0 || from == Uid::FIRST {
+        return Ok(counts.exists.into());
+    }
     let Some(snapshot) = cx.store.watch(mailbox.id).await?.current() else { return Ok(0) };
     let first = snapshot.position(from).unwrap_or_else(|at| at);
     Ok((snapshot.len() - first) as u64)

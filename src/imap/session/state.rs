@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::updates::{fetch_flags, sync};
@@ -77,6 +78,8 @@ pub(in crate::imap) struct Features {
     pub(in crate::imap) utf8: bool,
     /// ENABLE IMAP4rev2 was given (RFC 9051 section 6.3.1).
     pub(in crate::imap) rev2: bool,
+    /// What ENABLE has answered, a bit for each extension: CONDSTORE may be on without it.
+    pub(in crate::imap) named: u8,
 }
 
 impl Features {
@@ -98,6 +101,8 @@ pub(in crate::imap) struct Session {
     pub(in crate::imap) features: Features,
     /// Commands that could not be parsed, in the present state of authentication.
     pub(in crate::imap) bad_commands: u32,
+    /// Since when the client could have logged in.
+    pub(in crate::imap) login_since: Instant,
     /// The messages of the APPEND or REPLACE that is being received.
     pub(in crate::imap) upload: Option<Upload>,
     /// Where this session can be told to end.
@@ -131,6 +136,15 @@ impl Session {
     /// Whether a password may travel here (RFC 9051 section 6.2.3).
     pub(in crate::imap) fn may_log_in(&self) -> bool {
         self.tls || self.deps.settings.allow_cleartext_login
+    }
+
+    /// Whether the configuration hides this capability from who is connected.
+    pub(in crate::imap) fn hides(&self, capability: &str) -> bool {
+        let user = match &self.state {
+            State::Authenticated(login) | State::Selected(login, _) => Some(login.user.name.as_str()),
+            State::NotAuthenticated | State::Logout => None,
+        };
+        self.deps.settings.hidden_capabilities.hides(capability, user)
     }
 
     /// The context of a command that needs a login.

@@ -46,15 +46,23 @@ pub(in crate::imap) async fn sync(
     }
     if !delta.appended.is_empty() {
         let snapshot = Arc::clone(mailbox.view.snapshot());
-        if !mailbox.read_only {
+        if !mailbox.read_only && !features.rev2 {
             let from = claim(&snapshot);
             for uid in delta.appended.iter().filter(|uid| uid.value() >= from) {
                 mailbox.recent.insert(uid.value());
             }
         }
-        out.push(format!("* {} EXISTS\r\n* {} RECENT\r\n", mailbox.view.len(), mailbox.recent.len()));
+        exists(mailbox, features, out);
     }
     Ok(delta)
+}
+
+/// `* n EXISTS`, and for IMAP4rev1 `* n RECENT` (RFC 3501 section 7.3.2).
+pub(in crate::imap) fn exists(mailbox: &SelectedMailbox, features: Features, out: &mut Output) {
+    out.line(format!("* {} EXISTS", mailbox.view.len()));
+    if !features.rev2 {
+        out.line(format!("* {} RECENT", mailbox.recent.len()));
+    }
 }
 
 /// Announces what is expunged: by EXPUNGE, or by VANISHED once QRESYNC is enabled (RFC 7162 section 3.2.10.2). Every UID
@@ -108,8 +116,8 @@ pub(in crate::imap) fn fetch_flags(
     }
 }
 
-/// `* n FETCH (FLAGS (...))`, with the UID if asked for; with both UID and MODSEQ if CONDSTORE is enabled (RFC 7162
-/// section 3.2.4).
+/// `* n FETCH (FLAGS (...))`, with the UID if asked for, or to an IMAP4rev2 client, who did not ask for it (RFC 9051 section
+/// 7.5.2); with both UID and MODSEQ if CONDSTORE is enabled (RFC 7162 section 3.2.4).
 pub(in crate::imap) fn flags_line(
     mailbox: &SelectedMailbox,
     features: Features,
@@ -119,7 +127,7 @@ pub(in crate::imap) fn flags_line(
 ) {
     let Entry { seq, message, .. } = entry;
     out.push(format!("* {seq} FETCH ("));
-    if with_uid || features.condstore {
+    if with_uid || features.condstore || features.rev2 {
         out.push(format!("UID {} ", message.uid.value()));
     }
     out.push("FLAGS ");

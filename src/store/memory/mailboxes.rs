@@ -90,9 +90,10 @@ impl Txn<'_> {
         if there.len() + parents.len() + 1 > MAX_MAILBOXES {
             return Err(Error::Limit("mailboxes of a user"));
         }
-        let uses = there.values().filter_map(|id| self.state.mailboxes.get(id)?.special_use);
-        if special_use.is_some_and(|wanted| uses.into_iter().any(|taken| taken == wanted)) {
-            return Err(Error::Refused("another mailbox has this special use"));
+        let has_use = |id: &&MailboxId| self.state.mailboxes.get(id).is_some_and(|m| m.special_use == special_use);
+        let taken = there.values().find(has_use).copied().filter(|_| special_use.is_some());
+        if let Some(had_it) = taken {
+            self.mailbox_mut(had_it)?.special_use = None;
         }
         for parent in parents {
             self.add_mailbox(user, parent, None)?;
@@ -113,13 +114,17 @@ impl Txn<'_> {
 
     pub(super) fn rename_mailbox(&mut self, user: UserId, from: &MailboxName, to: &MailboxName) -> Result<()> {
         let there = &self.state.user(user)?.mailboxes;
-        let source = *there.get(from).ok_or(Error::NoMailbox)?;
-        if there.contains_key(to) {
+        let source = there.get(from).copied();
+        // A name that only has others below it is renamed with them.
+        if source.is_none() && !there.keys().any(|name| name.is_below(from)) {
+            return Err(Error::NoMailbox);
+        }
+        if from == to || there.contains_key(to) {
             return Err(Error::MailboxExists);
         }
-        if from.is_inbox() {
+        if let Some(inbox) = source.filter(|_| from.is_inbox()) {
             let target = self.create_mailbox(user, to, None)?;
-            return self.move_messages(source, &all_uids(), target).map(drop);
+            return self.move_messages(inbox, &all_uids(), target).map(drop);
         }
         if to.is_below(from) {
             return Err(Error::Refused("a mailbox cannot be moved below itself"));

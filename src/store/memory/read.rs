@@ -45,6 +45,11 @@ impl MetaRead for Version {
         Ok(own)
     }
 
+    fn has_mailboxes_below(&self, user: UserId, name: &MailboxName) -> Result<bool> {
+        let names = self.0.users.get(&user).map(|user| user.mailboxes.keys());
+        Ok(names.into_iter().flatten().any(|other| other.is_below(name)))
+    }
+
     fn subscriptions(&self, user: UserId) -> Result<Vec<MailboxName>> {
         let names = self.0.users.get(&user).map(|user| &user.subscriptions);
         let mut names: Vec<MailboxName> = names.into_iter().flatten().cloned().collect();

@@ -1,14 +1,20 @@
 //! Users, accounts, and mailboxes by name: create, delete, rename, subscribe (RFC 9051 sections 6.3.4 to 6.3.8).
 
-use redb::ReadableTable;
+use redb::{ReadableTable, ReadableTableMetadata};
 
 use super::row::MailboxRow;
 use super::schema::global;
 use super::txn::Txn;
-use crate::mail::{AccountId, MailboxId, MailboxName, SpecialUse, Uid, UserId};
+use crate::mail::{AccountId, DELIMITER, MailboxId, MailboxName, SpecialUse, Uid, UserId};
 use crate::store::common::{MAX_MAILBOXES, MAX_SUBSCRIPTIONS, all_uids};
 use crate::store::error::{Error, Result};
 use crate::store::types::Counts;
+
+/// The keys between which everything below a name lies: what begins with the name and a delimiter comes before the name
+/// and the character after the delimiter.
+pub(super) fn below(name: &MailboxName) -> (String, String) {
+    (format!("{name}{DELIMITER}"), format!("{name}{}", char::from(DELIMITER as u8 + 1)))
+}
 
 impl Txn<'_> {
     pub(super) fn ensure_user(&mut self, name: &str) -> Result<UserId> {
@@ -63,14 +69,11 @@ impl Txn<'_> {
             return Err(Error::MailboxExists);
         }
         let parents = self.missing_parents(user, name)?;
-        let names = self.mailbox_names(user)?;
-        if names.len() + parents.len() >= MAX_MAILBOXES {
-            return Err(Error::Limit("mailboxes of a user"));
-        }
+        self.check_room(user, parents.len() + 1)?;
         if special_use.is_some() {
-            for (_, mailbox) in names {
+            for (_, mailbox) in self.mailbox_names(user)? {
                 if self.mailbox(mailbox)?.special_use == special_use {
-                    return Err(Error::Refused("another mailbox has this special use"));
+                    self.mailbox_mut(mailbox)?.special_use = None;
                 }
             }
         }
@@ -78,6 +81,15 @@ impl Txn<'_> {
             self.add_mailbox(user, &parent, None)?;
         }
         self.add_mailbox(user, name, special_use)
+    }
+
+    /// Whether the user may have so many mailboxes more. To count them takes time for each, so it is done only where those
+    /// of all users together might be too many.
+    fn check_room(&self, user: UserId, more: usize) -> Result<()> {
+        let most = (MAX_MAILBOXES + 1).saturating_sub(more);
+        let names = &self.tables.mailbox_name;
+        let has_room = names.len()? < most as u64 || names.range((user.0, "")..(user.0 + 1, ""))?.count() < most;
+        if has_room { Ok(()) } else { Err(Error::Limit("mailboxes of a user")) }
     }
 
     /// Parents of `name` that do not exist, topmost first.
@@ -96,8 +108,18 @@ impl Txn<'_> {
     }
 
     fn mailbox_names(&self, user: UserId) -> Result<Vec<(MailboxName, MailboxId)>> {
+        self.names_within((user.0, "")..(user.0 + 1, ""))
+    }
+
+    /// What is below a name, at any depth.
+    fn names_below(&self, user: UserId, name: &MailboxName) -> Result<Vec<(MailboxName, MailboxId)>> {
+        let (first, end) = below(name);
+        self.names_within((user.0, first.as_str())..(user.0, end.as_str()))
+    }
+
+    fn names_within(&self, range: std::ops::Range<(u32, &str)>) -> Result<Vec<(MailboxName, MailboxId)>> {
         let mut names = Vec::new();
-        for entry in self.tables.mailbox_name.range((user.0, "")..(user.0 + 1, ""))? {
+        for entry in self.tables.mailbox_name.range(range)? {
             let (key, id) = entry?;
             let name = MailboxName::new(key.value().1)
                 .map_err(|_| Error::Damaged("the name of a mailbox cannot be read".to_owned()))?;
@@ -141,21 +163,24 @@ impl Txn<'_> {
     }
 
     pub(super) fn rename_mailbox(&mut self, user: UserId, from: &MailboxName, to: &MailboxName) -> Result<()> {
-        let source = self.mailbox_id(user, from)?.ok_or(Error::NoMailbox)?;
-        if self.mailbox_id(user, to)?.is_some() {
+        let source = self.mailbox_id(user, from)?;
+        let mut names = self.names_below(user, from)?;
+        // A name that only has others below it is renamed with them.
+        if source.is_none() && names.is_empty() {
+            return Err(Error::NoMailbox);
+        }
+        if from == to || self.mailbox_id(user, to)?.is_some() {
             return Err(Error::MailboxExists);
         }
-        if from.is_inbox() {
-            return self.rename_inbox(user, source, to);
+        if let Some(inbox) = source.filter(|_| from.is_inbox()) {
+            return self.rename_inbox(user, inbox, to);
         }
         if to.is_below(from) {
             return Err(Error::Refused("a mailbox cannot be moved below itself"));
         }
+        names.extend(source.map(|mailbox| (from.clone(), mailbox)));
         let parents = self.missing_parents(user, to)?;
-        let names = self.mailbox_names(user)?;
-        if names.len() + parents.len() > MAX_MAILBOXES {
-            return Err(Error::Limit("mailboxes of a user"));
-        }
+        self.check_room(user, parents.len())?;
         let mut renamed = Vec::new();
         for (old, mailbox) in names {
             let Some(new) = old.renamed(from, to) else { continue };
@@ -193,7 +218,14 @@ impl Txn<'_> {
         if self.tables.subscription.get(key)?.is_some() == subscribed {
             return Ok(());
         }
-        if subscribed && self.tables.subscription.range((user.0, "")..(user.0 + 1, ""))?.count() >= MAX_SUBSCRIPTIONS {
+        let most = MAX_SUBSCRIPTIONS;
+        let names = &self.tables.subscription;
+        let is_full = || -> Result<bool> {
+            // To count is slow, as in `check_room`.
+            let own = (user.0, "")..(user.0 + 1, "");
+            Ok(names.len()? >= most as u64 && names.range(own)?.count() >= most)
+        };
+        if subscribed && is_full()? {
             return Err(Error::Limit("subscriptions of a user"));
         }
         self.mark_written();

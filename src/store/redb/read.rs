@@ -7,6 +7,7 @@ use std::sync::Arc;
 use redb::{AccessGuard, Database, ReadTransaction, ReadableDatabase, ReadableTable};
 
 use super::file::File;
+use super::mailboxes::below;
 use super::row::{DeadRow, MailboxRow, UidlRow, UserState, decode_ranges};
 use super::schema::{
     BODY, DEAD, ENV, EXPUNGE, MAILBOX, MAILBOX_NAME, MSGBLK, ReadTable, SUBSCRIPTION, UIDL, USER_STATE,
@@ -75,8 +76,11 @@ impl MetaReader {
     /// Ordered by name, INBOX first.
     pub(super) fn mailboxes(&self, user: UserId) -> Result<Vec<Mailbox>> {
         let mut all = Vec::new();
+        let rows = self.meta.open_table(MAILBOX)?;
         for entry in self.meta.open_table(MAILBOX_NAME)?.range((user.0, "")..(user.0 + 1, ""))? {
-            all.push(self.describe(MailboxId(entry?.1.value()))?);
+            let id = entry?.1.value();
+            let row = rows.get(id)?.ok_or(Error::NoMailbox)?;
+            all.push(Self::described(MailboxId(id), MailboxRow::decode(row.value())?));
         }
         all.sort_by(|a, b| (!a.name.is_inbox(), &a.name).cmp(&(!b.name.is_inbox(), &b.name)));
         Ok(all)
@@ -92,9 +96,18 @@ impl MetaReader {
     }
 
     fn describe(&self, id: MailboxId) -> Result<Mailbox> {
-        let row = self.mailbox_row(id)?;
+        Ok(Self::described(id, self.mailbox_row(id)?))
+    }
+
+    fn described(id: MailboxId, row: MailboxRow) -> Mailbox {
         let MailboxRow { name, uid_validity, special_use, counts, .. } = row;
-        Ok(Mailbox { id, name, uid_validity, special_use, counts })
+        Mailbox { id, name, uid_validity, special_use, counts }
+    }
+
+    pub(super) fn has_mailboxes_below(&self, user: UserId, name: &MailboxName) -> Result<bool> {
+        let (first, end) = below(name);
+        let names = self.meta.open_table(MAILBOX_NAME)?;
+        Ok(names.range((user.0, first.as_str())..(user.0, end.as_str()))?.next().transpose()?.is_some())
     }
 
     pub(super) fn subscriptions(&self, user: UserId) -> Result<Vec<MailboxName>> {
@@ -214,6 +227,10 @@ impl MetaRead for MetaReader {
 
     fn mailboxes(&self, user: UserId) -> Result<Vec<Mailbox>> {
         self.mailboxes(user)
+    }
+
+    fn has_mailboxes_below(&self, user: UserId, name: &MailboxName) -> Result<bool> {
+        self.has_mailboxes_below(user, name)
     }
 
     fn subscriptions(&self, user: UserId) -> Result<Vec<MailboxName>> {

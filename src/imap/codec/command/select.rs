@@ -10,6 +10,8 @@ use crate::mail::{ModSeq, SequenceSet};
 pub struct SelectArgs {
     /// The mailbox.
     pub mailbox: Name,
+    /// The name as the client wrote it, where that is not in NFC.
+    pub denormalized: Option<String>,
     /// `(CONDSTORE)` (RFC 7162 section 3.1.8).
     pub condstore: bool,
     /// `(QRESYNC (...))` (RFC 7162 section 3.2.5).

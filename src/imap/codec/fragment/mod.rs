@@ -141,6 +141,11 @@ impl Fragmenter {
         self.reset();
     }
 
+    /// Takes out what has been pushed after the last command: it is in another form (RFC 4978 section 3).
+    pub fn take_rest(&mut self) -> Vec<u8> {
+        self.input.take(u64::MAX).to_vec()
+    }
+
     /// Whether octets have been pushed that no event has covered yet.
     pub fn has_input(&self) -> bool {
         match self.state {

@@ -30,6 +30,13 @@ pub(super) fn command(body: &CommandBody<'_>) -> Option<Command> {
         CommandBody::Expunge => Command::Expunge(None),
         CommandBody::ExpungeUid { sequence_set } => Command::Expunge(Some(set(sequence_set))),
         CommandBody::Id { parameters } => {
+            // The oracle knows no limit (RFC 2971 section 3.3).
+            let long = |(field, value): &ours::IdPair| {
+                field.len() > 30 || value.as_ref().is_some_and(|value| value.len() > 1024)
+            };
+            if parameters.iter().flatten().map(pair).any(|pair| long(&pair)) {
+                return None;
+            }
             Command::Id(parameters.as_ref().map(|pairs| pairs.iter().map(pair).collect()))
         }
         // The oracle reads a trailing space as an empty response.
@@ -49,13 +56,17 @@ pub(super) fn command(body: &CommandBody<'_>) -> Option<Command> {
         }
         CommandBody::Select { mailbox, parameters } => Command::Select(select(mailbox, parameters)?),
         CommandBody::Examine { mailbox, parameters } => Command::Examine(select(mailbox, parameters)?),
-        CommandBody::Create { mailbox } => Command::Create(name(mailbox), None),
-        CommandBody::Delete { mailbox } => Command::Delete(name(mailbox)),
-        CommandBody::Rename { from, to } => Command::Rename(name(from), name(to)),
+        CommandBody::Create { mailbox } => {
+            Command::Create(ours::CreateArgs { mailbox: name(mailbox), supplied: None, special_use: ours::Use::None })
+        }
+        CommandBody::Delete { mailbox } => Command::Delete(name(mailbox), None),
+        CommandBody::Rename { from, to } => Command::Rename(name(from), name(to), None),
         CommandBody::Subscribe { mailbox } => Command::Subscribe(name(mailbox)),
         CommandBody::Unsubscribe { mailbox } => Command::Unsubscribe(name(mailbox)),
         CommandBody::List { reference, mailbox_wildcard } => Command::List(list(reference, mailbox_wildcard)),
         CommandBody::Lsub { reference, mailbox_wildcard } => Command::Lsub(list(reference, mailbox_wildcard)),
+        // The oracle takes none, and the grammar wants one.
+        CommandBody::Status { item_names, .. } if item_names.is_empty() => return None,
         CommandBody::Status { mailbox, item_names } => Command::Status(name(mailbox), unique(item_names, status_item)?),
         CommandBody::GetQuota { root } => Command::GetQuota(root.as_ref().to_vec()),
         CommandBody::GetQuotaRoot { mailbox } => Command::GetQuotaRoot(name(mailbox)),
@@ -172,7 +183,7 @@ fn select(mailbox: &Mailbox<'_>, parameters: &[SelectParameter]) -> Option<ours:
             }
         }
     }
-    Some(ours::SelectArgs { mailbox: name(mailbox), condstore, qresync })
+    Some(ours::SelectArgs { mailbox: name(mailbox), denormalized: None, condstore, qresync })
 }
 
 /// The oracle lets `*` through, which the grammar forbids in words.

@@ -1,10 +1,10 @@
-//! ID, AUTHENTICATE, LOGIN and ENABLE.
+//! ID, AUTHENTICATE, LOGIN, ENABLE and COMPRESS.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::MAX_ID_PAIRS;
 use super::input::{Input, Parsed};
+use super::{MAX_ID_FIELD, MAX_ID_PAIRS, MAX_ID_VALUE};
 use crate::imap::codec::command::Command;
 use crate::secret::Secret;
 
@@ -18,7 +18,11 @@ pub(super) fn id(input: &mut Input<'_>) -> Parsed<Command> {
     let pair = |input: &mut Input<'_>| {
         let field = input.string()?.into_owned();
         input.sp()?;
-        Ok((field, input.nstring()?.map(|value| value.into_owned())))
+        let value = input.nstring()?.map(|value| value.into_owned());
+        if field.len() > MAX_ID_FIELD || value.as_ref().is_some_and(|value| value.len() > MAX_ID_VALUE) {
+            return Err("an ID field is too long");
+        }
+        Ok((field, value))
     };
     let pairs = input.list(true, pair)?;
     if pairs.len() > MAX_ID_PAIRS { Err("too many ID fields") } else { Ok(Command::Id(Some(pairs))) }
@@ -61,6 +65,12 @@ pub(super) fn enable(input: &mut Input<'_>) -> Parsed<Command> {
         names.push(upper(input.atom()?));
     }
     Ok(Command::Enable(names))
+}
+
+/// `compress = "COMPRESS" SP algorithm` (RFC 4978 section 5); algorithm names are atoms
+pub(super) fn compress(input: &mut Input<'_>) -> Parsed<Command> {
+    input.sp()?;
+    Ok(Command::Compress(upper(input.atom()?)))
 }
 
 /// An atom in upper case.

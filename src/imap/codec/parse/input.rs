@@ -141,8 +141,13 @@ impl<'a> Input<'a> {
     ///
     /// `QUOTED-CHAR = <any TEXT-CHAR except quoted-specials> / "\" quoted-specials / UTF8-2 / UTF8-3 / UTF8-4`
     ///
-    /// That the octets above 127 are UTF-8 is checked where it matters.
+    /// Octets above 127 must be UTF-8 once that is enabled (RFC 6855 section 3); before, that is checked where it matters.
     pub(super) fn quoted(&mut self) -> Parsed<Cow<'a, [u8]>> {
+        let value = self.quoted_octets()?;
+        if self.utf8 && std::str::from_utf8(&value).is_err() { Err("a quoted string is not UTF-8") } else { Ok(value) }
+    }
+
+    fn quoted_octets(&mut self) -> Parsed<Cow<'a, [u8]>> {
         self.expect(b'"', "expected a quoted string")?;
         let mut value = Cow::Borrowed(self.take_while(chars::is_quoted));
         loop {

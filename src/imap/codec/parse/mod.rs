@@ -34,8 +34,10 @@ const MAX_FETCH_ITEMS: usize = 1_000;
 /// Most patterns of one LIST: each is matched with every mailbox.
 const MAX_PATTERNS: usize = 256;
 
-/// Most fields of ID (RFC 2971 section 3.3).
+/// Most fields of ID, and the most octets in the name and the value of one (RFC 2971 section 3.3).
 const MAX_ID_PAIRS: usize = 30;
+const MAX_ID_FIELD: usize = 30;
+const MAX_ID_VALUE: usize = 1024;
 
 /// Why a command could not be read; answered `BAD` with the tag if there is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +81,8 @@ fn command(input: &mut Input<'_>) -> Parsed<Command> {
         b"STARTTLS" => Command::StartTls,
         b"NAMESPACE" => Command::Namespace,
         b"IDLE" => Command::Idle,
+        b"UNAUTHENTICATE" => Command::Unauthenticate,
+        b"COMPRESS" => auth::compress(input)?,
         b"CHECK" => Command::Check,
         b"CLOSE" => Command::Close,
         b"UNSELECT" => Command::Unselect,
@@ -91,8 +95,8 @@ fn command(input: &mut Input<'_>) -> Parsed<Command> {
         b"SELECT" => Command::Select(mailbox::select(input)?),
         b"EXAMINE" => Command::Examine(mailbox::select(input)?),
         b"CREATE" => mailbox::create(input)?,
-        b"DELETE" => Command::Delete(mailbox::argument(input)?),
-        b"RENAME" => Command::Rename(mailbox::argument(input)?, mailbox::argument(input)?),
+        b"DELETE" => mailbox::delete(input)?,
+        b"RENAME" => mailbox::rename(input)?,
         b"SUBSCRIBE" => Command::Subscribe(mailbox::argument(input)?),
         b"UNSUBSCRIBE" => Command::Unsubscribe(mailbox::argument(input)?),
         b"STATUS" => mailbox::status(input)?,

@@ -144,7 +144,7 @@ proptest! {
         let mut out = Vec::new();
         mailbox(&mut out, name.as_str(), utf8);
         prop_assert!(utf8 || out.is_ascii());
-        prop_assert_eq!(read("DELETE", &out, utf8), Some(Command::Delete(Name::Valid(name))));
+        prop_assert_eq!(read("DELETE", &out, utf8), Some(Command::Delete(Name::Valid(name), None)));
     }
 
     #[test]

@@ -47,24 +47,45 @@ fn authentication() {
 }
 
 #[test]
+fn create_with_special_uses_and_other_spellings() {
+    let create = |n: &str, supplied: Option<&str>, special_use| {
+        Command::Create(CreateArgs { mailbox: name(n), supplied: supplied.map(str::to_owned), special_use })
+    };
+    assert_eq!(command("CREATE a/"), create("a", None, Use::None));
+    assert_eq!(command("CREATE inbox"), create("INBOX", None, Use::None));
+    assert_eq!(command("CREATE inbox/a"), create("INBOX/a", Some("inbox/a"), Use::None));
+    assert_eq!(command("CREATE \"e&AwE-\""), create("\u{e9}", Some("e\u{301}"), Use::None));
+    assert_eq!(command("CREATE S (USE (\\sent))"), create("S", None, Use::One(SpecialUse::Sent)));
+    assert_eq!(command("CREATE S (USE (\\Sent \\Sent) use (\\SENT))"), create("S", None, Use::One(SpecialUse::Sent)));
+    assert_eq!(command("CREATE S (USE ())"), create("S", None, Use::None));
+    for uses in ["\\All", "\\Flagged", "\\Important", "\\Sent \\Trash", "\\Sent \\X", "\\X \\Sent"] {
+        assert_eq!(command(&format!("CREATE S (USE ({uses}))")), create("S", None, Use::Unsupported), "{uses}");
+    }
+    let renamed = |from: &str, to: &str, supplied: Option<&str>| {
+        Command::Rename(name(from), name(to), supplied.map(str::to_owned))
+    };
+    assert_eq!(command("RENAME a e&AwE-"), renamed("a", "\u{e9}", Some("a")));
+    assert_eq!(command("RENAME e&AwE- a"), renamed("\u{e9}", "a", Some("e\u{301}")));
+    assert_eq!(command("DELETE Inbox/a"), Command::Delete(name("INBOX/a"), Some("Inbox/a".to_owned())));
+    assert_eq!(command("DELETE a/"), Command::Delete(name("a"), None));
+}
+
+#[test]
 fn mailboxes() {
-    let select = |n: &str, condstore| SelectArgs { mailbox: name(n), condstore, qresync: None };
+    let select = |n: &str, condstore| SelectArgs { mailbox: name(n), denormalized: None, condstore, qresync: None };
     assert_eq!(command("SELECT inBOX"), Command::Select(select("INBOX", false)));
     assert_eq!(command("SELECT \"a b\" (CONDSTORE)"), Command::Select(select("a b", true)));
     assert_eq!(command("EXAMINE {1+}\r\nx (condstore)"), Command::Examine(select("x", true)));
-    assert_eq!(command("CREATE a/"), Command::Create(name("a"), None));
-    assert_eq!(command("CREATE S (USE (\\sent))"), Command::Create(name("S"), Some(SpecialUse::Sent)));
-    assert_eq!(command("CREATE S (USE ())"), Command::Create(name("S"), None));
-    assert_eq!(command("DELETE R&AOk-sum&AOk-"), Command::Delete(name("R\u{e9}sum\u{e9}")));
-    assert_eq!(command("DELETE a&b"), Command::Delete(Name::Impossible));
-    assert_eq!(command("DELETE \"\""), Command::Delete(Name::Impossible));
-    assert_eq!(command("RENAME a {1}\r\nb"), Command::Rename(name("a"), name("b")));
+    assert_eq!(command("DELETE R&AOk-sum&AOk-"), Command::Delete(name("R\u{e9}sum\u{e9}"), None));
+    assert_eq!(command("DELETE a&b"), Command::Delete(Name::Impossible, None));
+    assert_eq!(command("DELETE \"\""), Command::Delete(Name::Impossible, None));
+    assert_eq!(command("RENAME a {1}\r\nb"), Command::Rename(name("a"), name("b"), None));
     assert_eq!(command("SUBSCRIBE NIL"), Command::Subscribe(name("NIL")));
     assert_eq!(command("UNSUBSCRIBE &-"), Command::Unsubscribe(name("&")));
     let utf8 = |text: &str| read(text, true).map(|tagged| tagged.command);
     assert_eq!(utf8("a SELECT a&b"), Ok(Command::Select(select("a&b", false))));
-    assert_eq!(utf8("a DELETE \"\u{e9}\""), Ok(Command::Delete(name("\u{e9}"))));
-    assert_eq!(command("DELETE \"\u{e9}\""), Command::Delete(Name::Impossible));
+    assert_eq!(utf8("a DELETE \"\u{e9}\""), Ok(Command::Delete(name("\u{e9}"), None)));
+    assert_eq!(command("DELETE \"\u{e9}\""), Command::Delete(Name::Impossible, None));
 }
 
 #[test]
@@ -72,7 +93,7 @@ fn quick_resynchronization() {
     let select = |condstore, mod_seq, known, matches| {
         let uid_validity = NonZeroU32::new(67_890_007).expect("not zero");
         let qresync = Some(Qresync { uid_validity, mod_seq: ModSeq(mod_seq), known, matches });
-        SelectArgs { mailbox: name("INBOX"), condstore, qresync }
+        SelectArgs { mailbox: name("INBOX"), denormalized: None, condstore, qresync }
     };
     let known = || Some(set(&[(41, 41), (43, 211)]));
     let matches = || Some((set(&[(5, 5), (9, 11)]), set(&[(50, 50), (90, 92)])));
