@@ -12,6 +12,7 @@ mod client;
 #[path = "interop_mime/compare.rs"]
 mod compare;
 #[path = "corpus/messages.rs"]
+#[allow(dead_code, reason = "shared with the tests of the corpus")]
 mod messages;
 #[path = "interop_mime/mutate.rs"]
 mod mutate;

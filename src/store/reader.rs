@@ -17,6 +17,7 @@ use super::record::RecordLayout;
 use super::seam::{BodyRead, BodyStore, MetaRead};
 use super::types::Record;
 use crate::mail::BodyId;
+use crate::mime;
 
 /// Decompressed octets made at a time.
 const STEP: usize = 64 * 1024;
@@ -35,6 +36,7 @@ pub struct Reader {
     store: Arc<dyn BodyStore>,
     /// Made on first use.
     unpacker: RefCell<Option<Unpacker>>,
+    limits: mime::Limits,
 }
 
 impl std::fmt::Debug for Reader {
@@ -46,7 +48,14 @@ impl std::fmt::Debug for Reader {
 impl Reader {
     pub(super) fn begin(inner: &Inner) -> Result<Self> {
         let unpacker = RefCell::new(None);
-        Ok(Self { meta: inner.meta.read()?, bodies: OnceCell::new(), store: Arc::clone(&inner.bodies), unpacker })
+        let (meta, store) = (inner.meta.read()?, Arc::clone(&inner.bodies));
+        let limits = inner.limits.get().copied().unwrap_or_default();
+        Ok(Self { meta, bodies: OnceCell::new(), store, unpacker, limits })
+    }
+
+    /// What is told apart in a message.
+    pub fn parse_limits(&self) -> mime::Limits {
+        self.limits
     }
 
     /// The record of a body; `None` when the body has been collected.

@@ -14,7 +14,7 @@ pub enum Value {
     /// nstring or literal8
     Octets(Option<Vec<u8>>),
     Number(u64),
-    Envelope(Envelope),
+    Envelope(Box<Envelope>),
     Structure(Structure),
     /// What is not looked into: a flag list, a date, a mod-sequence.
     Other(Vec<u8>),
@@ -107,7 +107,7 @@ impl Input<'_> {
         self.word(b" ");
         let name = String::from_utf8(name).expect("an item name in ASCII");
         let value = match name.as_str() {
-            "ENVELOPE" => Value::Envelope(self.envelope()),
+            "ENVELOPE" => Value::Envelope(Box::new(self.envelope())),
             "BODY" => Value::Structure(self.body(false)),
             "BODYSTRUCTURE" => Value::Structure(self.body(true)),
             "UID" | "RFC822.SIZE" => Value::Number(self.number()),

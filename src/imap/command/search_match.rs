@@ -9,9 +9,7 @@ use crate::imap::codec::command::SearchKey;
 use crate::imap::codec::envelope::{AddressList, Rendered, RenderedAddress};
 use crate::imap::session::MailboxView;
 use crate::mail::{Flags, Message, ModSeq, SequenceSet, UidSet};
-use crate::mime::{
-    INNER_HEADERS_FOLLOW, Limits, PartTable, Scanner, Want, decode_words, fold, header_text, header_texts,
-};
+use crate::mime::{INNER_HEADERS_FOLLOW, PartTable, Scanner, Want, decode_words, fold, header_text, header_texts};
 use crate::store::{self, BodyCursor, ObjectIds, Reader};
 
 const DAY: i64 = 86_400;
@@ -232,7 +230,7 @@ fn in_text(reader: &Reader, candidate: &Candidate, finder: &Finder<'static>, hea
     let body = candidate.message.body;
     let Some(record) = reader.record(body)? else { return Ok(false) };
     let mut window = Window { finder, headers, text: Vec::new(), is_over: false };
-    let (mut scanner, mut octets) = (Scanner::for_text(Limits::default()), Vec::new());
+    let (mut scanner, mut octets) = (Scanner::for_text(reader.parse_limits()), Vec::new());
     let mut cursor = BodyCursor::unverified(body, 0..record.text_end());
     while !cursor.is_done() {
         octets.clear();
