@@ -51,7 +51,7 @@ fn structure(items: &[Item]) -> Structure {
 
 fn envelope(items: &[Item]) -> grammar::Envelope {
     let Value::Envelope(envelope) = find(items, "ENVELOPE") else { panic!("no envelope") };
-    envelope
+    *envelope
 }
 
 #[tokio::test]
