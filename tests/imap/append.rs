@@ -273,7 +273,7 @@ async fn states_that_do_not_allow_it() {
 
 /// The same session, octet by octet and in all pieces of a few sizes: the same answers.
 #[tokio::test]
-async fn rule_8_however_the_input_is_cut() {
+async fn rule_08_however_the_input_is_cut() {
     let input = "a SELECT {5}\r\nINBOX\r\n\
         b APPEND INBOX {6}\r\nn: 1\r\n (\\Seen) {6+}\r\nn: 2\r\n ~{6}\r\nn: 3\r\n UTF8 (~{6+}\r\nn: 4\r\n)\r\n\
         c APPEND {5+}\r\nINBOX (\\Draft) CATENATE (URL \"/INBOX/;UID=1\" TEXT {4+}\r\n\r\nx\n URL {13}\r\n/INBOX/;UID=2 TEXT ~{2}\r\n\r\n)\r\n\

@@ -27,6 +27,8 @@ pub struct TestServer {
     registry: Registry,
     running: Arc<Running>,
     pub store: Store,
+    /// Of the server's certificate.
+    pub roots: rustls::RootCertStore,
 }
 
 /// The server stops when neither it nor a client is used any more.
@@ -56,6 +58,7 @@ impl TestServer {
         let user = |name: &str| UserSettings { name: name.into(), password: Password::Plain(Secret::new("secret")) };
         let users = auth::Settings { users: vec![user("alice"), user("bob")], ..auth::Settings::default() };
         let tls = tls::load(&tls::Settings::SelfSigned { directory: dir.path().join("tls") }).expect("tls");
+        let roots = tls::root_store(&tls.certificate).expect("roots");
         let deps = Deps {
             settings,
             store: store.clone(),
@@ -68,7 +71,7 @@ impl TestServer {
         let address = listener.local_addr().expect("address");
         let shutdown = CancellationToken::new();
         tokio::spawn(Server::new(deps).run(listener, false, shutdown.clone()));
-        Self { address, registry, store, running: Arc::new(Running { shutdown, _dir: dir }) }
+        Self { address, registry, store, roots, running: Arc::new(Running { shutdown, _dir: dir }) }
     }
 
     /// Stops the server.

@@ -91,6 +91,25 @@ async fn rule_03_numbers_shift_after_each_expunge() {
 }
 
 #[tokio::test]
+async fn rule_02_exists_never_shrinks() {
+    let server = TestServer::start().await;
+    server.fill(3).await;
+    let (mut a, mut b) = (server.selected("INBOX").await, server.selected("INBOX").await);
+    b.ok("STORE 1:2 +FLAGS.SILENT (\\Deleted)").await;
+    b.ok("EXPUNGE").await;
+    // One message arrived and two went: what the other session has grows by one until it hears of the two.
+    b.append("INBOX", "", MESSAGE).await;
+    let lines = a.ok("FETCH 3 (UID)").await;
+    assert_eq!(lines[..2], ["* 3 FETCH (UID 3)", "* 4 EXISTS"]);
+    assert!(lines.iter().all(|line| !line.contains("EXPUNGE")), "{lines:?}");
+    // In one answer EXPUNGE comes first, so that EXISTS counts what is left and what is new.
+    b.append("INBOX", "", MESSAGE).await;
+    let lines = a.ok("NOOP").await;
+    let told: Vec<_> = lines.iter().filter(|line| line.ends_with(" EXPUNGE") || line.ends_with(" EXISTS")).collect();
+    assert_eq!(told, ["* 2 EXPUNGE", "* 1 EXPUNGE", "* 3 EXISTS"]);
+}
+
+#[tokio::test]
 async fn rule_01_no_expunge_while_numbers_are_in_use() {
     let server = TestServer::start().await;
     server.fill(3).await;

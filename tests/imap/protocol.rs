@@ -1,6 +1,12 @@
 //! Tags, pipelining, splitting, literals, and malformed commands.
 
-use crate::harness::TestServer;
+use std::sync::Arc;
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use crate::harness::{DEADLINE, TestServer};
 
 #[tokio::test]
 async fn a_malformed_command_gets_bad_with_its_tag() {
@@ -71,13 +77,36 @@ async fn rule_39_lines_of_64_kib_work_after_login() {
     c.expect(&format!("NOOP{}", " ".repeat(70_000)), "BAD *").await;
 }
 
+/// What comes with STARTTLS in one segment may be an injection: it is answered neither in clear nor under TLS.
 #[tokio::test]
-async fn starttls_upgrades_and_forgets_what_came_before() {
+async fn rule_39_nothing_sent_before_tls_survives_starttls() {
     let server = TestServer::start().await;
     let mut c = server.connect().await;
-    // The NOOP in the same segment is an injection attempt: it must not be answered in clear or after.
-    c.raw("a STARTTLS\r\nb NOOP\r\n").await;
+    c.raw("a STARTTLS\r\nb NOOP\r\nc LOGIN alice secret\r\nd APPEND INBOX {5+}\r\n").await;
     c.s("a OK *").await;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(server.roots.clone())
+        .with_no_client_auth();
+    let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
+    let connected = TlsConnector::from(Arc::new(config)).connect(name, c.into_stream());
+    let mut stream = BufReader::new(timeout(DEADLINE, connected).await.expect("in time").expect("a handshake"));
+    for (sent, answers) in [
+        ("e CAPABILITY", &["* CAPABILITY ", "e OK "][..]),
+        ("f STARTTLS", &["f BAD "]),
+        ("g SELECT INBOX", &["g BAD "]),
+        ("h LOGIN alice secret", &["h OK [CAPABILITY "]),
+        ("i STATUS INBOX (MESSAGES)", &["* STATUS INBOX (MESSAGES 0)", "i OK "]),
+    ] {
+        stream.write_all(format!("{sent}\r\n").as_bytes()).await.expect("send");
+        for answer in answers {
+            let mut line = String::new();
+            timeout(DEADLINE, stream.read_line(&mut line)).await.expect("in time").expect("read");
+            assert!(line.starts_with(answer) && !line.contains(" STARTTLS"), "{sent}: {line}");
+        }
+    }
 }
 
 /// A client that errs now and then is not a flood of nonsense: only errors one after the other are counted.

@@ -291,7 +291,7 @@ async fn the_check_names_what_is_wrong() {
 }
 
 #[tokio::test]
-async fn a_long_expunge_log_is_merged_from_its_old_end_and_misses_nothing() {
+async fn rule_26_a_long_expunge_log_is_merged_from_its_old_end_and_misses_nothing() {
     let f = fixture().await;
     for uids in 1..=6 {
         f.add(&[uids]).await;
