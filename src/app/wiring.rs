@@ -66,7 +66,12 @@ pub(super) fn imap(config: &Config) -> imap::Settings {
         max_user_address_connections: count(limits.connections_per_user_and_address),
         hidden_capabilities: imap::HiddenCapabilities {
             everywhere: config.imap.hide_capabilities.clone(),
-            of_users: config.users.iter().map(|u| (u.name.clone(), u.imap.hide_capabilities.clone())).collect(),
+            of_users: config
+                .users
+                .iter()
+                .filter(|user| !user.imap.hide_capabilities.is_empty())
+                .map(|user| (user.name.clone(), user.imap.hide_capabilities.clone()))
+                .collect(),
         },
         ..imap::Settings::default()
     }

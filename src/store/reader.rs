@@ -273,7 +273,7 @@ impl Shortened {
             // The cutter makes a header a block of its own: with no room for more, the rest is not decompressed. Where
             // there is more room, what blocks begin with fits as well.
             let room = limit.saturating_sub(out.len());
-            let size = if room < MAX_EXACT { room.max(1) } else { STEP.min(room + OVERHEAD) };
+            let size = if room < MAX_EXACT { room.max(1) } else { STEP.min(room.saturating_add(OVERHEAD)) };
             if self.plain.capacity() == size {
                 self.plain.clear();
             } else {

@@ -19,7 +19,7 @@ struct Choice {
     uids: &'static [u32],
 }
 
-const CHOICES: [Choice; 10] = [
+const CHOICES: [Choice; 11] = [
     Choice {
         reason: "a date before 1970 is a date, for Dovecot and Cyrus one of far away",
         uids: &[240, 245, 636, 661, 662, 663],
@@ -42,6 +42,10 @@ const CHOICES: [Choice; 10] = [
     Choice {
         reason: "the same in bodies: 8-bit octets of us-ascii that are no UTF-8 are Latin-1",
         uids: &[87, 88, 89, 301, 379, 380, 519, 563],
+    },
+    Choice {
+        reason: "a part whose Content-Type cannot be read is text (RFC 2045 section 5.2), and shown as such",
+        uids: &[27, 64, 110, 128, 312, 351, 352, 373, 381, 382, 468, 480, 561],
     },
     Choice { reason: "message/global is a message (RFC 9051 section 7.5.2)", uids: &[445] },
     Choice { reason: "stands in the text that BODYSTRUCTURE shows; Cyrus agrees", uids: &[483] },

@@ -136,7 +136,8 @@ async fn a_large_part_streams_whole_and_in_part() {
     let lines = 30_000;
     let raw: String = (0..lines).map(|n| format!("line {n:08} of the large part, {:>24}\r\n", n * 7)).collect();
     let quoted = raw.replace("line", "=6Cine");
-    let message = format!("Subject: large\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n{quoted}");
+    let message =
+        format!("Subject: large\r\nMIME-Version: 1.0\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n{quoted}");
     c.append("INBOX", "(\\Seen)", &message).await;
     let size = raw.len();
     let got = c.ok("FETCH 1 (BINARY.SIZE[1] BINARY.PEEK[1])").await.remove(0);

@@ -261,7 +261,8 @@ impl Input<'_> {
         self.word(b" ");
         self.number();
         let mut structure = Structure { leaves: 1, ..Structure::default() };
-        let message = media_type == b"message" && (subtype == b"rfc822" || subtype == b"global");
+        // message/global in the form of `media-basic`, as Dovecot and Cyrus show it.
+        let message = media_type == b"message" && subtype == b"rfc822";
         if message {
             self.word(b" ");
             self.envelope();
@@ -313,7 +314,7 @@ impl Input<'_> {
             return self.word(b"NIL");
         }
         loop {
-            assert!(!self.string().is_empty(), "a parameter without a name");
+            self.string();
             self.word(b" ");
             self.string();
             if self.eat(b')') {

@@ -173,7 +173,6 @@ async fn list_returns_annotations_after_each_mailbox() {
             "* LIST (\\HasNoChildren) \"/\" INBOX",
             "* STATUS INBOX (MESSAGES 0)",
             "* METADATA INBOX (/shared/vendor/cmu/cyrus-imapd/color NIL)",
-            "* LIST (\\NonExistent \\Noselect \\HasChildren) \"/\" a",
             "* LIST (\\HasNoChildren) \"/\" a/b",
             "* STATUS a/b (MESSAGES 0)",
             "* METADATA a/b (/shared/vendor/cmu/cyrus-imapd/color \"#b71c1c\")",
