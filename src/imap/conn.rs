@@ -19,6 +19,8 @@ const READ_SIZE: usize = 16 << 10;
 const KEEP_CAPACITY: usize = 16 << 10;
 /// A client that has sent nothing for so long rests: what compression can give back is given back.
 const REST_AFTER: Duration = Duration::from_secs(2);
+/// How a deflate stream ends that has been flushed: a last block, empty, in either of its forms (RFC 1951 section 3.2.3).
+const LAST_BLOCKS: [&[u8]; 2] = [b"\x03\x00", b"\x01\x00\x00\xff\xff"];
 
 /// A byte stream: TCP, TLS over TCP, or memory in tests.
 pub(in crate::imap) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -29,6 +31,9 @@ pub(in crate::imap) struct Input {
     fragmenter: Fragmenter,
     /// After COMPRESS.
     inflater: Option<Box<Inflater>>,
+    /// Right after compression: what has come of the end of the client's stream, which may be sent as late as the OK of
+    /// UNAUTHENTICATE is read. No command begins with such octets.
+    ending: Option<Vec<u8>>,
     received: IntCounter,
 }
 
@@ -70,7 +75,7 @@ impl Conn {
         received: IntCounter,
         sent: IntCounter,
     ) -> Self {
-        let input = Input { fragmenter: Fragmenter::new(limits), inflater: None, received };
+        let input = Input { fragmenter: Fragmenter::new(limits), inflater: None, ending: None, received };
         Self { input, output: Output { buf: Vec::new(), deflater: None, stream, stall, sent } }
     }
 
@@ -117,7 +122,7 @@ impl Conn {
         self.input.received.inc_by(n as u64);
         match &mut self.input.inflater {
             Some(inflater) => inflater.push(&buf[..n]),
-            None => self.input.fragmenter.push(&buf[..n]),
+            None => self.input.plain(&buf[..n]),
         }
         Ok(())
     }
@@ -171,7 +176,8 @@ impl Conn {
         self.output.write_out(Flush::End).await?;
         self.output.deflater = None;
         self.output.flush().await?;
-        self.input.fragmenter.push(&inflater.end()?);
+        self.input.ending = Some(Vec::new());
+        self.input.plain(&inflater.end()?);
         Ok(())
     }
 
@@ -194,6 +200,18 @@ impl Input {
         inflater.step(&mut plain).map_err(|Damaged| ReadError::Damaged)?;
         self.fragmenter.push(&plain);
         Ok(!plain.is_empty())
+    }
+
+    /// Takes octets as they are, without the end of a deflate stream before them.
+    fn plain(&mut self, octets: &[u8]) {
+        let Some(mut held) = self.ending.take() else { return self.fragmenter.push(octets) };
+        held.extend_from_slice(octets);
+        if LAST_BLOCKS.iter().any(|block| block.len() > held.len() && block.starts_with(&held)) {
+            self.ending = Some(held);
+            return;
+        }
+        let rest = LAST_BLOCKS.iter().find_map(|block| held.strip_prefix(*block));
+        self.fragmenter.push(rest.unwrap_or(&held));
     }
 
     pub(in crate::imap) fn set_limits(&mut self, limits: Limits) {

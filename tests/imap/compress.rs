@@ -234,3 +234,33 @@ async fn unauthenticate_ends_compression() {
         assert!(rest.starts_with(b"v OK [CAPABILITY "));
     }
 }
+
+/// A client may end its stream only once it has read the OK.
+#[tokio::test]
+async fn unauthenticate_ends_compression_of_a_client_that_ends_its_stream_late() {
+    for (end, chunk) in [(&b"\x03\x00"[..], 9), (b"\x03\x00", 1), (b"\x01\x00\x00\xff\xff", 1), (b"", 9)] {
+        let server = TestServer::start().await;
+        let mut c = Packed::start(server.login().await).await;
+        let wire = c.pack("u UNAUTHENTICATE\r\n", FlushCompress::Sync);
+        c.send(&wire).await;
+        while !c.ended {
+            let mut buf = [0; 4096];
+            let n = timeout(DEADLINE, c.stream.read(&mut buf)).await.expect("in time").expect("read");
+            assert!(n > 0);
+            c.raw.extend_from_slice(&buf[..n]);
+            c.inflate();
+        }
+        for octets in [end, b"v NOOP\r\n"].concat().chunks(chunk) {
+            c.send(octets).await;
+            tokio::task::yield_now().await;
+        }
+        let mut rest = std::mem::take(&mut c.raw);
+        while !rest.ends_with(b"\n") {
+            let mut buf = [0; 4096];
+            let n = timeout(DEADLINE, c.stream.read(&mut buf)).await.expect("in time").expect("read");
+            assert!(n > 0, "{rest:?}");
+            rest.extend_from_slice(&buf[..n]);
+        }
+        assert_eq!(rest, b"v OK NOOP completed\r\n");
+    }
+}

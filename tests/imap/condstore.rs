@@ -46,6 +46,22 @@ async fn rule_22_uid_and_modseq_in_every_fetch_after_enabling() {
     assert!(line.starts_with("* 1 FETCH (UID 1 FLAGS (\\Seen \\Recent) MODSEQ ("), "{line}");
 }
 
+/// RFC 7162 section 3.1 speaks of all FETCH responses, those that were asked for among them.
+#[tokio::test]
+async fn rule_22_flags_come_with_their_mod_seq_when_asked_for() {
+    let server = TestServer::start().await;
+    server.fill(1).await;
+    let mut c = server.selected("INBOX").await;
+    assert_eq!(c.ok("FETCH 1 (FLAGS)").await, ["* 1 FETCH (FLAGS (\\Recent))"]);
+    c.ok("ENABLE CONDSTORE").await;
+    let line = c.ok("FETCH 1 (FLAGS)").await.remove(0);
+    assert!(line.starts_with("* 1 FETCH (FLAGS (\\Recent) MODSEQ ("), "{line}");
+    c.ok("ENABLE QRESYNC").await;
+    let line = c.ok("FETCH 1 FAST").await.remove(0);
+    assert!(line.starts_with("* 1 FETCH (UID 1 FLAGS (\\Recent) ") && line.contains(" MODSEQ ("), "{line}");
+    assert_eq!(c.ok("FETCH 1 (RFC822.SIZE)").await.remove(0), format!("* 1 FETCH (RFC822.SIZE {})", MESSAGE.len()));
+}
+
 #[tokio::test]
 async fn rule_24_unchangedsince_is_per_message() {
     let server = TestServer::start().await;

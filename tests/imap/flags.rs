@@ -65,6 +65,7 @@ async fn rule_18_recent_belongs_to_one_session() {
     assert!(second.ok("SELECT INBOX").await.contains(&"* 0 RECENT".to_owned()));
     assert_eq!(second.ok("SEARCH RECENT").await, ["* SEARCH"]);
     assert_eq!(first.ok("SEARCH NEW").await, ["* SEARCH 1 2"]);
+    assert!(watcher.ok("EXAMINE INBOX").await.contains(&"* 0 RECENT".to_owned()));
     first.ok("STORE 1 FLAGS (\\Recent)").await;
     assert_eq!(first.ok("SEARCH RECENT").await, ["* SEARCH 1 2"]);
 }

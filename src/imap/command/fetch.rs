@@ -9,7 +9,7 @@ use super::resync;
 use crate::imap::codec::command::{FetchArgs, FetchItem};
 use crate::imap::conn::Output;
 use crate::imap::error::{CommandError, CommandResult, Done};
-use crate::imap::session::{SelectedCx, fetch_flags};
+use crate::imap::session::{Features, SelectedCx, fetch_flags};
 use crate::mail::{FlagList, FlagOp, Flags, UidSet};
 use crate::store::{BodyCursor, FlagChange};
 
@@ -35,7 +35,7 @@ pub(in crate::imap) async fn fetch(cx: &mut SelectedCx<'_>, args: FetchArgs, out
         false => UidSet::default(),
     };
     let plan = Arc::new(Plan {
-        items: items(&args, cx.features.condstore && !seen.is_empty()),
+        items: items(&args, *cx.features, !seen.is_empty()),
         implied_flags: !args.items.contains(&FetchItem::Flags),
         keywords: Arc::clone(&cx.mailbox.view.snapshot().keywords),
         ids: cx.mailbox.view.ids(),
@@ -155,14 +155,17 @@ async fn mark_seen(
     Ok(unseen)
 }
 
-/// The items in the order they are sent: UID first, then the small ones, bodies last (IMAP-RULES 37). With CONDSTORE,
-/// UID and MODSEQ are there wherever the command `changes` a flag (RFC 7162 section 3.2.4).
-fn items(args: &FetchArgs, changes: bool) -> Vec<FetchItem> {
+/// The items in the order they are sent: UID first, then the small ones, bodies last (IMAP-RULES 37). Flags come with the
+/// mod-sequence that they have once the client has enabled CONDSTORE (RFC 7162 section 3.1), and with the UID after ENABLE
+/// QRESYNC (section 3.2.4) or where the command itself `changes` a flag.
+fn items(args: &FetchArgs, features: Features, changes: bool) -> Vec<FetchItem> {
     let mut items = args.items.clone();
-    if (args.uid || changes) && !items.contains(&FetchItem::Uid) {
+    let changes = features.condstore && changes;
+    let flags = changes || items.contains(&FetchItem::Flags);
+    if (args.uid || changes || features.qresync && flags) && !items.contains(&FetchItem::Uid) {
         items.push(FetchItem::Uid);
     }
-    if (args.changed_since.is_some() || changes) && !items.contains(&FetchItem::ModSeq) {
+    if (args.changed_since.is_some() || features.condstore && flags) && !items.contains(&FetchItem::ModSeq) {
         items.push(FetchItem::ModSeq);
     }
     items.sort_by_key(|item| match item {

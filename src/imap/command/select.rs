@@ -34,7 +34,7 @@ pub(in crate::imap) async fn select(
     let recent = match features.rev2 {
         true => UidSet::default(),
         false => recent(&snapshot, |uid_next| match read_only {
-            true => snapshot.counts.recent_from,
+            true => mailbox.counts.recent_from,
             false => cx.store.claim_recent(mailbox.id, uid_next),
         }),
     };

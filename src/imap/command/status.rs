@@ -59,7 +59,12 @@ pub(in crate::imap) async fn line(
     Ok(())
 }
 
+/// How many messages no session has been shown as `\Recent`: none for an IMAP4rev2 session, which does not know the word
+/// (RFC 9051 appendix E), but may run a client that does.
 async fn recent(cx: &Authenticated<'_>, mailbox: &Mailbox) -> Result<u64, CommandError> {
+    if cx.features.rev2 {
+        return Ok(0);
+    }
     let counts = &mailbox.counts;
     let Some(from) = Uid::new(counts.recent_from).filter(|uid| uid.value() < counts.uid_next) else { return Ok(0) };
     // LIST may ask of every mailbox: most are told without being read.

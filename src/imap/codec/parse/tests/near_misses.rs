@@ -35,8 +35,18 @@ const COMMANDS: &[(&str, usize, bool)] = &[
     ("LIST (SUBSCRIBED) \"\" %", 3, false),
     ("LIST \"\" (a b)", 3, false),
     ("LIST \"\" * RETURN (CHILDREN STATUS (MESSAGES))", 3, false),
+    ("LIST (SUBSCRIBED RECURSIVEMATCH) \"\" (a %) RETURN (SPECIAL-USE METADATA (/private/x))", 3, false),
     ("LSUB \"\" *", 3, false),
     ("NAMESPACE", 1, false),
+    // RFC 5464
+    ("GETMETADATA a /private/x", 3, false),
+    ("GETMETADATA (MAXSIZE 5 DEPTH infinity) a (/private/x /shared/y)", 4, false),
+    ("SETMETADATA \"\" (/private/x \"y\" /shared/z NIL)", 3, false),
+    // RFC 4469, RFC 3502, RFC 8508; what follows one message may be another
+    ("APPEND a CATENATE (URL /b/;UID=1)", 4, true),
+    ("APPEND a (\\Seen) \"17-Jul-1996 02:44:25 -0700\" CATENATE (URL x)", 6, true),
+    ("REPLACE 4 a (\\Seen) CATENATE (URL x)", 6, true),
+    ("UID REPLACE 4 a CATENATE (URL x)", 6, true),
     ("STATUS a (MESSAGES UIDNEXT)", 3, false),
     ("IDLE", 1, false),
     // RFC 9208
@@ -53,9 +63,16 @@ const COMMANDS: &[(&str, usize, bool)] = &[
     ("SEARCH CHARSET UTF-8 TEXT x", 5, true),
     ("SEARCH RETURN (MIN) 1:3", 4, true),
     ("UID SEARCH UID 1:*", 4, true),
+    // RFC 5256, RFC 5267
+    ("SORT (REVERSE DATE) UTF-8 ALL", 4, true),
+    ("UID SORT RETURN (MIN) (SUBJECT) US-ASCII ALL", 7, true),
+    ("THREAD REFERENCES UTF-8 ALL", 4, true),
+    ("UID THREAD ORDEREDSUBJECT UTF-8 ALL", 5, true),
     ("FETCH 1 FLAGS", 3, false),
     ("FETCH 1:* (UID FLAGS)", 3, false),
     ("FETCH 2,4 BODY.PEEK[1.MIME]<0.1>", 3, false),
+    ("FETCH 1 (BINARY.PEEK[1.2]<0.5> BINARY.SIZE[3] PREVIEW (LAZY) EMAILID)", 3, false),
+    ("FETCH 1 PREVIEW", 3, false),
     ("UID FETCH 1 FLAGS (CHANGEDSINCE 5)", 4, false),
     ("STORE 1 +FLAGS (\\Seen)", 4, false),
     ("STORE 1 FLAGS.SILENT \\Seen x", 4, true),
@@ -65,6 +82,29 @@ const COMMANDS: &[(&str, usize, bool)] = &[
     ("MOVE 1 a", 3, false),
     ("UID MOVE 1:2 a", 4, false),
 ];
+
+/// What stands before the literal of a message, and is only almost right.
+#[test]
+fn the_head_of_a_message_that_is_almost_one() {
+    let read = |text: &str| parse_append_head(&[Piece::Text([b"a1 ", text.as_bytes()].concat())], false).is_ok();
+    let opts = ["(\\Seen) ", "\"17-Jul-1996 02:44:25 -0700\" ", "(x) \"17-Jul-1996 02:44:25 -0700\" CATENATE (TEXT "];
+    for command in ["APPEND a", "REPLACE 4 a", "UID REPLACE * a"] {
+        for opts in opts.into_iter().chain([""]) {
+            assert!(read(&format!("{command} {opts}{{5}}")), "{command} {opts}");
+            let wrong = [" ", "()", "x ", "\"17-Jul-1996\" ", "(\\Seen)", "CATENATE ", "CATENATE (URL ", "UTF8 "];
+            for wrong in wrong {
+                assert!(!read(&format!("{command} {opts}{wrong}{{5}}")), "{command} {opts}{wrong}");
+            }
+            assert!(!read(&format!("{command}{opts}{{5}}")), "{command}{opts}");
+        }
+    }
+    for text in
+        ["REPLACE 0 a {5}", "REPLACE 1:2 a {5}", "REPLACE $ a {5}", "REPLACE a {5}", "UID APPEND a {5}", "APPEND {5}"]
+    {
+        assert!(!read(text), "{text}");
+    }
+    assert!(!read("REPLACE 4 a CATENATE (URL x) {5}"), "REPLACE takes one message");
+}
 
 /// The places of the spaces outside of parentheses and quotes.
 fn spaces(text: &str) -> Vec<usize> {
