@@ -104,6 +104,8 @@ fn message_command(body: &CommandBody<'_>) -> Option<Command> {
             set: set(sequence_set),
             items: match macro_or_item_names {
                 MacroOrMessageDataItemNames::Macro(name) => unique(&name.expand(), item)?,
+                // The grammar has no empty list; the oracle writes and reads one.
+                MacroOrMessageDataItemNames::MessageDataItemNames(names) if names.is_empty() => return None,
                 MacroOrMessageDataItemNames::MessageDataItemNames(names) => unique(names, item)?,
             },
             changed_since: match modifiers.as_slice() {
