@@ -65,6 +65,9 @@ impl List<'_> {
         if phrase.broken {
             return self.push(None, None, None, None);
         }
+        if phrase.open {
+            return self.no_address(phrase);
+        }
         match self.cursor.peek() {
             Some(b'<') => {
                 self.cursor.bump();
@@ -107,7 +110,7 @@ impl List<'_> {
     fn angle_address(&mut self, name: Option<Vec<u8>>) {
         self.cursor.skip_cfws();
         let route = self.route();
-        let local = self.local_part();
+        let local = self.local_part().filter(|_| !self.cursor.has_open_comment());
         let mut domain = None;
         let mut broken = false;
         if self.cursor.eat(b'@') {
@@ -211,8 +214,10 @@ struct Phrase {
     loose: bool,
     /// The local part up to the first comment or second run.
     first: Option<Vec<u8>>,
-    /// A quoted string or comment has no end.
+    /// A comment has no end.
     broken: bool,
+    /// A quoted string without an end follows the words.
+    open: bool,
 }
 
 impl Phrase {
@@ -226,6 +231,7 @@ impl Phrase {
             loose: false,
             first: None,
             broken: false,
+            open: false,
         };
         let mut after_dot = false;
         cursor.take_comment();
@@ -244,7 +250,7 @@ impl Phrase {
                 }
                 Some(b'"') => {
                     let Some(word) = cursor.closed_quoted_string() else {
-                        phrase.broken = true;
+                        phrase.open = true;
                         return phrase;
                     };
                     phrase.word(&word, spaced, after_dot, true);
@@ -359,6 +365,11 @@ mod tests {
             ("\"\"@b", r#"(NIL NIL "" "b")"#),
             ("\"\" <a@b>", r#"(NIL NIL "a" "b")"#),
             ("\"a, b@c", r#"(NIL NIL "MISSING_MAILBOX" "MISSING_DOMAIN")"#),
+            ("a\"@b, c@d", r#"(NIL NIL "a" "MISSING_DOMAIN")"#),
+            ("a b\"c@d", r#"("a b" NIL "MISSING_MAILBOX" "MISSING_DOMAIN")"#),
+            ("a (c) \"c", r#"("c" NIL "a" "MISSING_DOMAIN")"#),
+            ("\"a\" \"b", r#"("a" NIL "MISSING_MAILBOX" "MISSING_DOMAIN")"#),
+            ("x <b.c(d@e>", r#"("x" NIL "MISSING_MAILBOX" "SYNTAX_ERROR")"#),
             ("<\"a@b>, c@d", r#"(NIL NIL "MISSING_MAILBOX" "SYNTAX_ERROR")"#),
             ("a@b, (c", r#"(NIL NIL "a" "b")(NIL NIL "MISSING_MAILBOX" "MISSING_DOMAIN")"#),
             ("(c <a@b>", ""),

@@ -151,7 +151,7 @@ impl Content {
         cursor.skip_cfws();
         let kind = cursor.token();
         cursor.skip_cfws();
-        if !cursor.has_open_comment() {
+        if kind.is_empty() || !cursor.has_open_comment() {
             self.disposition = Some((kind.to_vec(), parameter::parse(&mut cursor, budget)));
         }
     }
@@ -257,6 +257,17 @@ mod tests {
         assert_eq!(content.parameter(b"charset"), Some(b"us-ascii".as_slice()));
         assert_eq!(content.encoding, b"7bit");
         assert_eq!(content.disposition, Some((Vec::new(), vec![(b"x".to_vec(), b"y".to_vec())])));
+    }
+
+    #[test]
+    fn dispositions_with_an_open_comment() {
+        let kind = |value: &str| {
+            let header = format!("Content-Disposition: {value}\r\n");
+            Content::parse(header.as_bytes(), false, false, &mut 100).disposition
+        };
+        assert_eq!(kind("(open; a=b"), Some((Vec::new(), Vec::new())));
+        assert_eq!(kind("inline (open; a=b"), None);
+        assert_eq!(kind("inline; (open; a=b"), Some((b"inline".to_vec(), Vec::new())));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The ENVELOPE of a message (RFC 9051 section 7.5.2) from its header block.
 
-use super::header::{Fields, collapse, text, unfold};
+use super::header::{Fields, collapse, text, unfold, without_nul};
 use super::{Address, address};
 
 /// ENVELOPE (RFC 9051 section 7.5.2): header values unfolded, not decoded; `None`: NIL.
@@ -43,7 +43,7 @@ impl Envelope {
             let mut add = |list: &mut Vec<Address>| address::parse_into(&unfold(field.value), list, budget);
             match field.name.to_ascii_lowercase().as_slice() {
                 b"date" => envelope.date = text(),
-                b"subject" => envelope.subject = Some(collapse(field.value)),
+                b"subject" => envelope.subject = Some(without_nul(collapse(field.value))),
                 b"from" => add(&mut envelope.from),
                 b"sender" => add(&mut envelope.sender),
                 b"reply-to" => add(&mut envelope.reply_to),
@@ -83,5 +83,7 @@ mod tests {
         assert_eq!((envelope.from.len(), envelope.cc.len()), (1, 2));
         assert!(envelope.to.is_empty() && envelope.message_id.is_none());
         assert_eq!(Envelope::parse(b""), Envelope::default());
+        let nul = Envelope::parse(b"Subject: a\0b\r\n").subject;
+        assert_eq!(nul.as_deref(), Some("a\u{fffd}b".as_bytes()));
     }
 }

@@ -47,10 +47,16 @@ impl<'a> Iterator for Fields<'a> {
         self.rest = rest;
         let first_line = memchr(b'\n', raw).unwrap_or(raw.len());
         Some(match memchr(b':', raw).filter(|&colon| colon < first_line) {
-            Some(colon) => Field { name: raw[..colon].trim_ascii_end(), value: &raw[colon + 1..], raw },
+            Some(colon) => Field { name: trim_end(&raw[..colon]), value: &raw[colon + 1..], raw },
             None => Field { name: b"", value: raw, raw },
         })
     }
+}
+
+/// Without the white space at its end (RFC 5322 section 4.5 `*WSP ":"`).
+fn trim_end(name: &[u8]) -> &[u8] {
+    let end = name.iter().rposition(|b| !matches!(b, b' ' | b'\t')).map_or(0, |last| last + 1);
+    name.get(..end).unwrap_or_default()
 }
 
 /// The value as one line (RFC 5322 section 2.2.3): line ends dropped, and white space before the value in its
@@ -65,6 +71,15 @@ pub(super) fn unfold(value: &[u8]) -> Vec<u8> {
         out.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
     }
     out
+}
+
+/// Each NUL made U+FFFD, as with Dovecot: no string of IMAP but literal8 has a NUL (RFC 9051 section 4.3), and UTF-8 has no other
+/// octet for it.
+pub(super) fn without_nul(value: Vec<u8>) -> Vec<u8> {
+    if memchr(0, &value).is_none() {
+        return value;
+    }
+    value.split(|&b| b == 0).collect::<Vec<_>>().join("\u{fffd}".as_bytes())
 }
 
 /// Unfolded for a search, which is for words: a fold counts as one space, however far its line is indented.
@@ -84,7 +99,7 @@ fn unfold_to_spaces(value: &[u8]) -> Vec<u8> {
 /// Unfolded, and without the CR that stand alone: one within the value is a space, unless white space follows it. IMAP strings
 /// that are quoted have no CR (RFC 9051 section 4.3).
 pub(super) fn text(value: &[u8]) -> Vec<u8> {
-    let value = unfold(value);
+    let value = without_nul(unfold(value));
     if memchr(b'\r', &value).is_none() {
         return value;
     }
@@ -209,11 +224,15 @@ mod tests {
         let want: [(&[u8], &[u8]); 4] = [(b"Subject", b"a b"), (b"", b"no colon"), (b"To", b"x"), (b"subject", b"c")];
         assert_eq!(fields.len(), want.len());
         assert!(fields.iter().zip(want).all(|(a, b)| a.0 == b.0 && a.1 == b.1));
+        let name = |field| Fields::new(field).next().map(|f| f.name);
+        assert_eq!((name(b"A \t: b"), name(b"A\r: b")), (Some(&b"A"[..]), Some(&b"A\r"[..])));
     }
 
     #[test]
-    fn lone_carriage_returns_and_blank_lines() {
-        let cases: [(&[u8], &[u8]); 9] = [
+    fn lone_carriage_returns_blank_lines_and_nul() {
+        let cases: [(&[u8], &[u8]); 11] = [
+            (b"a\0b", "a\u{fffd}b".as_bytes()),
+            (b"\0\0", "\u{fffd}\u{fffd}".as_bytes()),
             (b" a\rb", b"a b"),
             (b" a\r b", b"a b"),
             (b" a\r", b"a"),

@@ -1,5 +1,8 @@
 //! Tokens of structured header fields (RFC 5322 section 3.2, RFC 2045 section 5.1), read leniently and in linear time.
 
+/// U+FFFD, shown for a NUL: see [`super::header::without_nul`]. No token has one.
+const NUL: &[u8] = "\u{fffd}".as_bytes();
+
 /// A position in an unfolded field value.
 #[derive(Clone, Debug)]
 pub(super) struct Cursor<'a> {
@@ -66,6 +69,7 @@ impl<'a> Cursor<'a> {
                 }
                 b'\\' => out.extend(self.take()),
                 b'\r' | b'\n' => out.push(b' '),
+                0 => out.extend_from_slice(NUL),
                 _ => out.push(next),
             }
         }
@@ -192,6 +196,10 @@ impl<'a> Cursor<'a> {
                     continue;
                 }
                 b'\r' | b'\n' => continue,
+                0 => {
+                    text.extend_from_slice(NUL);
+                    continue;
+                }
                 _ => {}
             }
             text.push(next);
@@ -244,6 +252,10 @@ mod tests {
     #[test]
     fn quoted_strings_and_domains() {
         assert_eq!(Cursor::new(b"\"a\\\"b\\\\c").quoted_string(), b"a\"b\\c");
+        assert_eq!(Cursor::new(b"\"a\0\"").quoted_string(), "a\u{fffd}".as_bytes());
+        let mut cursor = Cursor::new(b"(a\0)b\0c");
+        cursor.skip_cfws();
+        assert_eq!((cursor.take_comment().as_deref(), cursor.atom()), (Some("a\u{fffd}".as_bytes()), &b"b"[..]));
         assert_eq!(Cursor::new(b"test (x) . example >").domain().as_deref(), Some(&b"test.example"[..]));
         assert_eq!(Cursor::new(b"[10.0. 0.1] x").domain().as_deref(), Some(&b"[10.0. 0.1]"[..]));
         for none in [&b""[..], b"a.", b".a", b"[a"] {

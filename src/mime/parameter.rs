@@ -23,7 +23,6 @@ pub(super) fn parse(cursor: &mut Cursor<'_>, budget: &mut usize) -> Parameters {
             cursor.skip_until(b';');
             continue;
         };
-        let Some(value) = value else { continue };
         if *budget == 0 {
             break;
         }
@@ -42,8 +41,8 @@ pub(super) fn parse(cursor: &mut Cursor<'_>, budget: &mut usize) -> Parameters {
     plain
 }
 
-/// `";" attribute "=" value`; a name alone has no value.
-fn one<'a>(cursor: &mut Cursor<'a>) -> Option<(&'a [u8], Option<Vec<u8>>)> {
+/// `";" attribute "=" value`
+fn one<'a>(cursor: &mut Cursor<'a>) -> Option<(&'a [u8], Vec<u8>)> {
     cursor.skip_cfws();
     if !cursor.eat(b';') {
         return None;
@@ -52,7 +51,7 @@ fn one<'a>(cursor: &mut Cursor<'a>) -> Option<(&'a [u8], Option<Vec<u8>>)> {
     let name = cursor.token();
     cursor.skip_cfws();
     if !cursor.eat(b'=') {
-        return (!name.is_empty() && cursor.peek() == Some(b';')).then_some((name, None));
+        return None;
     }
     cursor.skip_cfws();
     let value = match cursor.peek() {
@@ -62,7 +61,7 @@ fn one<'a>(cursor: &mut Cursor<'a>) -> Option<(&'a [u8], Option<Vec<u8>>)> {
         _ => cursor.token().to_vec(),
     };
     cursor.skip_cfws();
-    (!cursor.has_open_comment()).then_some((name, Some(value)))
+    (!cursor.has_open_comment()).then_some((name, value))
 }
 
 /// `attribute-char *( "*" digits ) [ "*" ]`: base name, section, whether percent-encoded.
@@ -76,7 +75,7 @@ fn split_name(name: &[u8]) -> Option<(&[u8], u32, bool)> {
         Some(digits) => (digits, true),
         None => (rest, false),
     };
-    if digits.is_empty() || digits.len() > 9 || !digits.iter().all(u8::is_ascii_digit) {
+    if (digits.is_empty() && !extended) || digits.len() > 9 || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
     let number = digits.iter().fold(0, |n, d| n * 10 + u32::from(d - b'0'));
@@ -127,7 +126,13 @@ mod tests {
             ("; boundary=----=_Part; a=b", "boundary=---- a=b "),
             (";; boundary=x", ""),
             ("; name==?utf-8?q?a?=; b=c", "name==?utf-8?q?a?= b=c "),
-            ("; a; b=c", "b=c "),
+            ("; a; b=c", ""),
+            ("; a; b=c; d=e", "d=e "),
+            ("; a;; b=c", "b=c "),
+            ("; f**=a", "f*=a "),
+            ("; f*=a; f**=b", "f*0*=a f*0*=b "),
+            ("; f*999999999=a", "f*999999999=a "),
+            ("; f*1000000000=a; g*0=b", "f*1000000000=a g=b "),
             ("; a=; b=c", "a= b=c "),
             ("; f*=utf-8''x; g=h", "g=h f*=utf-8''x "),
             ("; f*1=b; f*0=a; f*2*=%20", "f*=''ab%20 "),

@@ -1,5 +1,7 @@
 //! Breaks messages in the ways that mail is broken: the same seed makes the same mutant.
 
+use crate::words;
+
 /// xorshift64*
 pub(crate) struct Random(u64);
 
@@ -15,7 +17,7 @@ impl Random {
         (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % n.max(1)
     }
 
-    fn pick<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> &'a T {
+    pub(crate) fn pick<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> &'a T {
         from[self.below(from.len())]
     }
 }
@@ -40,7 +42,7 @@ fn step(lines: &mut Vec<Vec<u8>>, random: &mut Random) {
     if lines.is_empty() {
         return;
     }
-    match random.below(16) {
+    match random.below(20) {
         0 => drop(lines.remove(at)),
         1 => lines.insert(at, lines[at].clone()),
         2 => lines.insert(at, b"\r\n".to_vec()),
@@ -48,16 +50,20 @@ fn step(lines: &mut Vec<Vec<u8>>, random: &mut Random) {
         4 => octets(&mut lines[at], random),
         5 => ends(&mut lines[at], random),
         6 => blank_line(lines, random),
-        7 | 8 => field(lines, at.min(header_end), ADDRESS_FIELDS, ADDRESSES, random),
-        9 | 10 => part_field(lines, "Content-Type: ", TYPES, random),
-        11 => part_field(lines, "Content-Disposition: ", DISPOSITIONS, random),
-        12 => part_field(lines, random.pick(OTHER_FIELDS), OTHERS, random),
+        7 | 8 => field(lines, at.min(header_end), words::ADDRESS_FIELDS, words::ADDRESSES, random),
+        9 | 10 => part_field(lines, "Content-Type: ", words::TYPES, random),
+        11 => part_field(lines, "Content-Disposition: ", words::DISPOSITIONS, random),
+        12 => part_field(lines, random.pick(words::OTHER_FIELDS), words::OTHERS, random),
         13 => delimiter(lines, random),
-        14 => field(lines, at.min(header_end), TEXT_FIELDS, TEXTS, random),
-        _ => {
+        14 => field(lines, at.min(header_end), words::TEXT_FIELDS, words::TEXTS, random),
+        15 => {
             let to = random.below(lines.len());
             lines.swap(at, to);
         }
+        16 => again(lines, header_end, random),
+        17 => start(lines, random),
+        18 => lines[at] = random.pick(OPENERS).as_bytes().to_vec(),
+        _ => shuffle(lines, random),
     }
 }
 
@@ -70,7 +76,7 @@ fn fold(line: &mut Vec<u8>, random: &mut Random) {
 
 /// Puts, takes away or changes an octet.
 fn octets(line: &mut Vec<u8>, random: &mut Random) {
-    let octets = b"\t \"()<>@,;:=?\\-./[]*'%\r\xe9\xc3\x7fa1";
+    let octets = b"\t \"()<>@,;:=?\\-./[]*'%\r\0\xe9\xc3\x7fa1";
     let octet = octets[random.below(octets.len())];
     let at = random.below(line.len());
     match random.below(3) {
@@ -137,128 +143,50 @@ fn delimiter(lines: &mut [Vec<u8>], random: &mut Random) {
     lines[at] = line;
 }
 
-const ADDRESS_FIELDS: &[&str] = &["From: ", "To: ", "Cc: ", "Bcc: ", "Sender: ", "Reply-To: ", "to:", "FROM :"];
-const ADDRESSES: &[&str] = &[
-    "a@b",
-    "",
-    " ",
-    "A B <a@b>, c@d (C D)",
-    "\"A, B\" <a@b>",
-    "=?utf-8?q?=C3=A9?= <a@b>, =?utf-8?q?a,b?= <c@d>",
-    "undisclosed-recipients:;",
-    "Group: a@b, C <c@d>; , e@f",
-    "g: a@b c@d;",
-    "g: h: a@b;, c@d",
-    "g:;h:;",
-    "Whomever",
-    "Big Bug bb@bug.com, a@b",
-    "a@b c@d, e@f",
-    "<@x,@y:a@b>, c@d",
-    "<@x:a@b",
-    "a@b, (c",
-    "(c) a@b (d (e) f)",
-    "\"a\\\"b\\\\\" <c@d>",
-    "\"unclosed <a@b>, c@d",
-    "a@[1.2.3.4], b@[::1",
-    "<a@b>, <>, x <>, <c>",
-    ", ,a@b,,",
-    "a@b.; c@d",
-    "a..b@c, .d@e",
-    "x <a@b>\r\n , y <c@d>\r\n\t(z)",
-    "caf\u{e9} <a@b>",
-    "<a b@c>, d@e",
-    "x<a@b>y, c@d",
-    "a@b@c, d@e",
-    "\"\" <a@b>, \"\"@c",
-];
-const TYPES: &[&str] = &[
-    "text/plain",
-    "text/plain; charset=utf-8; format=flowed",
-    "TEXT/HTML; CHARSET=\"iso-8859-1\"",
-    "text",
-    "text/",
-    "/plain",
-    "text/plain charset=x",
-    "text/plain; charset",
-    "text/plain; charset=",
-    "text/plain; charset=\"unclosed",
-    "text/plain; charset=a b; x=y",
-    "text/plain;; charset=x;",
-    "text/plain; =x; a=b",
-    "text/plain; a=b; a=c",
-    "text/plain (comment); charset=(c)x(d)",
-    "text/plain; name*0=a; name*1=b; name*2*=utf-8''c",
-    "text/plain; name*=utf-8'en'%C3%A9",
-    "text/plain; name=\"a\\\"b\"; x=\"c\r\n d\"",
-    "text/plain; name==?utf-8?q?a?=",
-    "text / plain ; charset = x",
-    "image/png; name=a/b.png",
-    "application/octet-stream; name=a b.txt",
-    "message/rfc822",
-    "message/global",
-    "message/partial; id=x; number=1",
-    "message/delivery-status",
-    "multipart/mixed",
-    "multipart/mixed; boundary=",
-    "multipart/mixed; boundary=\"\"",
-    "multipart/digest; boundary=b",
-    "multipart/mixed; boundary=b; boundary=c",
-    "multipart; boundary=b",
-    "multipart/mixed; boundary=\"b c \"",
-    "",
-];
-const DISPOSITIONS: &[&str] = &[
-    "inline",
-    "attachment; filename=a.txt",
-    "ATTACHMENT; FILENAME=\"a b\"; size=1",
-    "attachment filename=x",
-    "attachment;",
-    ";filename=x",
-    "",
-    "\"inline\"",
-    "attachment; filename*0*=utf-8''a; filename*1=b",
-    "attachment; filename=a(c)b",
-    "inline (c); a=b",
-];
-const OTHER_FIELDS: &[&str] = &[
-    "Content-Transfer-Encoding: ",
-    "Content-ID: ",
-    "Content-Description: ",
-    "Content-Language: ",
-    "Content-Location: ",
-    "Content-MD5: ",
-    "Content-Base: ",
-    "MIME-Version: ",
-];
-const OTHERS: &[&str] = &[
-    "base64",
-    "QUOTED-PRINTABLE (c)",
-    "7-bit",
-    "x y",
-    "",
-    "<a@b>",
-    "<a@b> (c)",
-    "en, de;q=1",
-    "en,,de,",
-    "\"en\"",
-    "=?utf-8?q?d?=",
-    "a\r\n b",
-    "(only a comment)",
-    "caf\u{e9}",
-    "\"a\\\"b\"",
-];
-const TEXT_FIELDS: &[&str] =
-    &["Date: ", "Subject: ", "Message-ID: ", "In-Reply-To: ", "SUBJECT:", "Date :", "References: "];
-const TEXTS: &[&str] = &[
-    "Mon, 7 Feb 1994 21:52:25 -0800 (PST)",
-    "never",
-    "",
-    " ",
-    "=?utf-8?b?w6k=?=\r\n =?utf-8?q?=C3=A9?=",
-    "a  b\tc ",
-    "\"a\" \\ \"b",
-    "<1@x>\r\n <2@x>",
-    "caf\u{e9}",
-    "a\r\n\tb\r\n  c",
-    "(c) <1@x",
+/// Says a field of the header twice, the second time with another name's case or another value.
+fn again(lines: &mut Vec<Vec<u8>>, header_end: usize, random: &mut Random) {
+    let (from, to) = (random.below(header_end), random.below(header_end + 1));
+    let Some(mut line) = lines.get(from).cloned() else { return };
+    match random.below(3) {
+        0 => line.make_ascii_uppercase(),
+        1 => octets(&mut line, random),
+        _ => {}
+    }
+    lines.insert(to.min(lines.len()), line);
+}
+
+/// What some mailers put before the first field.
+fn start(lines: &mut Vec<Vec<u8>>, random: &mut Random) {
+    let line = random.pick::<[u8]>(&[
+        b"From a@b Mon Jan  1 00:00:00 2024\r\n",
+        b">From a\r\n",
+        b"\r\n",
+        b" \r\n",
+        b"\t:\r\n",
+        b":\r\n",
+    ]);
+    lines.insert(0, line.to_vec());
+}
+
+/// Copies some lines to another place, so that parts come twice or stand in others.
+fn shuffle(lines: &mut Vec<Vec<u8>>, random: &mut Random) {
+    let from = random.below(lines.len());
+    let count = (1 + random.below(20)).min(lines.len() - from);
+    let copied = lines[from..from + count].to_vec();
+    let to = random.below(lines.len() + 1);
+    lines.splice(to..to, copied);
+}
+
+/// Lines that begin or end something, wherever they stand.
+const OPENERS: &[&str] = &[
+    "Content-Type: message/rfc822\r\n\r\n",
+    "Content-Type: multipart/digest; boundary=b\r\n\r\n--b\r\n\r\n",
+    "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\nSubject: x\r\n",
+    "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n--b\r\n\r\n--b--\r\n",
+    "Content-Type: multipart/mixed; boundary=bb\r\n\r\n--b\r\n--bb\r\n--bbb\r\n",
+    "--b\r\n",
+    "--b--\r\n",
+    "--\r\n",
+    ":\r\n",
+    "x",
 ];
