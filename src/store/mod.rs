@@ -16,6 +16,7 @@ mod decode;
 mod envelope;
 mod error;
 mod gc;
+mod headers;
 mod ledger;
 #[cfg(test)]
 mod marks_tests;
@@ -81,6 +82,7 @@ struct Shared {
     quotas: quota::Quotas,
     upkeep: upkeep::Upkeep,
     metrics: Metrics,
+    headers: Arc<headers::Headers>,
     /// Made once for a store, and the same in its backups.
     store_id: [u8; 16],
 }
@@ -95,6 +97,7 @@ impl Shared {
             quotas: quota::Quotas::default(),
             upkeep: upkeep::Upkeep::default(),
             metrics: Metrics::new()?,
+            headers: Arc::default(),
             store_id,
         })
     }

@@ -13,10 +13,11 @@ use super::base64::Restorer;
 use super::codec::{self, Inflate, Unpacker};
 use super::cutter::{PLAIN_ZSTD, SHORTENED};
 use super::error::{Error, Result};
+use super::headers::Headers;
 use super::record::RecordLayout;
 use super::seam::{BodyRead, BodyStore, MetaRead};
 use super::types::Record;
-use crate::mail::BodyId;
+use crate::mail::{BodyId, Message};
 use crate::mime;
 
 /// Decompressed octets made at a time.
@@ -24,6 +25,9 @@ const STEP: usize = 64 * 1024;
 
 /// When fewer octets than this are wanted, no more are made: that is how headers are read.
 const MAX_EXACT: usize = 8 * 1024;
+
+/// The longest header block read into memory (DESIGN 2.8).
+const MAX_HEADER: u64 = 1 << 20;
 
 /// Octets that the blocks of a shortened stream of [`MAX_EXACT`] octets and more may begin with.
 const OVERHEAD: usize = 64;
@@ -36,6 +40,7 @@ pub struct Reader {
     store: Arc<dyn BodyStore>,
     /// Made on first use.
     unpacker: RefCell<Option<Unpacker>>,
+    headers: Arc<Headers>,
     limits: mime::Limits,
 }
 
@@ -50,7 +55,8 @@ impl Reader {
         let unpacker = RefCell::new(None);
         let (meta, store) = (inner.meta.read()?, Arc::clone(&inner.bodies));
         let limits = inner.limits.get().copied().unwrap_or_default();
-        Ok(Self { meta, bodies: OnceCell::new(), store, unpacker, limits })
+        let headers = Arc::clone(&inner.shared.headers);
+        Ok(Self { meta, bodies: OnceCell::new(), store, unpacker, headers, limits })
     }
 
     /// What is told apart in a message.
@@ -68,6 +74,34 @@ impl Reader {
         };
         let (octets, layout) = RecordLayout::decode((*packed).as_ref(), unpacker)?;
         Ok(Some(RecordRef { octets, layout }))
+    }
+
+    /// The header block of a message that was read lately and is still there: its record need not be read.
+    pub fn kept_header(&self, body: BodyId) -> Result<Option<Arc<[u8]>>> {
+        let Some(kept) = self.headers.get(body) else { return Ok(None) };
+        Ok(self.meta.record(body)?.map(|_| kept))
+    }
+
+    /// The header block of a message, which lies at `span`; cut at 1 MiB. `None`: the body has been collected.
+    pub fn header(&self, message: &Message, span: Range<u64>) -> Result<Option<Arc<[u8]>>> {
+        if let Some(kept) = self.headers.get(message.body) {
+            return Ok(Some(kept));
+        }
+        // Of a message that is all header, the hash is checked when that is given out.
+        let is_kept = span.end < u64::from(message.size);
+        let block = span.start..span.end.min(span.start.saturating_add(MAX_HEADER));
+        let mut cursor = BodyCursor::unverified(message.body, block);
+        let mut octets = Vec::new();
+        while !cursor.is_done() {
+            if !self.read_body(&mut cursor, &mut octets, STEP)? {
+                return Ok(None);
+            }
+        }
+        let header = octets.into();
+        if is_kept {
+            self.headers.keep(message.body, &header);
+        }
+        Ok(Some(header))
     }
 
     /// Appends up to about `max` more octets of the cursor's range to `out`. `false`: the body has been collected.

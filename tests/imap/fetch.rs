@@ -51,6 +51,44 @@ async fn rule_37_sections() {
     c.expect("FETCH 1 BODY.PEEK[MIME]", "BAD *").await;
 }
 
+/// The second time a header comes from memory.
+#[tokio::test]
+async fn rule_37_headers_are_the_same_each_time() {
+    let server = TestServer::start().await;
+    let mut c = server.selected("INBOX").await;
+    let no_body = "Subject: all of it\r\n";
+    for message in [MULTIPART, "\r\nno header", no_body, "X: a\0b\r\n\r\nnul"] {
+        c.append("INBOX", "(\\Seen)", message).await;
+    }
+    let asked = [
+        "BODY.PEEK[HEADER]",
+        "BODY.PEEK[HEADER]<2.7>",
+        "BODY.PEEK[HEADER]<999.1>",
+        "RFC822.HEADER",
+        "BODY.PEEK[HEADER.FIELDS (subject x)]",
+        "BODY.PEEK[HEADER.FIELDS (SUBJECT)]<3.900>",
+        "BODY.PEEK[HEADER.FIELDS.NOT (Subject)]",
+        "(ENVELOPE BODY.PEEK[HEADER.FIELDS (FROM)] BODY.PEEK[HEADER])",
+        "(BODY.PEEK[HEADER.FIELDS (FROM)] BODY.PEEK[2.HEADER] BODY.PEEK[2.HEADER.FIELDS (FROM)])",
+    ];
+    let mut first = Vec::new();
+    for items in asked {
+        first.push(c.ok(&format!("FETCH 1:* {items}")).await);
+    }
+    assert_eq!(
+        first[0][0],
+        "* 1 FETCH (BODY[HEADER] {112}\r\nFrom: Ann <ann@example.org>\r\nSubject: parts\r\n\
+        MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"xx\"\r\n\r\n)"
+    );
+    assert_eq!(first[0][2], format!("* 3 FETCH (BODY[HEADER] {{20}}\r\n{no_body})"));
+    assert_eq!(first[1][0], "* 1 FETCH (BODY[HEADER]<2> {7}\r\nom: Ann)");
+    for (items, want) in asked.into_iter().zip(&first) {
+        assert_eq!(&c.ok(&format!("FETCH 1:* {items}")).await, want, "{items}");
+    }
+    assert_eq!(c.ok("SEARCH SUBJECT PARTS").await, ["* SEARCH 1"]);
+    assert_eq!(c.ok("SEARCH HEADER Subject \"all of\"").await, ["* SEARCH 3"]);
+}
+
 #[tokio::test]
 async fn rule_37_partials() {
     let server = TestServer::start().await;

@@ -104,11 +104,21 @@ async fn run(
         return Ok(None);
     }
     let mut renderer = Renderer::new(Arc::clone(plan), jobs, place);
+    let mut next = std::mem::take(out.buf());
     loop {
-        let buf = std::mem::take(out.buf());
-        let (back, buf) = cx.store.read(move |reader| renderer.step(reader, buf)).await?;
+        // What has been rendered is written while the next step is rendered.
+        let step = cx.store.read(move |reader| renderer.step(reader, next));
+        let (rendered, written) = tokio::join!(step, out.relieve());
+        written?;
+        let (back, mut buf) = rendered?;
         renderer = back;
-        *out.buf() = buf;
+        if out.buf().is_empty() {
+            std::mem::swap(out.buf(), &mut buf);
+        } else {
+            out.push(&buf);
+            buf.clear();
+        }
+        next = buf;
         if renderer.missed.broken {
             return Err(CommandError::Bye("A message became unreadable while it was sent"));
         }
@@ -116,9 +126,9 @@ async fn run(
             missed.ghosts |= renderer.missed.ghosts;
             missed.living |= renderer.missed.living;
             missed.undecodable |= renderer.missed.undecodable;
+            out.relieve().await?;
             return Ok(renderer.into_spare());
         }
-        out.relieve().await?;
     }
 }
 

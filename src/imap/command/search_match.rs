@@ -1,5 +1,6 @@
 //! Whether a message matches a search key: first by its row, then by its record and search text.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use memchr::memchr;
@@ -13,8 +14,6 @@ use crate::mime::{INNER_HEADERS_FOLLOW, PartTable, Scanner, Want, decode_words, 
 use crate::store::{self, BodyCursor, ObjectIds, Reader};
 
 const DAY: i64 = 86_400;
-/// The longest header block looked through (DESIGN 2.8).
-const MAX_HEADER: u64 = 1 << 20;
 
 /// A message under examination.
 pub(super) struct Candidate {
@@ -214,14 +213,14 @@ fn shown(address: &RenderedAddress) -> String {
 }
 
 /// The header block of the message.
-pub(super) fn header(reader: &Reader, candidate: &Candidate) -> store::Result<Vec<u8>> {
-    let body = candidate.message.body;
-    let Some(record) = reader.record(body)? else { return Ok(Vec::new()) };
+pub(super) fn header(reader: &Reader, candidate: &Candidate) -> store::Result<Arc<[u8]>> {
+    let message = &candidate.message;
+    if let Some(kept) = reader.kept_header(message.body)? {
+        return Ok(kept);
+    }
+    let Some(record) = reader.record(message.body)? else { return Ok(Arc::default()) };
     let span = PartTable::from_bytes(record.parts()).section(&[], Want::Header).unwrap_or(0..0);
-    let mut header = Vec::new();
-    let mut cursor = BodyCursor::unverified(body, span.start..span.end.min(MAX_HEADER));
-    while !cursor.is_done() && reader.read_body(&mut cursor, &mut header, MAX_HEADER as usize)? {}
-    Ok(header)
+    Ok(reader.header(message, span)?.unwrap_or_default())
 }
 
 /// Whether the text has the needle; with `headers`, whether the text or a header block has it. The text is not kept: it is

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use binary::{Decoding, Measure, Progress};
 use preview::preview;
-use section::{Shown, section, section_name};
+use section::{Shown, is_header, section, section_name};
 pub(super) use section::{clip, header, want};
 
 use crate::imap::codec::command::{FetchItem, Section, SectionText};
@@ -74,6 +74,19 @@ enum Literal {
     Decoded(Decoding),
 }
 
+/// What has been read of the present message.
+struct Known<'a> {
+    record: Option<&'a RecordRef>,
+    /// Where nothing but the header is wanted, and it was read lately.
+    header: Option<&'a [u8]>,
+}
+
+impl Known<'_> {
+    fn parts(&self) -> &[u8] {
+        self.record.map(RecordRef::parts).unwrap_or_default()
+    }
+}
+
 /// What could not be had.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Missed {
@@ -114,6 +127,15 @@ impl Plan {
                 !whole(section)
             }
             item => !is_small(item),
+        })
+    }
+
+    /// Whether all that is wanted besides the row is in the header.
+    fn shows_headers(&self) -> bool {
+        self.items.iter().filter(|item| !is_small(item)).all(|item| match item {
+            FetchItem::Rfc822Header => true,
+            FetchItem::Section { section, .. } => is_header(section),
+            _ => false,
         })
     }
 
@@ -290,14 +312,16 @@ impl Renderer {
     fn continue_job(&mut self, reader: &Reader, out: &mut Vec<u8>) -> store::Result<()> {
         let Some(job) = self.jobs.get(self.job) else { return Ok(()) };
         let plan = Arc::clone(&self.plan);
-        let record = if plan.reads_records() { reader.record(job.message.body)? } else { None };
-        if record.is_none() && plan.reads_records() {
+        let header = if plan.shows_headers() { reader.kept_header(job.message.body)? } else { None };
+        let reads_record = header.is_none() && plan.reads_records();
+        let record = if reads_record { reader.record(job.message.body)? } else { None };
+        if record.is_none() && reads_record {
             self.miss(out);
             return Ok(());
         }
-        let record = record.as_ref();
+        let known = Known { record: record.as_ref(), header: header.as_deref() };
         if !self.begun {
-            if plan.is_measured() && !self.measure(&plan, record, reader, out)? {
+            if plan.is_measured() && !self.measure(&plan, known.record, reader, out)? {
                 return Ok(());
             }
             self.line = Some(out.len());
@@ -319,7 +343,7 @@ impl Renderer {
                     return self.continue_literal(Literal::Decoded(decoding), reader, out);
                 }
             } else {
-                match large(item, job, record, reader, out)? {
+                match large(item, job, &known, reader, out)? {
                     Shown::Whole => {}
                     Shown::Literal(span) => {
                         let body = job.message.body;
@@ -420,26 +444,19 @@ fn cursor(item: &FetchItem, job: &Job, span: Range<u64>) -> BodyCursor {
 }
 
 /// Renders an item that needs the record or the body.
-fn large(
-    item: &FetchItem,
-    job: &Job,
-    record: Option<&RecordRef>,
-    reader: &Reader,
-    out: &mut Vec<u8>,
-) -> store::Result<Shown> {
-    let parts = record.map(RecordRef::parts).unwrap_or_default();
+fn large(item: &FetchItem, job: &Job, known: &Known<'_>, reader: &Reader, out: &mut Vec<u8>) -> store::Result<Shown> {
     let (name, value): (&str, fn(&RecordRef) -> &[u8]) = match item {
         FetchItem::Envelope => ("ENVELOPE ", RecordRef::envelope),
         FetchItem::Body => ("BODY ", RecordRef::body),
         FetchItem::BodyStructure => ("BODYSTRUCTURE ", RecordRef::body_structure),
         FetchItem::Preview { .. } => {
-            let Some(text) = preview(job.message.body, parts, reader)? else { return Ok(Shown::Gone) };
+            let Some(text) = preview(job.message.body, known.parts(), reader)? else { return Ok(Shown::Gone) };
             out.extend_from_slice(b"PREVIEW ");
             write::string(out, text.as_bytes());
             return Ok(Shown::Whole);
         }
         FetchItem::Section { section: wanted, partial, .. } => {
-            return section(wanted, *partial, &section_name(b"BODY", wanted, *partial), job, parts, reader, out);
+            return section(wanted, *partial, &section_name(b"BODY", wanted, *partial), job, known, reader, out);
         }
         other => {
             let (name, text): (&[u8], _) = match other {
@@ -448,10 +465,10 @@ fn large(
                 FetchItem::Rfc822Text => (b"RFC822.TEXT", SectionText::Text),
                 _ => return Ok(Shown::Whole),
             };
-            return section(&Section { path: Vec::new(), text }, None, name, job, parts, reader, out);
+            return section(&Section { path: Vec::new(), text }, None, name, job, known, reader, out);
         }
     };
     out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(record.map(value).unwrap_or_default());
+    out.extend_from_slice(known.record.map(value).unwrap_or_default());
     Ok(Shown::Whole)
 }

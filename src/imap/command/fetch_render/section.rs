@@ -1,8 +1,9 @@
 //! Sections of a message (RFC 9051 section 6.4.5.1): where they lie, how the response names them.
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use super::{Job, Octets, STEP};
+use super::{Job, Known, Octets, STEP};
 use crate::imap::codec::command::{Section, SectionText};
 use crate::imap::codec::write;
 use crate::mail::BodyId;
@@ -11,6 +12,9 @@ use crate::store::{self, BodyCursor, Reader};
 
 /// The longest header block read into memory for HEADER.FIELDS (DESIGN 2.8).
 const MAX_HEADER: u64 = 1 << 20;
+
+/// A longer one that is asked for as it is is sent in pieces.
+const MAX_WHOLE: u64 = 64 << 10;
 
 /// What a section turned out to be.
 pub(super) enum Shown {
@@ -38,28 +42,62 @@ pub(super) fn section(
     partial: Option<(u64, u64)>,
     name: &[u8],
     job: &Job,
-    parts: &[u8],
+    known: &Known<'_>,
     reader: &Reader,
     out: &mut Vec<u8>,
 ) -> store::Result<Shown> {
     out.extend_from_slice(name);
     out.push(b' ');
+    if let Some(kept) = known.header.filter(|_| is_header(wanted)) {
+        show_header(&wanted.text, partial, kept, out);
+        return Ok(Shown::Whole);
+    }
     let span = match (wanted.path.is_empty(), want(&wanted.text)) {
         (true, Want::Whole) => Some(0..u64::from(job.message.size)),
-        (_, want) => PartTable::from_bytes(parts).section(&wanted.path, want),
+        (_, want) => PartTable::from_bytes(known.parts()).section(&wanted.path, want),
     };
     let Some(span) = span else {
         // As Dovecot does: a part that is not there is empty.
         out.extend_from_slice(b"\"\"");
         return Ok(Shown::Whole);
     };
-    let (names, keep) = match &wanted.text {
-        SectionText::HeaderFields(names) => (names, true),
-        SectionText::HeaderFieldsNot(names) => (names, false),
+    let header = match &wanted.text {
+        SectionText::HeaderFields(_) | SectionText::HeaderFieldsNot(_) if !is_header(wanted) => {
+            header(span, job.message.body, reader)?.map(Arc::from)
+        }
+        SectionText::HeaderFields(_) | SectionText::HeaderFieldsNot(_) => reader.header(&job.message, span)?,
+        SectionText::Header if is_header(wanted) && is_short(&span, job) => reader.header(&job.message, span)?,
         _ => return Ok(stream(clip(span, partial), out)),
     };
-    let Some(header) = header(span, job.message.body, reader)? else { return Ok(Shown::Gone) };
-    let fields = filter_header(&header, names, keep);
+    let Some(header) = header else { return Ok(Shown::Gone) };
+    show_header(&wanted.text, partial, &header, out);
+    Ok(Shown::Whole)
+}
+
+/// Whether this is of the header of the message, or of fields of it.
+pub(super) fn is_header(section: &Section) -> bool {
+    section.path.is_empty() && matches!(want(&section.text), Want::Header)
+}
+
+/// Whether a header is read as a whole to be shown, and so kept. Of a message that is all header the hash is to be checked.
+fn is_short(span: &Range<u64>, job: &Job) -> bool {
+    span.end <= MAX_WHOLE && span.end < u64::from(job.message.size)
+}
+
+/// What is asked for of a header block.
+fn show_header(text: &SectionText, partial: Option<(u64, u64)>, header: &[u8], out: &mut Vec<u8>) {
+    let filtered;
+    let fields = match text {
+        SectionText::HeaderFields(names) => {
+            filtered = filter_header(header, names, true);
+            &filtered
+        }
+        SectionText::HeaderFieldsNot(names) => {
+            filtered = filter_header(header, names, false);
+            &filtered
+        }
+        _ => header,
+    };
     let range = clip(0..fields.len() as u64, partial);
     let shown = fields.get(range.start as usize..range.end as usize).unwrap_or_default();
     if shown.is_empty() {
@@ -67,7 +105,6 @@ pub(super) fn section(
     } else {
         write::literal(out, shown);
     }
-    Ok(Shown::Whole)
 }
 
 /// The header block that `span` covers; `None`: the body has been collected.
