@@ -44,6 +44,8 @@ const MESSAGE: &str = concat!(
 struct World {
     server: Arc<Server>,
     user: u32,
+    /// Inputs so far.
+    served: u32,
     /// What this user has sent so far.
     turns: Vec<Vec<u8>>,
 }
@@ -63,7 +65,7 @@ impl World {
             metrics: Metrics::register(&registry).expect("metrics"),
             nudge: Arc::new(|_| {}),
         };
-        Self { server: Server::new(deps), user: 0, turns: Vec::new() }
+        Self { server: Server::new(deps), user: 0, served: 0, turns: Vec::new() }
     }
 }
 
@@ -114,7 +116,7 @@ fn prelude(state: u8, user: u32, is_new: bool) -> String {
 
 fuzz_target!(|input: &[u8]| {
     let Some(([state, cut], wire)) = input.split_first_chunk() else { return };
-    let (server, user, is_new) = WORLD.with_borrow_mut(|world| {
+    let (server, user, served, is_new) = WORLD.with_borrow_mut(|world| {
         if world.as_ref().is_none_or(|world| world.user == USERS) {
             *world = Some(World::new());
         }
@@ -122,11 +124,11 @@ fuzz_target!(|input: &[u8]| {
         // The first of them may have been sent before a login: then the mailbox stays empty.
         let is_new = world.turns.is_empty();
         world.turns.push(input.to_vec());
-        let user = world.user;
-        (Arc::clone(&world.server), user, is_new)
+        world.served += 1;
+        (Arc::clone(&world.server), world.user, world.served, is_new)
     });
     // Of another address each: nobody is throttled for another's wrong passwords.
-    let peer = SocketAddr::new(IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + user)), 1);
+    let peer = SocketAddr::new(IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + served)), 1);
     let output = RUNTIME.with(|runtime| {
         runtime.block_on(async {
             let (client, service) = duplex(64 << 10);
