@@ -109,7 +109,7 @@ pub trait MetaTxn {
     fn set_subscribed(&mut self, user: UserId, name: &MailboxName, subscribed: bool) -> Result<()>;
 
     /// SETMETADATA (RFC 5464 section 4.3) of the user's mailbox, or (`None`) of the server: all of the changes or none.
-    /// [`Error::Limit`] past what [`super::metadata`] allows.
+    /// [`Error::Limit`] past what `metadata` allows.
     fn set_metadata(&mut self, user: UserId, mailbox: Option<MailboxId>, changes: &[Annotation]) -> Result<()>;
 
     /// APPEND (RFC 9051 section 6.3.12, RFC 3502): all of the messages in order, or none. Octets that are stored
