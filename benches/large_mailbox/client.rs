@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// Longest tagged response that is recognised.
-const TAIL: usize = 512;
+const TAIL: usize = 4096;
 /// What each client reads at once.
 const BUFFER: usize = 1 << 16;
 
