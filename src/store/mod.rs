@@ -13,7 +13,6 @@ mod common;
 mod contain;
 mod cutter;
 mod decode;
-mod envelope;
 mod error;
 mod gc;
 mod headers;

@@ -1,4 +1,5 @@
-//! Reading an ENVELOPE that `write::envelope` has rendered: SORT and THREAD take from the store what FETCH sends.
+//! Reading an ENVELOPE that `write::envelope` has rendered: SORT and THREAD take from the store what FETCH sends, and the store
+//! finds by it the conversations of messages whose header is not at hand.
 
 /// A rendered ENVELOPE.
 #[derive(Clone, Copy, Debug)]
@@ -213,6 +214,31 @@ mod tests {
         assert_eq!(mailboxes(AddressList::To), ["G", "e", ""]);
         assert_eq!(mailboxes(AddressList::Cc), [""; 0]);
         assert!(Rendered::new(&octets).any_address(AddressList::To, |address| address.mailbox == b"e"));
+    }
+
+    /// Message-ID and In-Reply-To.
+    fn ids(envelope: &str) -> (Option<String>, Option<String>) {
+        let text = |value: Vec<u8>| String::from_utf8(value).unwrap();
+        let members = Rendered::new(envelope.as_bytes()).members();
+        (members.message_id.map(text), members.in_reply_to.map(text))
+    }
+
+    #[test]
+    fn the_last_two_of_ten() {
+        let addresses = "((\"a ) (\" NIL {3}\r\n)\") \"x\")(NIL NIL \"b\" \"y\"))";
+        let envelope = format!(
+            "(\"date\" {{4}}\r\n(\"(\" {addresses} {addresses} {addresses} NIL NIL NIL \"<\\\"p\\\\@x>\" {{5}}\r\n<o@x>)"
+        );
+        assert_eq!(ids(&envelope), (Some("<o@x>".to_owned()), Some("<\"p\\@x>".to_owned())));
+        assert_eq!(ids("(NIL NIL NIL NIL NIL NIL NIL NIL NIL \"<o>\")"), (Some("<o>".to_owned()), None));
+        assert_eq!(ids("(NIL NIL NIL NIL NIL NIL NIL NIL \"<p>\" NIL)"), (None, Some("<p>".to_owned())));
+    }
+
+    #[test]
+    fn what_is_no_envelope_has_no_ids() {
+        for text in ["", "(", ")", "\"", "(\"", "(\"\\", "({", "({9}\r\nx", "({99999999999999999999}\r\n", "({1}x"] {
+            assert_eq!(ids(text), (None, None), "{text}");
+        }
     }
 
     #[test]

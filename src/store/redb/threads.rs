@@ -8,11 +8,11 @@ use super::open::global_number;
 use super::row::MailboxRow;
 use super::schema::{BODY, ENV, MAILBOX, MSGBLK, Tables, global};
 use super::txn::Txn;
+use crate::imap::codec::envelope::Rendered;
 use crate::mail::{BodyId, MailboxId, ThreadId, UserId};
 use crate::mime::{ThreadKey, keys_of};
 use crate::store::body::{BodyRow, content_thread};
 use crate::store::codec::Unpacker;
-use crate::store::envelope::message_ids;
 use crate::store::error::{Error, Result};
 use crate::store::record::RecordLayout;
 use crate::store::snapshot::Block;
@@ -130,8 +130,9 @@ fn keys_of_body((env, body): &Rows, id: BodyId, unpacker: &mut Unpacker) -> Resu
         Err(Error::Damaged(_)) => return Ok(Vec::new()),
         Err(e) => return Err(e),
     };
-    let (own, parent) = message_ids(plain.get(layout.bounds[0]..layout.bounds[1]).unwrap_or_default());
-    let mut keys = keys_of(own.as_deref(), parent.as_deref(), None);
+    let envelope = plain.get(layout.bounds[0]..layout.bounds[1]).unwrap_or_default();
+    let members = Rendered::new(envelope).members();
+    let mut keys = keys_of(members.message_id.as_deref(), members.in_reply_to.as_deref(), None);
     if keys.is_empty() {
         keys.push(content_thread(&row.hash));
     }
