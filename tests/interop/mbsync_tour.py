@@ -1,9 +1,8 @@
 """mbsync (isync): two devices keep Maildirs in step with the server, both ways, and with each other through it."""
-import glob
 import os
-import ssl
 import subprocess
 
+import maildir
 from common import check, imaplib_session, message, target
 
 BOX = "TourMbsync"
@@ -38,51 +37,16 @@ SyncState *
 """
 
 
-class Device:
+class Device(maildir.Device):
     """One Maildir and its mbsync configuration."""
 
     def __init__(self, t, name):
-        self.home = os.path.join(t.scratch, name)
-        os.makedirs(os.path.join(self.home, "mail"))
-        certificate = os.path.join(self.home, "server.pem")
-        with open(certificate, "w") as file:
-            file.write(ssl.get_server_certificate((t.host, t.imaps)))
-        self.config = os.path.join(self.home, "mbsyncrc")
-        with open(self.config, "w") as file:
-            file.write(CONFIG.format(port=t.imaps, user=t.user, password=t.password,
-                                     certificate=certificate, home=self.home, box=BOX))
+        super().__init__(t, name, BOX, "mbsyncrc", CONFIG)
 
     def sync(self, what):
         done = subprocess.run(["mbsync", "--config", self.config, "--all"], stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, timeout=120, env=dict(os.environ, HOME=self.home))
         check(done.returncode == 0, "mbsync: " + what, done.stdout.decode(errors="replace"))
-
-    def files(self, box=BOX):
-        return sorted(glob.glob(os.path.join(self.home, "mail", box, "cur", "*")) +
-                      glob.glob(os.path.join(self.home, "mail", box, "new", "*")))
-
-    def subjects(self, box=BOX):
-        return sorted(self.subject(path) for path in self.files(box))
-
-    @staticmethod
-    def subject(path):
-        with open(path, "rb") as file:
-            return next(line for line in file if line.startswith(b"Subject: ")).decode().strip()[9:]
-
-    def find(self, subject, box=BOX):
-        return next(path for path in self.files(box) if self.subject(path) == subject)
-
-    def set_flags(self, subject, flags):
-        path = self.find(subject)
-        base = os.path.basename(path).split(":2,")[0]
-        os.rename(path, os.path.join(self.home, "mail", BOX, "cur", "%s:2,%s" % (base, flags)))
-
-    def flags(self, subject):
-        return os.path.basename(self.find(subject)).partition(":2,")[2]
-
-    def add(self, n):
-        with open(os.path.join(self.home, "mail", BOX, "new", "1700000000.%d.device" % n), "wb") as file:
-            file.write(message(n).replace(b"\r\n", b"\n"))
 
 
 def main():

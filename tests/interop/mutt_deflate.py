@@ -1,11 +1,9 @@
 """mutt with COMPRESS, CONDSTORE and QRESYNC at once: what it said is read out of the deflate streams."""
-import os
 import re
 import zlib
 
 from common import check, imaplib_session, message, target
-from neomutt_batch import RC
-from neomutt_qresync import Tap, visit
+from neomutt_qresync import tapped, visit
 
 BOX, SAVED = "TourMutt", "TourMuttSaved"
 MORE = """
@@ -32,13 +30,7 @@ def inflated(said, answered):
 
 def main():
     t = target()
-    tap = Tap(t.host, t.imap)
-    cache = os.path.join(t.scratch, "headers")
-    os.mkdir(cache)
-    rc = os.path.join(t.scratch, "muttrc")
-    with open(rc, "w") as file:
-        values = {"host": "127.0.0.1", "port": tap.port, "user": t.user, "password": t.password, "box": BOX, "cache": cache}
-        file.write((RC.replace('set header_cache=""\n', "") + MORE).format(**values))
+    tap, rc = tapped(t, BOX, MORE)
     with imaplib_session(t, tls=False) as client:
         for name in (BOX, SAVED):
             client.create(name)

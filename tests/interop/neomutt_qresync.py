@@ -51,6 +51,18 @@ class Tap:
         return both
 
 
+def tapped(t, box, more):
+    """A tap before the server, and a configuration that goes through it, with a header cache and `more`."""
+    tap = Tap(t.host, t.imap)
+    cache = os.path.join(t.scratch, "headers")
+    os.mkdir(cache)
+    rc = os.path.join(t.scratch, "muttrc")
+    with open(rc, "w") as file:
+        values = {"host": "127.0.0.1", "port": tap.port, "user": t.user, "password": t.password, "box": box, "cache": cache}
+        file.write((RC.replace('set header_cache=""\n', "") + more).format(**values))
+    return tap, rc
+
+
 def visit(t, rc, keys, program="neomutt"):
     environment = dict(os.environ, HOME=t.scratch, TERM="xterm", LC_ALL="C.UTF-8")
     code, drawn = run_in_terminal([program, "-n", "-F", rc, "-e", "push '%s'" % keys], environment)
@@ -59,13 +71,7 @@ def visit(t, rc, keys, program="neomutt"):
 
 def main():
     t = target()
-    tap = Tap(t.host, t.imap)
-    cache = os.path.join(t.scratch, "headers")
-    os.mkdir(cache)
-    rc = os.path.join(t.scratch, "muttrc")
-    with open(rc, "w") as file:
-        values = {"host": "127.0.0.1", "port": tap.port, "user": t.user, "password": t.password, "box": BOX, "cache": cache}
-        file.write((RC.replace('set header_cache=""\n', "") + MORE).format(**values))
+    tap, rc = tapped(t, BOX, MORE)
     with imaplib_session(t, tls=False) as client:
         for name in (BOX, SAVED):
             client.create(name)

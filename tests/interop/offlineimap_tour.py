@@ -1,9 +1,8 @@
 """offlineimap: two Maildirs in step with the server, both ways, with flags, keywords and names beyond ASCII."""
-import glob
 import os
-import ssl
 import subprocess
 
+import maildir
 from common import check, imaplib_session, message, target
 
 # The second one as imaplib says it (modified UTF-7), and as it is on disk.
@@ -44,51 +43,17 @@ folderfilter = lambda name: name.startswith('TourOfflineimap')
 """
 
 
-class Device:
-    """One Maildir and its configuration."""
+class Device(maildir.Device):
+    """One Maildir and its offlineimap configuration."""
 
     def __init__(self, t, name):
-        self.home = os.path.join(t.scratch, name)
-        os.makedirs(os.path.join(self.home, "mail"))
-        certificate = os.path.join(self.home, "server.pem")
-        with open(certificate, "w") as file:
-            file.write(ssl.get_server_certificate((t.host, t.imaps)))
-        self.config = os.path.join(self.home, "offlineimaprc")
-        with open(self.config, "w") as file:
-            file.write(CONFIG.format(home=self.home, port=t.imaps, user=t.user, password=t.password, certificate=certificate))
+        super().__init__(t, name, TOP, "offlineimaprc", CONFIG)
 
     def sync(self, what):
         done = subprocess.run(["offlineimap", "-o", "-c", self.config], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               timeout=120, env=dict(os.environ, HOME=self.home, LC_ALL="C.UTF-8"))
         words = done.stdout.decode(errors="replace")
         check(done.returncode == 0 and "ERROR" not in words, "offlineimap: " + what, words)
-
-    def files(self, box=TOP):
-        return sorted(glob.glob(os.path.join(self.home, "mail", box, "cur", "*")) +
-                      glob.glob(os.path.join(self.home, "mail", box, "new", "*")))
-
-    def subjects(self, box=TOP):
-        return sorted(self.subject(path) for path in self.files(box))
-
-    @staticmethod
-    def subject(path):
-        with open(path, "rb") as file:
-            return next(line for line in file if line.startswith(b"Subject: ")).decode().strip()[9:]
-
-    def find(self, subject, box=TOP):
-        return next(path for path in self.files(box) if self.subject(path) == subject)
-
-    def flags(self, subject):
-        return os.path.basename(self.find(subject)).partition(":2,")[2]
-
-    def set_flags(self, subject, flags):
-        path = self.find(subject)
-        base = os.path.basename(path).partition(":2,")[0]
-        os.rename(path, os.path.join(self.home, "mail", TOP, "cur", "%s:2,%s" % (base, flags)))
-
-    def add(self, n, box=TOP):
-        with open(os.path.join(self.home, "mail", box, "new", "1700000000.%d.device" % n), "wb") as file:
-            file.write(message(n).replace(b"\r\n", b"\n"))
 
 
 def main():
