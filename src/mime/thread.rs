@@ -5,7 +5,7 @@
 
 use memchr::memchr;
 
-use super::header::{Fields, unfold};
+use super::header::header_value;
 
 /// Most keys of a message: a References field can be as long as a header.
 const MAX_KEYS: usize = 100;
@@ -15,7 +15,7 @@ pub type ThreadKey = [u8; 16];
 
 /// The keys of a message with this header block, its own first, then those of its ancestors, nearest first; each once.
 pub fn thread_keys(header: &[u8]) -> Vec<ThreadKey> {
-    let value = |name: &[u8]| Fields::new(header).find(|f| f.name.eq_ignore_ascii_case(name)).map(|f| unfold(f.value));
+    let value = |name: &[u8]| header_value(header, name);
     let (own, parent, above) = (value(b"Message-ID"), value(b"In-Reply-To"), value(b"References"));
     keys_of(own.as_deref(), parent.as_deref(), above.as_deref())
 }

@@ -111,7 +111,8 @@ pub(super) fn decode_q(text: &[u8]) -> Vec<u8> {
     out
 }
 
-const fn sextet_of(byte: u8) -> Option<u8> {
+/// The value of a digit of base64 (RFC 2045 section 6.8).
+pub(super) const fn sextet_of(byte: u8) -> Option<u8> {
     Some(match byte {
         b'A'..=b'Z' => byte - b'A',
         b'a'..=b'z' => byte - b'a' + 26,

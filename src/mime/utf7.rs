@@ -1,5 +1,7 @@
 //! UTF-7 (RFC 2152), which some mail still has and the registry of encodings leaves out. In pieces; never fails.
 
+use super::transfer::sextet_of;
+
 /// A decoder between two pieces.
 #[derive(Default)]
 pub(super) struct Utf7 {
@@ -26,7 +28,7 @@ impl Utf7 {
 
     fn octet(&mut self, byte: u8, out: &mut String) {
         if self.shifted {
-            if let Some(bits) = base64(byte) {
+            if let Some(bits) = sextet_of(byte).map(u32::from) {
                 return self.sextet(bits, out);
             }
             self.lone_surrogate(out);
@@ -74,16 +76,4 @@ impl Utf7 {
             out.push(char::REPLACEMENT_CHARACTER);
         }
     }
-}
-
-fn base64(byte: u8) -> Option<u32> {
-    let value = match byte {
-        b'A'..=b'Z' => byte - b'A',
-        b'a'..=b'z' => byte - b'a' + 26,
-        b'0'..=b'9' => byte - b'0' + 52,
-        b'+' => 62,
-        b'/' => 63,
-        _ => return None,
-    };
-    Some(value.into())
 }
