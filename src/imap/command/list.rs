@@ -80,11 +80,19 @@ pub(in crate::imap) fn namespace(out: &mut Output) -> CommandResult {
 /// 6.3.9.7). Others do not know OLDNAME.
 pub(in crate::imap) fn old_name(out: &mut Output, features: Features, attributes: &[&str], name: &str, old: &str) {
     if features.rev2 {
-        let mut item = b" (\"OLDNAME\" (".to_vec();
+        name_line(out, features, attributes, name, Some(old));
+    }
+}
+
+/// One LIST, with OLDNAME where the client has given the name otherwise.
+pub(super) fn name_line(out: &mut Output, features: Features, attributes: &[&str], name: &str, old: Option<&str>) {
+    let mut item = Vec::new();
+    if let Some(old) = old {
+        item.extend_from_slice(b" (\"OLDNAME\" (");
         write::mailbox(&mut item, old, features.utf8_names());
         item.extend_from_slice(b"))");
-        line(out, "LIST", attributes, name, features, item);
     }
+    line(out, "LIST", attributes, name, features, item);
 }
 
 /// The one empty pattern; a pattern that cannot be decoded has been left out and is none.

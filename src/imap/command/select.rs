@@ -1,15 +1,12 @@
 //! SELECT and EXAMINE (RFC 9051 sections 6.3.2 and 6.3.3, RFC 3501, RFC 7162 sections 3.1.2 and 3.2.5). An IMAP4rev2 client is
 //! told the name of the mailbox, and neither RECENT nor the first unseen message.
 
-use super::resync;
+use super::{list, resync};
 use crate::imap::codec::command::SelectArgs;
-use crate::imap::codec::write;
 use crate::imap::conn::Output;
 use crate::imap::error::{CommandError, CommandResult, Done};
-use crate::imap::session::{
-    Authenticated, Features, MailboxView, SelectedMailbox, Session, exists, flag_list, flags_lines,
-};
-use crate::mail::{DELIMITER, UidSet};
+use crate::imap::session::{Authenticated, Features, MailboxView, SelectedMailbox, Session, exists, flags_lines};
+use crate::mail::UidSet;
 use crate::store::{Mailbox, Snapshot};
 
 /// A failed SELECT leaves nothing selected; `[CLOSED]` says that the responses after it are of the new mailbox.
@@ -80,16 +77,8 @@ async fn name_line(
     let children = cx.store.has_mailboxes_below(cx.login.id, &mailbox.name).await?;
     let children = if children { "\\HasChildren" } else { "\\HasNoChildren" };
     let special = mailbox.special_use.map(|special| special.attribute());
-    out.push("* LIST ");
-    flag_list(out.buf(), [children].into_iter().chain(special));
-    out.push(format!(" \"{DELIMITER}\" "));
-    write::mailbox(out.buf(), mailbox.name.as_str(), true);
-    if let Some(denormalized) = denormalized {
-        out.push(" (\"OLDNAME\" (");
-        write::mailbox(out.buf(), denormalized, true);
-        out.push("))");
-    }
-    out.push("\r\n");
+    let attributes: Vec<&str> = [children].into_iter().chain(special).collect();
+    list::name_line(out, *cx.features, &attributes, mailbox.name.as_str(), denormalized);
     Ok(())
 }
 
