@@ -12,21 +12,12 @@ use crate::imap::codec::command::Tagged;
 mod convert;
 mod generated;
 
-const LIMITS: Limits = Limits {
-    line: 1 << 20,
-    literal: 1 << 20,
-    literals: 256,
-    literal_total: 1 << 20,
-    append: 1 << 20,
-    append_literals: 256,
-};
-
 const TOO_LARGE: &str = "number too large";
 const LEADING_ZERO: &str = "expected a number that does not begin with 0";
 
 /// What both stages make of `wire`; `None` unless it is one whole command.
 fn ours(wire: &[u8]) -> Option<Result<Tagged, SyntaxError>> {
-    let mut fragmenter = Fragmenter::new(LIMITS);
+    let mut fragmenter = Fragmenter::new(Limits::ROOMY);
     fragmenter.push(wire);
     let mut read = None;
     while let Some(event) = fragmenter.poll() {

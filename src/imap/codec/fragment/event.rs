@@ -18,6 +18,17 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// For tests in which limits are not the point.
+    #[cfg(test)]
+    pub(in crate::imap::codec) const ROOMY: Self = Self {
+        line: 1 << 20,
+        literal: 1 << 20,
+        literals: 256,
+        literal_total: 1 << 20,
+        append: 1 << 20,
+        append_literals: 256,
+    };
+
     /// Octets of a refused command that are read and thrown away; past them the connection must end.
     pub(super) fn discard(self) -> u64 {
         const LEAST: u64 = 1024 * 1024;

@@ -12,15 +12,6 @@ use crate::mail::{FlagList, MailboxName, SetNumber};
 
 mod structures;
 
-const LIMITS: Limits = Limits {
-    line: 1 << 20,
-    literal: 1 << 20,
-    literals: 256,
-    literal_total: 1 << 20,
-    append: 1 << 20,
-    append_literals: 256,
-};
-
 fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
     let mut out = Vec::new();
     write(&mut out);
@@ -30,7 +21,7 @@ fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
 /// Reads a command whose arguments are what was written.
 fn read(name: &str, arguments: &[u8], utf8: bool) -> Option<Command> {
     let wire = [b"a ", name.as_bytes(), b" ", arguments, b"\r\n"].concat();
-    let mut fragmenter = Fragmenter::new(LIMITS);
+    let mut fragmenter = Fragmenter::new(Limits::ROOMY);
     fragmenter.push(&wire);
     let mut stream = 0;
     loop {
@@ -176,7 +167,7 @@ proptest! {
         prop_assert!(!out.contains(&0));
         let literal = out.first() == Some(&b'{');
         prop_assert!(literal || out.is_ascii());
-        let mut fragmenter = Fragmenter::new(LIMITS);
+        let mut fragmenter = Fragmenter::new(Limits::ROOMY);
         fragmenter.push(&[out.as_slice(), b"\n"].concat());
         let command = std::iter::from_fn(|| fragmenter.poll()).last();
         let Some(Event::Command(pieces)) = command else { panic!() };
