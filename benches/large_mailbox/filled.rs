@@ -93,6 +93,7 @@ impl Filled {
             header_hash,
             delete_upstream: false,
             reused: false,
+            merge: None,
         };
         self.store.deliver(delivery).await.expect("delivered");
     }

@@ -161,11 +161,12 @@ impl Recipient {
             header_hash: prepared.header_hash,
             delete_upstream: self.delete_upstream,
             reused: *reused,
+            merge: None,
         };
         let durable = self.store.submit(delivery).await?;
         drop(turn.submitted);
         let arrival = match durable.await? {
-            Delivered::Stored(_) => return Ok((Arrival::Stored, None)),
+            Delivered::Stored(_) | Delivered::Merged(_) => return Ok((Arrival::Stored, None)),
             Delivered::Duplicate if target.unique_id.is_some() => Arrival::KnownUniqueId,
             Delivered::Duplicate => Arrival::KnownContent,
         };

@@ -202,6 +202,7 @@ async fn what_comes_into_a_mailbox_has_its_saved_date() {
             header_hash: [0; 16],
             delete_upstream: false,
             reused: false,
+            merge: None,
         };
         let Delivered::Stored(delivered) = w.store.deliver(delivered).await.expect("deliver") else {
             panic!("it is new");

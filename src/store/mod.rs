@@ -60,8 +60,9 @@ pub use seam::{Answer, BodyRead, BodyStore, MetaRead, MetaStore, MetaTxn, Octets
 pub use snapshot::{Block, Delta, Snapshot};
 pub use stats::{MailboxStats, Stats, TableStats, Usage, UserStats};
 pub use types::{
-    Appended, Copied, Counts, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, LedgerRow, LedgerState,
-    Mailbox, NewMessage, Place, PollState, Quota, QuotaLimit, Record, Settings, Share, Sizes, Stored, Trouble,
+    AccountView, Appended, Copied, Counts, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, LedgerRow,
+    LedgerState, Mailbox, NewMessage, Place, PollState, Quota, QuotaLimit, Record, Settings, Share, Sizes, Stored,
+    Trouble,
 };
 pub use upkeep::{BackupReport, CompactReport, RestoreReport};
 
@@ -317,6 +318,12 @@ impl Store {
     pub async fn rename_mailbox(&self, user: UserId, from: &MailboxName, to: &MailboxName) -> Result<()> {
         let (from, to) = (from.clone(), to.clone());
         self.write(move |txn| txn.rename_mailbox(user, &from, &to)).await
+    }
+
+    /// Of the user's account views exactly these are shown from now on. Returns the names that other mailboxes have: those
+    /// views are not shown.
+    pub async fn set_account_views(&self, user: UserId, views: Vec<AccountView>) -> Result<Vec<MailboxName>> {
+        self.write(move |txn| txn.set_account_views(user, &views)).await
     }
 
     /// Adds the name to the user's subscriptions, or takes it away.

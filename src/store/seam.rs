@@ -18,8 +18,8 @@ use super::progress::Tell;
 use super::snapshot::{Delta, Snapshot};
 use super::stats::{Stats, TableStats};
 use super::types::{
-    Appended, Copied, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, LedgerRow, Mailbox, NewMessage,
-    PollState, Record, Stored, Trouble,
+    AccountView, Appended, Copied, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, LedgerRow, Mailbox,
+    NewMessage, PollState, Record, Stored, Trouble,
 };
 use crate::mail::{AccountId, BodyId, MailboxId, MailboxName, ModSeq, SpecialUse, Uid, UidSet, UserId};
 
@@ -104,6 +104,11 @@ pub trait MetaTxn {
     /// itself, or when a name would get too long; [`Error::Limit`] like
     /// CREATE.
     fn rename_mailbox(&mut self, user: UserId, from: &MailboxName, to: &MailboxName) -> Result<()>;
+
+    /// Of the user's account views exactly these are shown from now on, under these names. One that is new has the messages
+    /// of INBOX that came from its account; one that is not shown keeps its UIDs and UIDVALIDITY, and its messages stay those
+    /// of INBOX. Returns the names that other mailboxes have: those views are not shown.
+    fn set_account_views(&mut self, user: UserId, views: &[AccountView]) -> Result<Vec<MailboxName>>;
 
     /// SUBSCRIBE and UNSUBSCRIBE: the name need not be that of a mailbox. [`Error::Limit`] past 10,000 names.
     fn set_subscribed(&mut self, user: UserId, name: &MailboxName, subscribed: bool) -> Result<()>;

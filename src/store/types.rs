@@ -32,6 +32,9 @@ pub struct Mailbox {
     pub uid_validity: UidValidity,
     /// Its special use (RFC 6154).
     pub special_use: Option<SpecialUse>,
+    /// It is the view of this account: it shows the messages of INBOX that came from there, the same messages with UIDs of
+    /// their own, and nothing can be put into it.
+    pub view: Option<AccountId>,
     /// Its counters.
     pub counts: Counts,
 }
@@ -219,6 +222,17 @@ pub struct Delivery {
     /// The server is believed to have given the unique-id of a stored message to this one: other octets than those of the
     /// ledger row are a new message, which takes the row over.
     pub reused: bool,
+    /// What two messages have in common that are one message, delivered to two accounts; `None`: it is never merged.
+    pub merge: Option<[u8; 16]>,
+}
+
+/// The view of an account: a mailbox that shows the messages of INBOX that came from there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountView {
+    /// The account.
+    pub account: AccountId,
+    /// What the mailbox is called.
+    pub name: MailboxName,
 }
 
 /// What became of a delivery.
@@ -226,6 +240,8 @@ pub struct Delivery {
 pub enum Delivered {
     /// It is in the mailbox under this UID.
     Stored(Uid),
+    /// It is one with this message of INBOX, which another account had brought: that one now is of this account as well.
+    Merged(Uid),
     /// The ledger has this unique-id (or content) already (I3): nothing was stored.
     Duplicate,
 }

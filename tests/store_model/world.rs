@@ -234,9 +234,10 @@ impl World {
                         header_hash: [*header; 16],
                         delete_upstream: *delete,
                         reused: *reused,
+                        merge: None,
                     };
                     return Ok(match store.deliver(delivery).await? {
-                        Delivered::Stored(uid) => Answer::Delivered(Some(uid.value())),
+                        Delivered::Stored(uid) | Delivered::Merged(uid) => Answer::Delivered(Some(uid.value())),
                         Delivered::Duplicate => Answer::Delivered(None),
                     });
                 }

@@ -17,7 +17,14 @@ use crate::store::types::{LedgerRow, Mailbox, Place, PollState, Stored, Trouble}
 
 fn describe(id: MailboxId, row: &Row) -> Mailbox {
     let Row { name, uid_validity, special_use, counts, .. } = row;
-    Mailbox { id, name: name.clone(), uid_validity: *uid_validity, special_use: *special_use, counts: *counts }
+    Mailbox {
+        id,
+        name: name.clone(),
+        uid_validity: *uid_validity,
+        special_use: *special_use,
+        view: None,
+        counts: *counts,
+    }
 }
 
 /// INBOX first.

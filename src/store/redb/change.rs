@@ -10,8 +10,8 @@ use crate::store::error::{Error, Result};
 use crate::store::metadata::Annotation;
 use crate::store::seam::MetaTxn;
 use crate::store::types::{
-    Appended, Copied, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, NewMessage, PollState, Record,
-    Trouble,
+    AccountView, Appended, Copied, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, NewMessage, PollState,
+    Record, Trouble,
 };
 
 impl MetaTxn for Txn<'_> {
@@ -38,6 +38,10 @@ impl MetaTxn for Txn<'_> {
 
     fn rename_mailbox(&mut self, user: UserId, from: &MailboxName, to: &MailboxName) -> Result<()> {
         self.rename_mailbox(user, from, to)
+    }
+
+    fn set_account_views(&mut self, _user: UserId, _views: &[AccountView]) -> Result<Vec<MailboxName>> {
+        Ok(Vec::new())
     }
 
     fn set_subscribed(&mut self, user: UserId, name: &MailboxName, subscribed: bool) -> Result<()> {

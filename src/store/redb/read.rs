@@ -102,7 +102,7 @@ impl MetaReader {
 
     fn described(id: MailboxId, row: MailboxRow) -> Mailbox {
         let MailboxRow { name, uid_validity, special_use, counts, .. } = row;
-        Mailbox { id, name, uid_validity, special_use, counts }
+        Mailbox { id, name, uid_validity, special_use, view: None, counts }
     }
 
     pub(super) fn has_mailboxes_below(&self, user: UserId, name: &MailboxName) -> Result<bool> {

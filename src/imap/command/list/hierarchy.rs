@@ -105,7 +105,14 @@ mod tests {
 
     fn mailbox(of: &str) -> Mailbox {
         let uid_validity = UidValidity::new(1).expect("not 0");
-        Mailbox { id: MailboxId(1), name: name(of), uid_validity, special_use: None, counts: Counts::default() }
+        Mailbox {
+            id: MailboxId(1),
+            name: name(of),
+            uid_validity,
+            special_use: None,
+            view: None,
+            counts: Counts::default(),
+        }
     }
 
     fn shown(mailboxes: &[&str], subscriptions: &[&str]) -> Vec<String> {

@@ -44,6 +44,7 @@ impl Fixture {
             header_hash: [7; 16],
             delete_upstream: false,
             reused: false,
+            merge: None,
         };
         self.store.deliver(delivery).await.expect("deliver");
     }

@@ -49,6 +49,7 @@ async fn whole() -> (tempfile::TempDir, Contents) {
             header_hash: [1; 16],
             delete_upstream: false,
             reused: false,
+            merge: None,
         };
         f.store.deliver(delivery).await.expect("delivered");
     }

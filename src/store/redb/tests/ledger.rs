@@ -21,6 +21,7 @@ impl Fixture {
             header_hash: [octets[0]; 16],
             delete_upstream: false,
             reused,
+            merge: None,
         };
         self.store.deliver(delivery).await.expect("deliver")
     }

@@ -110,6 +110,7 @@ async fn one_user_never_reaches_another() {
         header_hash: [0; 16],
         delete_upstream: false,
         reused: false,
+        merge: None,
     };
     assert!(matches!(f.store.deliver(crossed).await, Err(Error::NoMailbox)));
     assert_eq!(f.store.check().expect("check"), Vec::<String>::new());

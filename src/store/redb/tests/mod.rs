@@ -249,6 +249,7 @@ async fn a_unique_id_is_stored_once_and_its_message_is_followed() {
             header_hash: [7; 16],
             delete_upstream: false,
             reused: false,
+            merge: None,
         };
         f.store.deliver(listed).await.expect("deliver")
     };

@@ -33,6 +33,7 @@ impl Fixture {
             header_hash: [0; 16],
             delete_upstream: false,
             reused: false,
+            merge: None,
         }
     }
 

@@ -173,6 +173,7 @@ async fn submit(
             header_hash: [id; 16],
             delete_upstream: true,
             reused: false,
+            merge: None,
         })
         .await
 }
