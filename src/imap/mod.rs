@@ -5,6 +5,7 @@
 
 pub mod codec;
 
+mod accounts;
 mod capability;
 mod command;
 mod conn;
@@ -19,6 +20,7 @@ mod session;
 mod settings;
 mod spec;
 
+pub use accounts::{Account, Accounts};
 pub use capability::{HiddenCapabilities, hideable_capabilities};
 pub use metrics::Metrics;
 pub use server::{Deps, Nudge, Server};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::accounts::Accounts;
 use super::capability::HiddenCapabilities;
 use super::codec::fragment::Limits;
 
@@ -50,6 +51,8 @@ pub struct Settings {
     pub max_user_address_connections: usize,
     /// What clients are not told of.
     pub hidden_capabilities: HiddenCapabilities,
+    /// Where mail comes from.
+    pub accounts: Accounts,
 }
 
 impl Default for Settings {
@@ -76,6 +79,7 @@ impl Default for Settings {
             max_user_connections: 64,
             max_user_address_connections: 32,
             hidden_capabilities: HiddenCapabilities::default(),
+            accounts: Accounts::default(),
         }
     }
 }

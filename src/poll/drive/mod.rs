@@ -133,7 +133,8 @@ impl<'a> Drive<'a> {
     pub(super) fn new(source: &'a mut Source, report: &'a mut Report, options: Options, work: Work) -> Self {
         let delete_upstream =
             source.settings.leave_on_server == LeaveOnServer::Never && !source.settings.delete_dry_run;
-        let deliveries = Deliveries::new(source.store.clone(), work.destination, delete_upstream);
+        let deliveries =
+            Deliveries::new(source.store.clone(), work.destination, delete_upstream, source.settings.keyword.clone());
         let (octets_left, ends) =
             (source.bounds.session_octets, Instant::now() + source.bounds.session_time.min(LONGEST));
         Self {

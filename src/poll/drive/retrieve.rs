@@ -110,7 +110,13 @@ impl Drive<'_> {
     async fn receiving(&mut self) -> Result<&mut Receiving, store::Error> {
         let receiving = match self.receiving.take() {
             Some(receiving) => receiving,
-            None => Receiving { intake: Intake::begin(&self.source.store).await?, octets: 0, head: Vec::new() },
+            None => {
+                let mut intake = Intake::begin(&self.source.store).await?;
+                if self.source.settings.merge {
+                    intake.find_merge_key();
+                }
+                Receiving { intake, octets: 0, head: Vec::new() }
+            }
         };
         Ok(self.receiving.insert(receiving))
     }
