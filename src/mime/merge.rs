@@ -5,8 +5,8 @@
 
 use super::header::{Fields, collapse};
 
-/// Fields that say which way a copy has come, and what was thought of it on the way (RFC 5321 section 4.4, RFC 8601, RFC
-/// 8617, RFC 6376, and those of servers and filters). Not among them is whatever the sender or a mailing list writes.
+/// Fields that say which way a copy has come, and what was thought of it on the way (trace fields, results of
+/// authentication, signatures, and what servers and filters add). Not among them is whatever the sender or a mailing list writes.
 const ON_THE_WAY: [&[u8]; 31] = [
     b"received",
     b"x-received",
