@@ -19,7 +19,7 @@ mod session;
 mod settings;
 mod spec;
 
-pub use capability::{HiddenCapabilities, hideable_capabilities};
+pub use capability::{HiddenCapabilities, hideable_capabilities, showable_capabilities};
 pub use metrics::Metrics;
 pub use server::{Deps, Nudge, Server};
 pub use settings::Settings;

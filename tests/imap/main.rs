@@ -30,5 +30,6 @@ mod rev2;
 mod search;
 mod sort;
 mod thread;
+mod uidonly;
 mod unauthenticate;
 mod utf8;

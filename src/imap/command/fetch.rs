@@ -36,6 +36,7 @@ pub(in crate::imap) async fn fetch(cx: &mut SelectedCx<'_>, args: FetchArgs, out
     };
     let plan = Arc::new(Plan {
         items: items(&args, *cx.features, !seen.is_empty()),
+        uid_only: cx.features.uid_only,
         implied_flags: !args.items.contains(&FetchItem::Flags),
         keywords: Arc::clone(&cx.mailbox.view.snapshot().keywords),
         ids: cx.mailbox.view.ids(),
@@ -167,12 +168,14 @@ async fn mark_seen(
 
 /// The items in the order they are sent: UID first, then the small ones, bodies last (IMAP-RULES 37). Flags come with the
 /// mod-sequence that they have once the client has enabled CONDSTORE (RFC 7162 section 3.1), and with the UID after ENABLE
-/// QRESYNC (section 3.2.4) or where the command itself `changes` a flag.
+/// QRESYNC (section 3.2.4) or where the command itself `changes` a flag. A UIDFETCH begins with the UID: there the item is
+/// sent only where it is asked for (RFC 9586 section 3.3).
 fn items(args: &FetchArgs, features: Features, changes: bool) -> Vec<FetchItem> {
     let mut items = args.items.clone();
     let changes = features.condstore && changes;
     let flags = changes || items.contains(&FetchItem::Flags);
-    if (args.uid || changes || features.qresync && flags) && !items.contains(&FetchItem::Uid) {
+    let with_uid = !features.uid_only && (args.uid || changes || features.qresync && flags);
+    if with_uid && !items.contains(&FetchItem::Uid) {
         items.push(FetchItem::Uid);
     }
     if (args.changed_since.is_some() || features.condstore && flags) && !items.contains(&FetchItem::ModSeq) {

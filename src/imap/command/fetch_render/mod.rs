@@ -16,7 +16,7 @@ pub(super) use section::{clip, header, want};
 
 use crate::imap::codec::command::{FetchItem, Section, SectionText};
 use crate::imap::codec::write;
-use crate::imap::session::{mod_seq_item, write_flags};
+use crate::imap::session::{fetch_head, mod_seq_item, write_flags};
 use crate::mail::{InternalDate, Keyword, Message};
 use crate::store::{self, BodyCursor, ObjectIds, Reader, RecordRef};
 
@@ -27,6 +27,8 @@ const STEP: usize = 256 << 10;
 pub(super) struct Plan {
     /// In the order they are sent.
     pub(super) items: Vec<FetchItem>,
+    /// The responses are UIDFETCH.
+    pub(super) uid_only: bool,
     /// FLAGS is not among the items, but shown where the command itself set `\Seen`.
     pub(super) implied_flags: bool,
     pub(super) keywords: Arc<Vec<Keyword>>,
@@ -146,7 +148,7 @@ impl Plan {
 
     /// A whole response of the small items.
     pub(super) fn render_row(&self, job: &Job, out: &mut Vec<u8>) {
-        begin(out, job);
+        self.begin(out, job);
         let mut first = true;
         for item in self.items.iter().filter(|item| is_small(item)) {
             separate(out, &mut first);
@@ -154,6 +156,10 @@ impl Plan {
         }
         self.implied(job, out, &mut first);
         out.extend_from_slice(b")\r\n");
+    }
+
+    fn begin(&self, out: &mut Vec<u8>, job: &Job) {
+        fetch_head(out, self.uid_only, job.seq, job.message.uid);
     }
 
     fn implied(&self, job: &Job, out: &mut Vec<u8>, first: &mut bool) {
@@ -219,12 +225,6 @@ fn is_small(item: &FetchItem) -> bool {
             | FetchItem::ThreadId
             | FetchItem::SaveDate
     )
-}
-
-fn begin(out: &mut Vec<u8>, job: &Job) {
-    out.extend_from_slice(b"* ");
-    write::number(out, job.seq.into());
-    out.extend_from_slice(b" FETCH (");
 }
 
 fn separate(out: &mut Vec<u8>, first: &mut bool) {
@@ -326,7 +326,7 @@ impl Renderer {
             }
             self.line = Some(out.len());
             if let Some(job) = self.jobs.get(self.job) {
-                begin(out, job);
+                plan.begin(out, job);
             }
             self.begun = true;
         }
