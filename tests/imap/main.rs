@@ -27,6 +27,7 @@ mod qresync;
 mod quota;
 mod replace;
 mod rev2;
+mod rules;
 mod search;
 mod sort;
 mod thread;

@@ -17,7 +17,7 @@ pub(super) use section::{clip, header, want};
 use crate::imap::codec::command::{FetchItem, Section, SectionText};
 use crate::imap::codec::write;
 use crate::imap::session::{fetch_head, mod_seq_item, write_flags};
-use crate::mail::{InternalDate, Keyword, Message};
+use crate::mail::{InternalDate, Keyword, Message, Uid};
 use crate::store::{self, BodyCursor, ObjectIds, Reader, RecordRef};
 
 /// One step ends when this much has been rendered.
@@ -90,12 +90,14 @@ impl Known<'_> {
 }
 
 /// What could not be had.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 pub(super) struct Missed {
     /// Bytes of messages that are expunged.
     pub(super) ghosts: bool,
-    /// Bytes of messages that should be readable.
-    pub(super) living: bool,
+    /// Messages that the view has not seen expunged, and whose bytes are gone.
+    pub(super) living: Vec<Uid>,
+    /// Bytes of messages that are stored, and damaged.
+    pub(super) damaged: bool,
     /// Parts with a transfer encoding that is broken or not known.
     pub(super) undecodable: bool,
     /// The octets that a literal promised: the connection cannot go on.
@@ -270,11 +272,11 @@ impl Renderer {
                 None => self.continue_job(reader, &mut out),
             };
             if let Err(error) = done {
-                if !self.missed.living {
+                if !self.missed.damaged {
                     tracing::error!(%error, "a message cannot be read");
                 }
-                // A living message all the same: what is damaged is not what was expunged.
-                self.missed.living = true;
+                // Expunged or not: what is damaged is not what was expunged.
+                self.missed.damaged = true;
                 self.miss(&mut out);
             }
         }
@@ -418,9 +420,10 @@ impl Renderer {
             };
             out.truncate(line);
         }
-        let ghost = self.jobs.get(self.job).is_some_and(|job| job.ghost);
-        self.missed.ghosts |= ghost;
-        self.missed.living |= !ghost;
+        match self.jobs.get(self.job) {
+            Some(job) if !job.ghost => self.missed.living.push(job.message.uid),
+            _ => self.missed.ghosts = true,
+        }
         self.next_job();
     }
 
