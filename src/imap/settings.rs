@@ -48,6 +48,8 @@ pub struct Settings {
     pub max_user_connections: usize,
     /// Connections of one user from one address.
     pub max_user_address_connections: usize,
+    /// What the results that a session follows (RFC 5267) may take in memory, octets.
+    pub context_octets: usize,
     /// What clients are not told of.
     pub hidden_capabilities: HiddenCapabilities,
 }
@@ -75,6 +77,7 @@ impl Default for Settings {
             max_connections: 10_000,
             max_user_connections: 64,
             max_user_address_connections: 32,
+            context_octets: 8 << 20,
             hidden_capabilities: HiddenCapabilities::default(),
         }
     }

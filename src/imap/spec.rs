@@ -28,9 +28,10 @@ pub(super) struct Spec {
 }
 
 /// Every name that [`spec`] gives, and `invalid` for what could not be parsed.
-pub(super) const NAMES: [&str; 50] = [
+pub(super) const NAMES: [&str; 52] = [
     "append",
     "authenticate",
+    "cancelupdate",
     "capability",
     "check",
     "close",
@@ -76,6 +77,7 @@ pub(super) const NAMES: [&str; 50] = [
     "uid_sort",
     "uid_store",
     "uid_thread",
+    "uidbatches",
     "unauthenticate",
     "unselect",
     "unsubscribe",
@@ -145,6 +147,8 @@ pub(super) fn spec(command: &Command) -> Spec {
         Command::Sort(_) => selected("sort", false),
         Command::Thread(a) if a.uid => selected("uid_thread", !a.key.uses_numbers()),
         Command::Thread(_) => selected("thread", false),
+        Command::CancelUpdate(_) => selected("cancelupdate", true),
+        Command::UidBatches(..) => selected("uidbatches", true),
         Command::Replace(a) => selected(if a.uid { "uid_replace" } else { "replace" }, true),
         Command::Fetch(a) => selected(if a.uid { "uid_fetch" } else { "fetch" }, a.uid),
         Command::Store(a) => selected(if a.uid { "uid_store" } else { "store" }, a.uid),

@@ -5,6 +5,7 @@ use std::future::pending;
 
 use tokio::time::{Instant, sleep_until};
 
+use super::context;
 use crate::imap::conn::{Conn, ReadError};
 use crate::imap::error::{CommandError, CommandResult, Done, EVICTED, STOPPING};
 use crate::imap::server::Deps;
@@ -54,7 +55,7 @@ async fn update(session: &mut Session, conn: &mut Conn, was_idle: bool) -> Resul
         conn.output.flush().await?;
         metrics.pushed(cx.mailbox.view.snapshot().committed_at.elapsed());
     }
-    Ok(())
+    context::follow(&mut cx, &mut conn.output).await
 }
 
 async fn wait(session: &mut Session, conn: &mut Conn, deps: &Deps) -> Wake {
