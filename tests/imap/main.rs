@@ -30,6 +30,7 @@ mod quota;
 mod replace;
 mod rev2;
 mod search;
+mod searchres;
 mod sort;
 mod thread;
 mod unauthenticate;
