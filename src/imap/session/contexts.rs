@@ -20,7 +20,7 @@ pub(in crate::imap) const MAX_CONTEXTS: usize = 16;
 const RANGES_A_LINE: usize = 200;
 
 /// What one place in a sorted result takes besides its key.
-const PLACE: usize = std::mem::size_of::<Place>();
+const PLACE: usize = size_of::<Place>();
 
 /// Why there is no context: the number of contexts, or what they would hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -269,7 +269,7 @@ impl SearchContext {
 
     fn octets(&self) -> usize {
         let sorted = self.order.as_ref().map_or(0, |order| order.octets + order.places.len() * PLACE);
-        self.key.octets() + self.found.ranges().len() * std::mem::size_of::<(u32, u32)>() + sorted
+        self.key.octets() + size_of_val(self.found.ranges()) + sorted
     }
 }
 
