@@ -52,6 +52,8 @@ pub struct Settings {
     pub max_user_connections: usize,
     /// Connections of one user from one address.
     pub max_user_address_connections: usize,
+    /// What the results that a session follows (RFC 5267) may take in memory, octets.
+    pub context_octets: usize,
     /// What clients are not told of.
     pub hidden_capabilities: HiddenCapabilities,
     /// Of what is shown on request only: what clients are told of, unless it is hidden.
@@ -82,6 +84,7 @@ impl Default for Settings {
             max_connections: 10_000,
             max_user_connections: 64,
             max_user_address_connections: 32,
+            context_octets: 8 << 20,
             hidden_capabilities: HiddenCapabilities::default(),
             shown_capabilities: Vec::new(),
         }

@@ -5,7 +5,9 @@ use super::{list, resync};
 use crate::imap::codec::command::SelectArgs;
 use crate::imap::conn::Output;
 use crate::imap::error::{CommandError, CommandResult, Done};
-use crate::imap::session::{Authenticated, Features, MailboxView, SelectedMailbox, Session, exists, flags_lines};
+use crate::imap::session::{
+    Authenticated, Contexts, Features, MailboxView, SelectedMailbox, Session, exists, flags_lines,
+};
 use crate::mail::UidSet;
 use crate::store::{Mailbox, Snapshot};
 
@@ -48,6 +50,7 @@ pub(in crate::imap) async fn select(
         view: MailboxView::new(snapshot, ids),
         watch,
         saved: UidSet::default(),
+        contexts: Contexts::new(cx.deps.settings.context_octets),
         partial: None,
         keywords_told: 0,
         condstore: features.condstore,

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::updates::{fetch_flags, sync};
 use super::view::OutOfRange;
-use super::{MailboxView, Upload};
+use super::{Contexts, MailboxView, Upload};
 use crate::auth;
 use crate::imap::codec::command::Name;
 use crate::imap::conn::Output;
@@ -38,6 +38,8 @@ pub(in crate::imap) struct SelectedMailbox {
     pub(in crate::imap) recent: UidSet,
     /// `$`: the saved result of a search (RFC 5182), as UIDs that the client has been shown.
     pub(in crate::imap) saved: UidSet,
+    /// Results that the client follows (RFC 5267).
+    pub(in crate::imap) contexts: Contexts,
     /// Where the last partial FETCH ended.
     pub(in crate::imap) partial: Option<BodyCursor>,
     /// How many rows of the keyword table the client has been told in FLAGS.
