@@ -186,6 +186,15 @@ def check_quietly(condition, *what):
         check(False, *what)
 
 
+def append_all(client, box, messages):
+    """One MULTIAPPEND (RFC 3502), which imaplib has not: one commit."""
+    tag = client._new_tag()
+    client.send(tag + b" APPEND " + box.encode() + b"".join(b" {%d+}\r\n%s" % (len(one), one) for one in messages) + b"\r\n")
+    while not (line := client.readline()).startswith(tag):
+        pass
+    check_quietly(line.startswith(tag + b" OK"), "MULTIAPPEND", line)
+
+
 def truth(client, box):
     """The same of the server, by imaplib."""
     check_quietly(client.select(box, readonly=True)[0] == "OK", "EXAMINE", box)

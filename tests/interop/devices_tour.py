@@ -9,7 +9,7 @@ import os
 import time
 
 from common import check, imaplib_session, message, said, target, wait_until
-from devices import Mbsync, Phone, system_only, truth
+from devices import Mbsync, Phone, append_all, system_only, truth
 from thunderbird import Thunderbird
 
 BOXES = ["INBOX", "Work", "Archive", "Trash"]
@@ -126,8 +126,7 @@ def many_changes(client, between):
         client.uid("STORE", ",".join(pick[30:]), "+FLAGS.SILENT", "(\\Deleted)")
         client.uid("EXPUNGE", ",".join(pick[30:]))
         client.unselect()
-        for new in itertools.islice(numbers, 10):
-            client.append("INBOX", None, None, message(new))
+        fill(client, 10)
         between(n)
 
 
@@ -202,9 +201,8 @@ def main():
         person.phone.end()
 
 
-def fill(person, count):
-    for n in itertools.islice(numbers, count):
-        person.client.append("INBOX", None, None, message(n))
+def fill(client, count):
+    append_all(client, "INBOX", [message(n) for n in itertools.islice(numbers, count)])
 
 
 def came_back(person, name, begun, **who):
@@ -218,7 +216,7 @@ def came_back(person, name, begun, **who):
 
 def away_with_a_phone(person):
     """The phone and one of the mbsyncs are offline; the rest works on."""
-    fill(person, 500)
+    fill(person.client, 500)
     person.agree("all have 500 messages more", [person.one, person.two])
     person.phone.do("offline")
 
@@ -238,7 +236,7 @@ def away_with_a_phone(person):
 
 
 def away_with_thunderbird(person):
-    fill(person, 300)
+    fill(person.client, 300)
     many_changes(person.client, lambda n: None)
     came_back(person, "thunderbird", person.thunderbird.__enter__, phone=False)
     try:
