@@ -85,6 +85,7 @@ pub(super) fn imap(config: &Config) -> imap::Settings {
                 .map(|user| (user.name.clone(), user.imap.hide_capabilities.clone()))
                 .collect(),
         },
+        shown_capabilities: config.imap.show_capabilities.clone(),
         ..imap::Settings::default()
     }
 }

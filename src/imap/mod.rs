@@ -22,7 +22,7 @@ mod settings;
 mod socket;
 mod spec;
 
-pub use capability::{HiddenCapabilities, hideable_capabilities};
+pub use capability::{HiddenCapabilities, hideable_capabilities, showable_capabilities};
 pub use keepalive::Keepalive;
 pub use metrics::Metrics;
 pub use server::{Deps, Nudge, Server};

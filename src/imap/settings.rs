@@ -54,6 +54,8 @@ pub struct Settings {
     pub max_user_address_connections: usize,
     /// What clients are not told of.
     pub hidden_capabilities: HiddenCapabilities,
+    /// Of what is shown on request only: what clients are told of, unless it is hidden.
+    pub shown_capabilities: Vec<String>,
 }
 
 impl Default for Settings {
@@ -81,6 +83,7 @@ impl Default for Settings {
             max_user_connections: 64,
             max_user_address_connections: 32,
             hidden_capabilities: HiddenCapabilities::default(),
+            shown_capabilities: Vec::new(),
         }
     }
 }
