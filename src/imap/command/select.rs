@@ -5,7 +5,9 @@ use super::{list, resync};
 use crate::imap::codec::command::SelectArgs;
 use crate::imap::conn::Output;
 use crate::imap::error::{CommandError, CommandResult, Done};
-use crate::imap::session::{Authenticated, Features, MailboxView, SelectedMailbox, Session, exists, flags_lines};
+use crate::imap::session::{
+    Authenticated, Contexts, Features, MailboxView, SelectedMailbox, Session, exists, flags_lines,
+};
 use crate::mail::UidSet;
 use crate::store::{Mailbox, Snapshot};
 
@@ -49,6 +51,7 @@ pub(in crate::imap) async fn select(
         view: MailboxView::new(snapshot, ids),
         watch,
         saved: UidSet::default(),
+        contexts: Contexts::new(cx.deps.settings.context_octets),
         partial: None,
         keywords_told: 0,
         condstore: features.condstore,
@@ -87,7 +90,8 @@ fn describe(selected: &mut SelectedMailbox, features: Features, out: &mut Output
     flags_lines(selected, out);
     exists(selected, features, out);
     let snapshot = selected.view.snapshot();
-    if let Some(index) = snapshot.first_unseen().filter(|_| !features.rev2) {
+    // A message number, which a client that enabled UIDONLY is never sent (RFC 9586 section 3).
+    if let Some(index) = snapshot.first_unseen().filter(|_| !features.rev2 && !features.uid_only) {
         out.push(format!("* OK [UNSEEN {}] First unseen message\r\n", index + 1));
     }
     out.push(format!("* OK [UIDVALIDITY {}] UIDs valid\r\n", snapshot.uid_validity.value()));

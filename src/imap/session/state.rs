@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::updates::{fetch_flags, sync};
 use super::view::OutOfRange;
-use super::{MailboxView, Upload};
+use super::{Contexts, MailboxView, Upload};
 use crate::auth;
 use crate::imap::codec::command::Name;
 use crate::imap::conn::Output;
@@ -40,6 +40,8 @@ pub(in crate::imap) struct SelectedMailbox {
     pub(in crate::imap) recent: UidSet,
     /// `$`: the saved result of a search (RFC 5182), as UIDs that the client has been shown.
     pub(in crate::imap) saved: UidSet,
+    /// Results that the client follows (RFC 5267).
+    pub(in crate::imap) contexts: Contexts,
     /// Where the last partial FETCH ended.
     pub(in crate::imap) partial: Option<BodyCursor>,
     /// How many rows of the keyword table the client has been told in FLAGS.
@@ -83,6 +85,8 @@ pub(in crate::imap) struct Features {
     pub(in crate::imap) condstore: bool,
     /// ENABLE QRESYNC was given, and so CONDSTORE is enabled too (RFC 7162 section 3.2.3).
     pub(in crate::imap) qresync: bool,
+    /// ENABLE UIDONLY was given (RFC 9586): no message number is sent or taken.
+    pub(in crate::imap) uid_only: bool,
     /// ENABLE UTF8=ACCEPT was given (RFC 6855): strings and mailbox names may be UTF-8.
     pub(in crate::imap) utf8: bool,
     /// ENABLE IMAP4rev2 was given (RFC 9051 section 6.3.1).
