@@ -18,6 +18,7 @@ const CONTRACT: &[&str] = &[
     "poll_consecutive_failures",
     "account_state",
     "polls_total",
+    "polls_on_demand_total",
     "poll_duration_seconds",
     "messages_fetched_total",
     "fetched_bytes_total",

@@ -160,7 +160,8 @@ async fn flags_are_shared_and_deleted_is_not() {
     assert!(news(&inbox.ok("EXPUNGE").await).is_empty(), "it is not marked here");
     // Reading it in the view reads it in INBOX.
     view.ok("FETCH 2 BODY[]").await;
-    assert_eq!(inbox.ok("SEARCH SEEN").await.last().unwrap(), "* SEARCH 4");
+    let told = inbox.ok("SEARCH SEEN").await;
+    assert!(told.contains(&"* SEARCH 4".to_owned()), "{told:?}");
     server.whole().await;
 }
 
@@ -211,7 +212,7 @@ async fn a_device_that_was_away_is_told_in_both() {
             "* 2 EXISTS",
             "* VANISHED (EARLIER) 2",
             "* 1 FETCH (UID 1 FLAGS (\\Flagged $Account_isp)",
-            "* 2 FETCH (UID 3 FLAGS ($Account_isp)"
+            "* 2 FETCH (UID 3 FLAGS (\\Recent $Account_isp)"
         ]
     );
     let told = news(&c.ok(&format!("SELECT INBOX (QRESYNC ({inbox}))")).await);
@@ -328,6 +329,6 @@ async fn a_view_that_is_hidden_for_a_time_keeps_its_uids() {
     c = server.login().await;
     c.ok("ENABLE QRESYNC").await;
     let told = news(&c.ok(&format!("SELECT Accounts/isp (QRESYNC ({known}))")).await);
-    assert_eq!(told, ["* 2 EXISTS", "* VANISHED (EARLIER) 1", "* 2 FETCH (UID 3 FLAGS ($Account_isp)"]);
+    assert_eq!(told, ["* 2 EXISTS", "* VANISHED (EARLIER) 1", "* 2 FETCH (UID 3 FLAGS (\\Recent $Account_isp)"]);
     server.whole().await;
 }
