@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::accounts::Accounts;
 use super::capability::HiddenCapabilities;
 use super::codec::fragment::Limits;
 use super::keepalive::Keepalive;
@@ -58,6 +59,8 @@ pub struct Settings {
     pub hidden_capabilities: HiddenCapabilities,
     /// Of what is shown on request only: what clients are told of, unless it is hidden.
     pub shown_capabilities: Vec<String>,
+    /// Where mail comes from.
+    pub accounts: Accounts,
 }
 
 impl Default for Settings {
@@ -87,6 +90,7 @@ impl Default for Settings {
             context_octets: 8 << 20,
             hidden_capabilities: HiddenCapabilities::default(),
             shown_capabilities: Vec::new(),
+            accounts: Accounts::default(),
         }
     }
 }

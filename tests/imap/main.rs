@@ -3,6 +3,7 @@
 //! Tests named `rule_NN_...` prove the rule of that number in IMAP-RULES, the list of what servers get wrong.
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+mod account_views;
 mod append;
 mod binary;
 mod capability;

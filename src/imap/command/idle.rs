@@ -25,7 +25,7 @@ pub(in crate::imap) async fn idle(session: &mut Session, conn: &mut Conn) -> Com
     if let Some(cx) = session.selected() {
         // An idle session holds as little as it can.
         cx.mailbox.partial = None;
-        if cx.mailbox.name.is_inbox() {
+        if cx.mailbox.is_of_maildrops() {
             (deps.nudge)(&cx.login.user.name);
         }
     }

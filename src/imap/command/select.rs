@@ -45,6 +45,7 @@ pub(in crate::imap) async fn select(
     let mut selected = SelectedMailbox {
         id: mailbox.id,
         name: mailbox.name,
+        account: mailbox.view,
         read_only,
         recent,
         view: MailboxView::new(snapshot, ids),
@@ -62,7 +63,7 @@ pub(in crate::imap) async fn select(
     if let Some(client) = args.qresync.as_ref().filter(|client| client.uid_validity.get() == uid_validity) {
         resync::catch_up(cx.store, &selected, features, client, out).await?;
     }
-    if selected.name.is_inbox() {
+    if selected.is_of_maildrops() {
         (session.deps.nudge)(&user);
     }
     session.select(selected);
