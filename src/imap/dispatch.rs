@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::codec::command::{Command, Tagged};
 use super::codec::parse::SyntaxError;
 use super::command::{
-    any, append, auth, compress, copy_move, enable, expunge, fetch, idle, list, mailbox, metadata, quota, replace,
+    any, append, auth, compress, copy_move, enable, expunge, fetch, idle, list, mailbox, metadata, notify, quota, replace,
     search, select, sort, status, store, thread,
 };
 use super::conn::{Conn, Output};
@@ -126,6 +126,7 @@ async fn run(session: &mut Session, conn: &mut Conn, tag: &[u8], command: Comman
         Command::Compress(mechanism) => compress::compress(conn, &mechanism),
         Command::Enable(names) => enable::enable(session, &names, &mut conn.output),
         Command::Delete(name, supplied) => mailbox::delete(session, &mut conn.output, &name, supplied.as_deref()).await,
+        Command::Notify(args) => notify::notify(session, args, &mut conn.output).await,
         Command::Close => expunge::close(session).await,
         Command::Unselect => {
             session.unselect();
@@ -139,10 +140,10 @@ async fn run_authenticated(session: &mut Session, conn: &mut Conn, tag: &[u8], c
     let out = &mut conn.output;
     let Some(mut cx) = session.authenticated() else { return Err(CommandError::Bad("Log in first")) };
     match command {
-        Command::Create(args) => mailbox::create(&cx, &args, out).await,
-        Command::Rename(from, to, supplied) => mailbox::rename(&cx, &from, &to, supplied.as_deref(), out).await,
-        Command::Subscribe(name) => mailbox::subscribe(&cx, &name, true).await,
-        Command::Unsubscribe(name) => mailbox::subscribe(&cx, &name, false).await,
+        Command::Create(args) => mailbox::create(&mut cx, &args, out).await,
+        Command::Rename(from, to, supplied) => mailbox::rename(&mut cx, &from, &to, supplied.as_deref(), out).await,
+        Command::Subscribe(name) => mailbox::subscribe(&mut cx, &name, true).await,
+        Command::Unsubscribe(name) => mailbox::subscribe(&mut cx, &name, false).await,
         Command::List(args) => list::list(&mut cx, &args, out).await,
         Command::Lsub(args) => list::lsub(&cx, &args, out).await,
         Command::Namespace => list::namespace(out),
@@ -151,7 +152,7 @@ async fn run_authenticated(session: &mut Session, conn: &mut Conn, tag: &[u8], c
         Command::GetQuotaRoot(name) => quota::get_quota_root(&cx, &name, out),
         Command::SetQuota(root) => quota::set_quota(&cx, &root),
         Command::GetMetadata(args) => metadata::get(&cx, &args, out).await,
-        Command::SetMetadata(args) => metadata::set(&cx, args).await,
+        Command::SetMetadata(args) => metadata::set(&mut cx, args).await,
         other => run_selected(session, conn, tag, other).await,
     }
 }
@@ -173,12 +174,14 @@ async fn run_selected(session: &mut Session, conn: &mut Conn, tag: &[u8], comman
     }
 }
 
-/// Everything that happened to the selected mailbox goes out before the tagged line.
+/// Everything that happened to the selected mailbox goes out before the tagged line, and so does what NOTIFY asked for.
 async fn updates(session: &mut Session, conn: &mut Conn, facts: Spec) -> Result<(), CommandError> {
-    match session.selected() {
-        Some(mut cx) => cx.announce(&mut conn.output, facts.may_expunge).await,
-        None => Ok(()),
+    if let Some(mut cx) = session.selected() {
+        // What NOTIFY allows at any time waits at a SELECT all the same, until its description is complete.
+        let expunge = facts.may_expunge || cx.telling().expunge && facts.allowed == Allowed::Selected;
+        notify::announce(&mut cx, &mut conn.output, expunge).await?;
     }
+    notify::tell_others(session, &mut conn.output).await
 }
 
 /// HIGHESTMODSEQ where the client must have it: as the code of the tagged response, or on a line of its own. After the

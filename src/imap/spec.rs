@@ -28,7 +28,7 @@ pub(super) struct Spec {
 }
 
 /// Every name that [`spec`] gives, and `invalid` for what could not be parsed.
-pub(super) const NAMES: [&str; 50] = [
+pub(super) const NAMES: [&str; 51] = [
     "append",
     "authenticate",
     "capability",
@@ -55,6 +55,7 @@ pub(super) const NAMES: [&str; 50] = [
     "move",
     "namespace",
     "noop",
+    "notify",
     "rename",
     "replace",
     "search",
@@ -132,6 +133,7 @@ pub(super) fn spec(command: &Command) -> Spec {
         Command::SetQuota(_) => authenticated("setquota"),
         Command::GetMetadata(_) => authenticated("getmetadata"),
         Command::SetMetadata(_) => authenticated("setmetadata"),
+        Command::Notify(_) => authenticated("notify"),
         Command::Append(_) => authenticated("append"),
         Command::Idle => authenticated("idle"),
         Command::Check => selected("check", true),

@@ -20,6 +20,7 @@ mod login;
 mod mailboxes;
 mod messages;
 mod metadata;
+mod notify;
 mod objectid;
 mod preview;
 mod protocol;

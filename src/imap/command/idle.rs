@@ -1,14 +1,13 @@
 //! IDLE (RFC 2177). A hint from the store wakes the session, which then says what changed since its view: what
 //! happens between the last response and the continuation is not lost (IMAP-RULES 40).
 
-use std::future::pending;
-
 use tokio::time::{Instant, sleep_until};
 
+use super::notify;
 use crate::imap::conn::{Conn, ReadError};
 use crate::imap::error::{CommandError, CommandResult, Done, EVICTED, STOPPING};
 use crate::imap::server::Deps;
-use crate::imap::session::{Session, State};
+use crate::imap::session::Session;
 
 /// What ended a wait.
 enum Wake {
@@ -47,30 +46,24 @@ pub(in crate::imap) async fn idle(session: &mut Session, conn: &mut Conn) -> Com
 /// Says what changed. Mail that was there before IDLE waited for the client, not for us: it is no push.
 async fn update(session: &mut Session, conn: &mut Conn, was_idle: bool) -> Result<(), CommandError> {
     let metrics = session.deps.metrics.clone();
-    let Some(mut cx) = session.selected() else { return Ok(()) };
+    let Some(mut cx) = session.selected() else { return notify::tell_others(session, &mut conn.output).await };
     let before = cx.mailbox.view.len();
-    cx.announce(&mut conn.output, true).await?;
+    notify::announce(&mut cx, &mut conn.output, true).await?;
     if was_idle && cx.mailbox.view.len() > before {
         conn.output.flush().await?;
         metrics.pushed(cx.mailbox.view.snapshot().committed_at.elapsed());
     }
-    Ok(())
+    notify::tell_others(session, &mut conn.output).await
 }
 
 async fn wait(session: &mut Session, conn: &mut Conn, deps: &Deps) -> Wake {
     let keepalive = Instant::now() + deps.settings.keepalive;
     let (shutdown, evicted) = (session.shutdown.clone(), session.handle.evicted.clone());
-    let changed = async {
-        match &mut session.state {
-            State::Selected(_, mailbox) => mailbox.watch.changed().await,
-            _ => pending().await,
-        }
-    };
     tokio::select! {
         biased;
         () = shutdown.cancelled() => Wake::End(STOPPING),
         () = evicted.cancelled() => Wake::End(EVICTED),
-        () = changed => Wake::Changed,
+        () = notify::changed(session) => Wake::Changed,
         line = conn.next_line(None) => Wake::Line(line),
         () = sleep_until(keepalive) => Wake::Keepalive,
     }
