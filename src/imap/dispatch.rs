@@ -7,8 +7,8 @@ use std::time::Instant;
 use super::codec::command::{Command, Tagged};
 use super::codec::parse::SyntaxError;
 use super::command::{
-    any, append, auth, compress, copy_move, enable, expunge, fetch, idle, list, mailbox, metadata, notify, quota, replace,
-    search, select, sort, status, store, thread,
+    any, append, auth, compress, copy_move, enable, expunge, fetch, idle, list, mailbox, metadata, notify, quota,
+    replace, search, select, sort, status, store, thread,
 };
 use super::conn::{Conn, Output};
 use super::error::{CommandError, CommandResult, Condition, Done, Failure};

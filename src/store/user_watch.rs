@@ -44,7 +44,9 @@ pub(super) struct UserWatches(Mutex<HashMap<UserId, watch::Sender<UserMarks>>>);
 impl UserWatches {
     fn subscribe(&self, user: UserId) -> UserWatch {
         let mut users = lock(&self.0);
-        UserWatch { receiver: users.entry(user).or_insert_with(|| watch::Sender::new(UserMarks::default())).subscribe() }
+        UserWatch {
+            receiver: users.entry(user).or_insert_with(|| watch::Sender::new(UserMarks::default())).subscribe(),
+        }
     }
 
     /// After a commit and before its callers are answered.

@@ -130,7 +130,8 @@ pub(in crate::imap) async fn tell_others(session: &mut Session, out: &mut Output
 }
 
 async fn tell(cx: &mut Authenticated<'_>, notify: &mut Notify, out: &mut Output) -> Result<(), CommandError> {
-    if notify.watch.as_mut().is_none_or(|watch| watch.current() == notify.marks) {
+    let is_behind = std::mem::take(&mut notify.is_behind);
+    if notify.watch.as_mut().is_none_or(|watch| watch.current() == notify.marks && !is_behind) {
         return Ok(());
     }
     let Some((mailboxes, picture)) = look(cx, notify).await? else {

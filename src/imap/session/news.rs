@@ -115,6 +115,7 @@ impl Comparison<'_> {
             if known == Some(mailbox) {
                 continue;
             }
+            let events = self.interests.of(&mailbox.name, self.next.subscriptions.contains(&mailbox.name));
             let (messages, flags, unseen) = match known {
                 Some(Known { exists, uid_next, unseen, mod_seq, .. }) => {
                     let messages = (*exists, *uid_next) != (mailbox.exists, mailbox.uid_next);
@@ -122,12 +123,13 @@ impl Comparison<'_> {
                     (messages, flags && *mod_seq != mailbox.mod_seq, *unseen != mailbox.unseen)
                 }
                 None => {
-                    // A mailbox of another UIDVALIDITY has the name now: section 5.1.
+                    // The name may have been that of a mailbox with another UIDVALIDITY, of whose going only MailboxName
+                    // tells: section 5.1.
                     let gone = gone.get_or_insert_with(|| self.gone());
-                    (mailbox.uid_next > 1, gone.contains(&mailbox.name), mailbox.unseen > 0)
+                    let is_other = !events.mailbox_name || gone.contains(&mailbox.name);
+                    (mailbox.uid_next > 1 || is_other && events.flag_change, false, mailbox.unseen > 0)
                 }
             };
-            let events = self.interests.of(&mailbox.name, self.next.subscriptions.contains(&mailbox.name));
             let (messages, flags) = (messages && events.message_new, flags && events.flag_change);
             if messages || flags {
                 news.push(News::Status { id: *id, messages, flags, unseen: unseen && events.flag_change });

@@ -151,7 +151,14 @@ pub(in crate::imap) struct Known {
 impl From<&Mailbox> for Known {
     fn from(mailbox: &Mailbox) -> Self {
         let Counts { exists, uid_next, unseen, highest_mod_seq, .. } = mailbox.counts;
-        Self { name: mailbox.name.clone(), special_use: mailbox.special_use, exists, uid_next, unseen, mod_seq: highest_mod_seq }
+        Self {
+            name: mailbox.name.clone(),
+            special_use: mailbox.special_use,
+            exists,
+            uid_next,
+            unseen,
+            mod_seq: highest_mod_seq,
+        }
     }
 }
 
@@ -190,6 +197,8 @@ pub(in crate::imap) struct Notify {
     pub(in crate::imap) marks: UserMarks,
     pub(in crate::imap) told: Picture,
     pub(in crate::imap) own: Own,
+    /// The picture was set back: it is to be compared although there is no word.
+    pub(in crate::imap) is_behind: bool,
 }
 
 impl Notify {
@@ -214,7 +223,12 @@ impl Notify {
 
 /// What this session does itself is not told to it (RFC 5465 section 5): it goes into the picture at once.
 impl Notify {
-    pub(in crate::imap) fn has_created(&mut self, mailbox: MailboxId, name: &MailboxName, special_use: Option<SpecialUse>) {
+    pub(in crate::imap) fn has_created(
+        &mut self,
+        mailbox: MailboxId,
+        name: &MailboxName,
+        special_use: Option<SpecialUse>,
+    ) {
         self.own.names.push(name.clone());
         let made = Known { name: name.clone(), special_use, exists: 0, uid_next: 1, unseen: 0, mod_seq: ModSeq(0) };
         self.told.mailboxes.insert(mailbox, made);
@@ -274,6 +288,7 @@ impl Notify {
             let counts = selected.view.snapshot().counts;
             (mailbox.exists, mailbox.uid_next, mailbox.unseen) = (selected.view.len(), counts.uid_next, counts.unseen);
             mailbox.mod_seq = selected.view.highest_mod_seq();
+            self.is_behind = true;
         }
     }
 }

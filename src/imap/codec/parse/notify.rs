@@ -188,10 +188,7 @@ mod tests {
                           (SUBSCRIBED (MailboxMetadataChange)) (subtree (a \"b c\" inbox) NONE)");
         let filters: Vec<_> = groups.iter().map(|group| group.filter.clone()).collect();
         let names = MailboxFilter::Subtree(vec![name("a"), name("b c"), name("INBOX")]);
-        assert_eq!(
-            filters,
-            [MailboxFilter::SelectedDelayed, MailboxFilter::Inboxes, MailboxFilter::Subscribed, names]
-        );
+        assert_eq!(filters, [MailboxFilter::SelectedDelayed, MailboxFilter::Inboxes, MailboxFilter::Subscribed, names]);
         assert_eq!(groups[0].events, Events::default());
         assert!(groups[1].events.mailbox_name && groups[1].events.server_metadata_change);
         // For the command to refuse, with the events that there are.
