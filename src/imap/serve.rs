@@ -16,6 +16,7 @@ use super::command::{append, notify};
 use super::conn::{Conn, ReadError};
 use super::dispatch::{self, Flow};
 use super::error::{CommandError, DAMAGED, EVICTED, MISBEHAVED, STOPPING, TIMED_OUT};
+use super::keepalive::STILL_HERE;
 use super::registry::{Handle, Registry};
 use super::server::Deps;
 use super::session::{Features, Session, State};
@@ -33,6 +34,8 @@ enum End {
     Closed,
     TimedOut,
     Evicted,
+    /// Evicted, and not at the end of its command in time.
+    Cut,
     Shutdown,
     Misbehaved,
     Damaged,
@@ -59,7 +62,12 @@ pub(super) async fn serve(deps: Arc<Deps>, acceptor: TlsAcceptor, conn: Conn, pe
     };
     session.deps.metrics.connections.with_label_values(&[session.state.label()]).inc();
     let mut life = Life { session, conn: Some(conn), acceptor, ends, started: Instant::now() };
-    let end = life.run().await;
+    let overdue = life.overdue();
+    let end = tokio::select! {
+        biased;
+        end = life.run() => end,
+        () = overdue => End::Cut,
+    };
     life.finish(end).await;
 }
 
@@ -73,6 +81,15 @@ struct Life {
 }
 
 impl Life {
+    /// An evicted session may end its command; one whose client reads too slowly for that is not waited for.
+    fn overdue(&self) -> impl Future<Output = ()> + use<> {
+        let (evicted, grace) = (self.ends.handle.evicted.clone(), self.session.deps.settings.write_stall);
+        async move {
+            evicted.cancelled().await;
+            tokio::time::sleep(grace).await;
+        }
+    }
+
     async fn run(&mut self) -> End {
         let greeting = format!("* OK [CAPABILITY {}] Tributary ready", capability::capabilities(&self.session));
         let Some(conn) = &mut self.conn else { return End::Ended };
@@ -122,9 +139,7 @@ impl Life {
                     // Only nonsense without end is cut, not a client that errs now and then.
                     session.bad_commands = 0;
                     self.ends.registry.touch(&self.ends.handle, false);
-                    let flow = dispatch::execute(session, conn, tagged).await;
-                    self.ends.registry.touch(&self.ends.handle, true);
-                    flow
+                    dispatch::execute(session, conn, tagged).await
                 }
                 Err(error) => dispatch::syntax_error(session, conn, &error),
             },
@@ -149,6 +164,8 @@ impl Life {
                 dispatch::syntax_error(session, conn, &error).map(|f| if close { Flow::Misbehaved } else { f })
             }
         };
+        // Who uploads a message is in the middle of a command.
+        self.ends.registry.touch(&self.ends.handle, session.upload.is_none());
         flow.map_err(End::Io)
     }
 
@@ -166,18 +183,32 @@ impl Life {
                 return Err(unasked_failure(conn, error));
             }
             conn.output.flush().await.map_err(End::Io)?;
+            // A client that is told need not say anything: as in IDLE, the word that keeps the connection finds out whether it
+            // is still there.
+            let (deadline, silence) = if tells { (None, conn.keepalive_due()) } else { (Some(deadline), None) };
+            let may_be_evicted = self.session.upload.is_none();
             let changed = async {
                 match tells {
                     true => notify::changed(&mut self.session).await,
                     false => std::future::pending().await,
                 }
             };
+            let silence = async {
+                match silence {
+                    Some(due) => tokio::time::sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 biased;
                 () = self.ends.shutdown.cancelled() => return Err(End::Shutdown),
-                () = self.ends.handle.evicted.cancelled() => return Err(End::Evicted),
-                event = conn.next_event(Some(deadline)) => return event.map_err(End::from),
+                () = self.ends.handle.evicted.cancelled(), if may_be_evicted => return Err(End::Evicted),
+                event = conn.next_event(deadline) => return event.map_err(End::from),
                 () = changed => {}
+                () = silence => {}
+            }
+            if tells && conn.keepalive_due().is_some_and(|due| due <= Instant::now()) {
+                conn.output.line(STILL_HERE);
             }
         }
     }
@@ -200,16 +231,22 @@ impl Life {
     }
 
     async fn finish(mut self, end: End) {
-        if let Some(conn) = &mut self.conn {
+        // What is cut may be in the middle of a literal: nothing can be said there.
+        if let Some(conn) = self.conn.as_mut().filter(|_| !matches!(end, End::Cut)) {
             if let Some(bye) = end.bye() {
                 conn.output.line(format!("* BYE {bye}"));
+            }
+            if let End::Io(error) = &end {
+                conn.failed(error);
             }
             // The client may not be there any more; the log line below says how the session ended.
             let _ = tokio::time::timeout(Duration::from_secs(5), conn.output.flush()).await;
             conn.output.shutdown().await;
         }
         let seconds = self.started.elapsed().as_secs();
-        let (session, peer, reason) = (self.session.id, self.session.peer, end.word());
+        let evicted = self.ends.handle.evicted.is_cancelled();
+        let reason = if evicted { End::Evicted.word() } else { end.word() };
+        let (session, peer) = (self.session.id, self.session.peer);
         if let End::Io(error) = &end {
             tracing::debug!(%peer, session, %error, "the IMAP connection broke");
         }
@@ -242,7 +279,7 @@ impl End {
             Self::Shutdown => Some(STOPPING),
             Self::Misbehaved => Some(MISBEHAVED),
             Self::Damaged => Some(DAMAGED),
-            Self::Logout | Self::Closed | Self::Ended | Self::Io(_) => None,
+            Self::Cut | Self::Logout | Self::Closed | Self::Ended | Self::Io(_) => None,
         }
     }
 
@@ -251,7 +288,7 @@ impl End {
             Self::Logout => "logout",
             Self::Closed => "closed",
             Self::TimedOut => "timeout",
-            Self::Evicted => "evicted",
+            Self::Evicted | Self::Cut => "evicted",
             Self::Shutdown => "shutdown",
             Self::Misbehaved => "misbehaved",
             Self::Damaged => "damaged",

@@ -52,6 +52,20 @@ impl TestServer {
         Self::over(Store::in_memory(Duration::ZERO).expect("store"), settings).await
     }
 
+    /// Over a store in files, which does what one in memory need not.
+    pub async fn on_disk() -> Self {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let files = tributary::store::Settings {
+            data_dir: dir.path().to_owned(),
+            cache_bytes: 16 << 20,
+            gc_grace: Duration::from_secs(3600),
+        };
+        let store = Store::open(&files).expect("store");
+        let settings = Settings { allow_cleartext_login: true, ..Settings::default() };
+        // The store outlives its directory entry: nothing is opened again.
+        Self::over(store, settings).await
+    }
+
     async fn over(store: Store, settings: Settings) -> Self {
         let dir = tempfile::tempdir().expect("temporary directory");
         let registry = Registry::new().expect("registry");
@@ -201,6 +215,12 @@ impl Client {
     /// The end of the stream.
     pub async fn end(&mut self) {
         assert_eq!(self.response().await, None);
+    }
+
+    /// Whether nothing has come that has not been read. True too early, unless what would have come has come to others.
+    pub fn is_quiet(&self) -> bool {
+        let waits = self.stream.get_ref().try_read(&mut [0]).is_err_and(|e| e.kind() == std::io::ErrorKind::WouldBlock);
+        self.stream.buffer().is_empty() && waits
     }
 
     /// Reads what is left of the stream, whatever it is; its size.
