@@ -387,15 +387,15 @@ impl Store {
         self.write(move |txn| txn.replace(from, old, to, &new)).await
     }
 
-    /// Stores a message from a maildrop, unless the ledger has it.
+    /// Stores a message from a maildrop, unless the ledger has it. Its keywords are left out where the user has no room for them.
     pub async fn deliver(&self, delivery: Delivery) -> Result<Delivered> {
         self.submit(delivery).await?.await
     }
 
     /// The same in two steps: queued behind what was submitted before, so that messages get their UIDs in that order;
     /// the answer comes when the message is durable.
-    pub async fn submit(&self, delivery: Delivery) -> Result<impl Future<Output = Result<Delivered>> + use<>> {
-        self.queue(move |txn| txn.deliver(&delivery)).await
+    pub async fn submit(&self, mut delivery: Delivery) -> Result<impl Future<Output = Result<Delivered>> + use<>> {
+        self.queue(move |txn| ledger::deliver(txn, &mut delivery)).await
     }
 
     /// Changes the flags of those of `uids` that exist.
