@@ -51,6 +51,18 @@ pub(super) fn imap(config: &Config) -> imap::Settings {
         login_timeout: limits.time_to_login,
         idle_timeout: limits.idle_timeout,
         write_stall: limits.write_timeout,
+        keepalive: imap::Keepalive {
+            shortest: limits.keepalive_shortest,
+            first: limits.keepalive_first,
+            longest: limits.keepalive_longest,
+            proof: limits.tcp_unacknowledged,
+        },
+        tcp_keepalive: imap::TcpKeepalive {
+            idle: limits.tcp_keepalive_idle,
+            interval: limits.tcp_keepalive_interval,
+            count: u32::try_from(limits.tcp_keepalive_count).unwrap_or(u32::MAX),
+            unacknowledged: limits.tcp_unacknowledged,
+        },
         line_before_login: count(limits.line_before_login),
         line: count(limits.line),
         literal_before_login: limits.literal_before_login,
@@ -73,6 +85,7 @@ pub(super) fn imap(config: &Config) -> imap::Settings {
                 .map(|user| (user.name.clone(), user.imap.hide_capabilities.clone()))
                 .collect(),
         },
+        shown_capabilities: config.imap.show_capabilities.clone(),
         ..imap::Settings::default()
     }
 }

@@ -76,14 +76,19 @@ fn imap(mut section: Section<'_>) -> Imap {
         section.cx.problem(section.line, path, "no IMAP listener is left; write an address in listen or listen_tls");
     }
     let hide_capabilities = hide_capabilities(&mut section);
+    let show_capabilities = capabilities(&mut section, "show_capabilities", value::shown_capability);
     section.finish();
-    Imap { listen, listen_tls, allow_cleartext_login, hide_capabilities }
+    Imap { listen, listen_tls, allow_cleartext_login, hide_capabilities, show_capabilities }
+}
+
+fn hide_capabilities(section: &mut Section<'_>) -> Vec<String> {
+    capabilities(section, "hide_capabilities", value::hidden_capability)
 }
 
 /// Names of capabilities, in any case; each as the server spells it.
-fn hide_capabilities(section: &mut Section<'_>) -> Vec<String> {
-    let items = section.item("hide_capabilities").and_then(|item| item.list()).unwrap_or_default();
-    items.iter().filter_map(|item| item.value(value::capability)).collect()
+fn capabilities(section: &mut Section<'_>, key: &'static str, name: fn(&str) -> Result<String, String>) -> Vec<String> {
+    let items = section.item(key).and_then(|item| item.list()).unwrap_or_default();
+    items.iter().filter_map(|item| item.value(name)).collect()
 }
 
 fn any_address(port: u16) -> SocketAddr {

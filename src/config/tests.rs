@@ -201,6 +201,18 @@ fn capabilities_to_hide_are_known_ones() {
     one_problem(&minimal("    imap: { hide_capabilities: QRESYNC }\n"));
 }
 
+#[test]
+fn capabilities_to_show_are_those_that_are_hidden_by_default() {
+    let config = good(&minimal("imap: { show_capabilities: [uidonly] }\n"));
+    assert_eq!(config.imap.show_capabilities, ["UIDONLY"]);
+    assert!(config.to_yaml().expect("yaml").contains("show_capabilities:\n"));
+    assert!(!good(&minimal("")).to_yaml().expect("yaml").contains("show_capabilities"));
+    for (name, needle) in [("UIDONLI", "write UIDONLY instead"), ("QRESYNC", "those are UIDONLY")] {
+        let problem = one_problem(&minimal(&format!("imap: {{ show_capabilities: [{name}] }}\n")));
+        assert!(problem.contains("imap.show_capabilities[0]: ") && problem.contains(needle), "{problem}");
+    }
+}
+
 /// A key that stands twice hides nothing else that is wrong: all is said at once.
 #[test]
 fn repeated_keys_are_told_together_with_the_rest() {

@@ -77,6 +77,9 @@ pub struct Imap {
     /// Capabilities that no client is told of.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hide_capabilities: Vec<String>,
+    /// Capabilities that clients are told of only where they are named here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub show_capabilities: Vec<String>,
 }
 
 /// Files of the certificate.

@@ -93,7 +93,7 @@ pub(super) fn refuse(conn: &mut Conn, tag: &[u8], error: CommandError) -> io::Re
     Ok(if failure.condition == Condition::Bye { Flow::Ended } else { Flow::Continue })
 }
 
-/// Why the present state does not allow the command.
+/// Why the present state, or what the client has enabled, does not allow the command.
 pub(super) fn refusal(facts: Spec, session: &Session) -> Option<CommandError> {
     let fits = match facts.allowed {
         Allowed::Any => true,
@@ -101,7 +101,10 @@ pub(super) fn refusal(facts: Spec, session: &Session) -> Option<CommandError> {
         Allowed::Authenticated => matches!(session.state, State::Authenticated(_) | State::Selected(..)),
         Allowed::Selected => matches!(session.state, State::Selected(..)),
     };
-    (!fits).then_some(match (facts.allowed, &session.state) {
+    if fits {
+        return (facts.by_number && session.features.uid_only).then_some(CommandError::UidRequired);
+    }
+    Some(match (facts.allowed, &session.state) {
         (Allowed::NotAuthenticated, _) => CommandError::Bad("Already logged in"),
         (_, State::NotAuthenticated) => CommandError::Bad("Log in first"),
         _ => CommandError::Bad("Select a mailbox first"),

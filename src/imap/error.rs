@@ -18,6 +18,8 @@ pub(in crate::imap) const MISBEHAVED: &str = "[CLIENTBUG] Too many or too large 
 pub(in crate::imap) enum CommandError {
     /// The client broke the protocol: `BAD`.
     Bad(&'static str),
+    /// Message numbers after ENABLE UIDONLY: `BAD` (RFC 9586 section 3).
+    UidRequired,
     /// The command cannot be done: `NO`, with a response code or none.
     No(Option<&'static str>, &'static str),
     /// The same with a response code that has an argument.
@@ -116,6 +118,7 @@ impl CommandError {
     pub(in crate::imap) fn failure(self) -> Result<Failure, io::Error> {
         let (condition, code, text) = match self {
             Self::Bad(text) => (Condition::Bad, None, text),
+            Self::UidRequired => (Condition::Bad, Some("UIDREQUIRED"), "No message numbers after ENABLE UIDONLY"),
             Self::No(code, text) => (Condition::No, code, text),
             Self::NoWith(code, text) => return Ok(Failure { condition: Condition::No, code: Some(code.into()), text }),
             Self::Bye(text) => (Condition::Bye, None, text),

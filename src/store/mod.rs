@@ -38,6 +38,8 @@ mod snapshot_tests;
 mod stats;
 mod types;
 mod upkeep;
+#[cfg(test)]
+mod views_tests;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -413,14 +415,6 @@ impl Store {
 
     /// Expunges messages with \Deleted, of `only` if given. Returns their UIDs.
     pub async fn expunge(&self, mailbox: MailboxId, only: Option<UidSet>) -> Result<UidSet> {
-        // While somebody watches the mailbox it need not be read to find them. What was answered before is in the version.
-        let only = match self.0.shared.live.current(mailbox).map(|snapshot| snapshot.deleted()) {
-            Some(deleted) => Some(only.map_or_else(|| deleted.clone(), |only| only.intersection(&deleted))),
-            None => only,
-        };
-        if only.as_ref().is_some_and(UidSet::is_empty) {
-            return Ok(UidSet::default());
-        }
         self.write(move |txn| txn.expunge(mailbox, only.as_ref())).await
     }
 }

@@ -89,7 +89,8 @@ fn describe(selected: &mut SelectedMailbox, features: Features, out: &mut Output
     flags_lines(selected, out);
     exists(selected, features, out);
     let snapshot = selected.view.snapshot();
-    if let Some(index) = snapshot.first_unseen().filter(|_| !features.rev2) {
+    // A message number, which a client that enabled UIDONLY is never sent (RFC 9586 section 3).
+    if let Some(index) = snapshot.first_unseen().filter(|_| !features.rev2 && !features.uid_only) {
         out.push(format!("* OK [UNSEEN {}] First unseen message\r\n", index + 1));
     }
     out.push(format!("* OK [UIDVALIDITY {}] UIDs valid\r\n", snapshot.uid_validity.value()));

@@ -76,6 +76,8 @@ pub(in crate::imap) struct Features {
     pub(in crate::imap) condstore: bool,
     /// ENABLE QRESYNC was given, and so CONDSTORE is enabled too (RFC 7162 section 3.2.3).
     pub(in crate::imap) qresync: bool,
+    /// ENABLE UIDONLY was given (RFC 9586): no message number is sent or taken.
+    pub(in crate::imap) uid_only: bool,
     /// ENABLE UTF8=ACCEPT was given (RFC 6855): strings and mailbox names may be UTF-8.
     pub(in crate::imap) utf8: bool,
     /// ENABLE IMAP4rev2 was given (RFC 9051 section 6.3.1).
