@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::limits::Limits;
 use super::secrets;
 use super::section::{Item, Section};
-use super::types::{Account, Certificate, Config, Http, Imap, Log, LogFormat, LogLevel, User, UserImap};
+use super::types::{Account, Certificate, Config, Duplicates, Http, Imap, Log, LogFormat, LogLevel, User, UserImap};
 use super::{maildrop, policy, value};
 use crate::mail::MailboxName;
 use crate::poll::{FirstPoll, LeaveOnServer};
@@ -162,14 +162,29 @@ fn user(mut section: Section<'_>, limits: &Limits) -> Option<User> {
         section.finish();
         UserImap { hide_capabilities }
     });
-    section.switch_without_effect("account_mailboxes");
-    section.switch_without_effect("account_keywords");
+    let account_mailboxes = section.value("account_mailboxes", true, value::switch);
+    let account_keywords = section.value("account_keywords", true, value::switch);
+    let duplicates = section.value("duplicates", Duplicates::Keep, |text| match text {
+        "keep" => Ok(Duplicates::Keep),
+        "merge" => Ok(Duplicates::Merge),
+        _ => Err(format!("{text:?} is neither keep nor merge; write keep or merge")),
+    });
     section.not_yet("rules", &[]);
     section.finish();
     // A quota that cannot be read is no user without one.
     let quota = quota.map_or(Some(None), |read| read.map(Some))?;
     let quota_messages = quota_messages.map_or(Some(None), |read| read.map(Some))?;
-    Some(User { name: name?, password: password?, quota, quota_messages, imap: imap?, accounts: accounts? })
+    Some(User {
+        name: name?,
+        password: password?,
+        quota,
+        quota_messages,
+        imap: imap?,
+        account_mailboxes,
+        account_keywords,
+        duplicates,
+        accounts: accounts?,
+    })
 }
 
 fn accounts(item: &Item<'_>, limits: &Limits) -> Option<Vec<Account>> {

@@ -134,13 +134,29 @@ fn names_must_be_distinct() {
 fn what_comes_later_is_refused_and_todays_values_are_not() {
     let problem = one_problem(&minimal("    rules:\n      - match: { from: x }\n"));
     assert!(problem.contains("not available in this version"), "{problem}");
-    for line in ["    account_mailboxes: false", "    account_keywords: false", "    rules: []"] {
-        good(&minimal(&format!("{line}\n")));
+    good(&minimal("    rules: []\n"));
+}
+
+#[test]
+fn what_a_user_sees_of_the_accounts() {
+    let of = |text: &str| {
+        let user = good(&minimal(text)).users.remove(0);
+        (user.account_mailboxes, user.account_keywords, user.duplicates)
+    };
+    assert_eq!(of(""), (true, true, Duplicates::Keep));
+    assert_eq!(of("    account_mailboxes: false\n    duplicates: keep\n"), (false, true, Duplicates::Keep));
+    assert_eq!(of("    account_keywords: false\n    duplicates: merge\n"), (true, false, Duplicates::Merge));
+    let problem = one_problem(&minimal("    duplicates: drop\n"));
+    assert!(
+        problem.ends_with("users[0].duplicates: \"drop\" is neither keep nor merge; write keep or merge"),
+        "{problem}"
+    );
+    let problem = one_problem(&minimal("    account_keywords: yes\n"));
+    assert!(problem.contains("users[0].account_keywords: \"yes\" is neither true nor false"), "{problem}");
+    let shown = good(&minimal("    duplicates: merge\n")).to_yaml().expect("yaml");
+    for line in ["account_mailboxes: true", "account_keywords: true", "duplicates: merge"] {
+        assert!(shown.contains(line), "{line}: {shown}");
     }
-    let loaded =
-        parse(&minimal("    account_mailboxes: true\n    account_keywords: true\n"), Path::new("")).expect("accepted");
-    assert_eq!(loaded.warnings.len(), 2);
-    assert!(loaded.warnings[0].to_string().contains("account_mailboxes: has no effect in this version"));
 }
 
 #[test]

@@ -109,6 +109,19 @@ impl CommandError {
         Self::No(Some("EXPUNGEISSUED"), "Some of the messages no longer exist")
     }
 
+    /// RFC 5530: what a client cannot do, whoever it is.
+    pub(in crate::imap) fn view() -> Self {
+        Self::No(
+            Some("CANNOT"),
+            "This mailbox shows messages of INBOX that came from one account: nothing can be put into it",
+        )
+    }
+
+    /// Likewise.
+    pub(in crate::imap) fn kept_name() -> Self {
+        Self::No(Some("CANNOT"), "The mailboxes of accounts follow the configuration: no client can change them")
+    }
+
     /// A message without an octet (RFC 3502 section 6.3.11).
     pub(in crate::imap) fn empty_message() -> Self {
         Self::No(Some("CANNOT"), "An empty message cannot be appended")

@@ -64,7 +64,7 @@ impl Metrics {
             command,
             evicted: registry.counter(
                 "imap_evicted_total",
-                "Sessions closed because a newer one of the same user needed the place.",
+                "IMAP sessions closed because a newer one of the same user needed the place.",
             )?,
             idle: registry.int_gauge("imap_idle_sessions", "IMAP sessions in IDLE.")?,
             sent: registry.counter("imap_sent_bytes_total", "Octets sent to IMAP clients.")?,

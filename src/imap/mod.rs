@@ -5,6 +5,7 @@
 
 pub mod codec;
 
+mod accounts;
 mod capability;
 mod command;
 mod conn;
@@ -22,6 +23,7 @@ mod settings;
 mod socket;
 mod spec;
 
+pub use accounts::{Account, Accounts};
 pub use capability::{HiddenCapabilities, hideable_capabilities, showable_capabilities};
 pub use keepalive::Keepalive;
 pub use metrics::Metrics;

@@ -200,17 +200,18 @@ impl Life {
     }
 
     async fn finish(mut self, end: End) {
-        // What is cut may be in the middle of a literal: nothing can be said there.
-        if let Some(conn) = self.conn.as_mut().filter(|_| !matches!(end, End::Cut)) {
-            if let Some(bye) = end.bye() {
-                conn.output.line(format!("* BYE {bye}"));
+        match (&mut self.conn, &end) {
+            // It may stand in the middle of a literal: nothing can be said there, and nothing said twice.
+            (None, _) | (_, End::Cut) => {}
+            (Some(conn), End::Io(error)) => conn.failed(error),
+            (Some(conn), _) => {
+                if let Some(bye) = end.bye() {
+                    conn.output.line(format!("* BYE {bye}"));
+                }
+                // The client may not be there any more; the log line below says how the session ended.
+                let _ = tokio::time::timeout(Duration::from_secs(5), conn.output.flush()).await;
+                conn.output.shutdown().await;
             }
-            if let End::Io(error) = &end {
-                conn.failed(error);
-            }
-            // The client may not be there any more; the log line below says how the session ended.
-            let _ = tokio::time::timeout(Duration::from_secs(5), conn.output.flush()).await;
-            conn.output.shutdown().await;
         }
         let seconds = self.started.elapsed().as_secs();
         let evicted = self.ends.handle.evicted.is_cancelled();

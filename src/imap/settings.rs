@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::accounts::Accounts;
 use super::capability::HiddenCapabilities;
 use super::codec::fragment::Limits;
 use super::keepalive::Keepalive;
@@ -52,10 +53,14 @@ pub struct Settings {
     pub max_user_connections: usize,
     /// Connections of one user from one address.
     pub max_user_address_connections: usize,
+    /// What the results that a session follows (RFC 5267) may take in memory, octets.
+    pub context_octets: usize,
     /// What clients are not told of.
     pub hidden_capabilities: HiddenCapabilities,
     /// Of what is shown on request only: what clients are told of, unless it is hidden.
     pub shown_capabilities: Vec<String>,
+    /// Where mail comes from.
+    pub accounts: Accounts,
 }
 
 impl Default for Settings {
@@ -82,8 +87,10 @@ impl Default for Settings {
             max_connections: 10_000,
             max_user_connections: 64,
             max_user_address_connections: 32,
+            context_octets: 8 << 20,
             hidden_capabilities: HiddenCapabilities::default(),
             shown_capabilities: Vec::new(),
+            accounts: Accounts::default(),
         }
     }
 }

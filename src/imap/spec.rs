@@ -31,9 +31,10 @@ pub(super) struct Spec {
 }
 
 /// Every name that [`spec`] gives, and `invalid` for what could not be parsed.
-pub(super) const NAMES: [&str; 50] = [
+pub(super) const NAMES: [&str; 52] = [
     "append",
     "authenticate",
+    "cancelupdate",
     "capability",
     "check",
     "close",
@@ -79,6 +80,7 @@ pub(super) const NAMES: [&str; 50] = [
     "uid_sort",
     "uid_store",
     "uid_thread",
+    "uidbatches",
     "unauthenticate",
     "unselect",
     "unsubscribe",
@@ -159,6 +161,8 @@ pub(super) fn spec(command: &Command) -> Spec {
         Command::Search(a) => searching(a.uid, ["search", "uid_search"], &a.key),
         Command::Sort(a) => searching(a.uid, ["sort", "uid_sort"], &a.key),
         Command::Thread(a) => searching(a.uid, ["thread", "uid_thread"], &a.key),
+        Command::CancelUpdate(_) => selected("cancelupdate", true),
+        Command::UidBatches(..) => selected("uidbatches", true),
         Command::Replace(a) => numbered(a.uid, ["replace", "uid_replace"], true),
         Command::Fetch(a) => numbered(a.uid, ["fetch", "uid_fetch"], a.uid),
         Command::Store(a) => numbered(a.uid, ["store", "uid_store"], a.uid),

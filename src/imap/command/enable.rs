@@ -3,7 +3,7 @@
 use crate::imap::conn::Output;
 use crate::imap::error::{CommandResult, Done};
 use crate::imap::session::{Features, Session};
-use crate::mail::UidSet;
+use crate::mail::Uid;
 
 type Switch = fn(&mut Features);
 
@@ -34,7 +34,8 @@ pub(in crate::imap) fn enable(session: &mut Session, names: &[String], out: &mut
     // IMAP4rev2 knows no \Recent (RFC 9051 appendix E).
     let rev2 = session.features.rev2;
     if let Some(cx) = session.selected().filter(|_| rev2) {
-        cx.mailbox.recent = UidSet::default();
+        let recent = std::mem::take(&mut cx.mailbox.recent);
+        cx.mailbox.contexts.note(recent.iter().filter_map(Uid::new));
     }
     Done::ok()
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use super::fetch_render::{Job, Missed, Plan, Renderer};
 use super::resync;
-use crate::imap::codec::command::{FetchArgs, FetchItem};
+use crate::imap::codec::command::{FetchArgs, FetchItem, PartialRange};
 use crate::imap::conn::Output;
 use crate::imap::error::{CommandError, CommandResult, Done};
-use crate::imap::session::{Features, SelectedCx, fetch_flags};
+use crate::imap::session::{Features, MailboxView, SelectedCx, fetch_flags};
 use crate::mail::{FlagList, FlagOp, Flags, UidSet};
 use crate::store::{BodyCursor, FlagChange};
 
@@ -28,7 +28,10 @@ pub(in crate::imap) async fn fetch(cx: &mut SelectedCx<'_>, args: FetchArgs, out
     }
     // Only what the client knows: mail that arrives while \Seen is set would be shown without it.
     let known = std::iter::once((1, cx.mailbox.view.highest_uid())).collect();
-    let named = cx.resolve(&args.set, args.uid)?.intersection(&known);
+    let mut named = cx.resolve(&args.set, args.uid)?.intersection(&known);
+    if let Some(range) = args.partial {
+        named = places(&cx.mailbox.view, &named, range);
+    }
     let uids = since.map_or_else(|| named.clone(), |since| cx.mailbox.view.changed_since(&named, since));
     let seen = match args.items.iter().any(sets_seen) && !cx.mailbox.read_only {
         true => mark_seen(cx, &uids, args.uid, out).await?,
@@ -61,6 +64,12 @@ pub(in crate::imap) async fn fetch(cx: &mut SelectedCx<'_>, args: FetchArgs, out
         missed.ghosts |= stored < missed.living.len();
     }
     outcome(&missed, args.uid)
+}
+
+/// The messages in these places among those named, before anything else is asked of them (RFC 9394 sections 3.3 and 3.4).
+fn places(view: &MailboxView, named: &UidSet, range: PartialRange) -> UidSet {
+    let places = range.of(view.entries(named).count());
+    view.entries(named).skip(places.start).take(places.len()).map(|entry| entry.message.uid).collect()
 }
 
 /// RFC 2180 section 4.1: a message expunged meanwhile is said to be so, never shown as empty; to the UID form by telling of the
@@ -177,19 +186,17 @@ async fn mark_seen(
     Ok(cx.mailbox.view.entries(&unseen).filter(|entry| !entry.ghost).map(|entry| entry.message.uid).collect())
 }
 
-/// The items in the order they are sent: UID first, then the small ones, bodies last (IMAP-RULES 37). Flags come with the
-/// mod-sequence that they have once the client has enabled CONDSTORE (RFC 7162 section 3.1), and with the UID after ENABLE
-/// QRESYNC (section 3.2.4) or where the command itself `changes` a flag. A UIDFETCH begins with the UID: there the item is
-/// sent only where it is asked for (RFC 9586 section 3.3).
+/// The items in the order they are sent: UID first, then the small ones, bodies last (IMAP-RULES 37). Where the command
+/// itself `changes` a flag and CONDSTORE is enabled, the UID and the mod-sequence are sent too; where it does not, what was
+/// asked for is (RFC 7162 section 3.2.4), and the mod-sequence with CHANGEDSINCE (section 3.1.4.1). A UIDFETCH begins with the
+/// UID: there the item is sent only where it is asked for (RFC 9586 section 3.3).
 fn items(args: &FetchArgs, features: Features, changes: bool) -> Vec<FetchItem> {
     let mut items = args.items.clone();
     let changes = features.condstore && changes;
-    let flags = changes || items.contains(&FetchItem::Flags);
-    let with_uid = !features.uid_only && (args.uid || changes || features.qresync && flags);
-    if with_uid && !items.contains(&FetchItem::Uid) {
+    if !features.uid_only && (args.uid || changes) && !items.contains(&FetchItem::Uid) {
         items.push(FetchItem::Uid);
     }
-    if (args.changed_since.is_some() || features.condstore && flags) && !items.contains(&FetchItem::ModSeq) {
+    if (args.changed_since.is_some() || changes) && !items.contains(&FetchItem::ModSeq) {
         items.push(FetchItem::ModSeq);
     }
     items.sort_by_key(|item| match item {

@@ -5,6 +5,7 @@ use std::future::pending;
 
 use tokio::time::{Instant, sleep_until};
 
+use super::context;
 use crate::imap::conn::{Conn, ReadError};
 use crate::imap::error::{CommandError, CommandResult, Done, EVICTED, STOPPING};
 use crate::imap::keepalive::STILL_HERE;
@@ -24,7 +25,7 @@ pub(in crate::imap) async fn idle(session: &mut Session, conn: &mut Conn) -> Com
     if let Some(cx) = session.selected() {
         // An idle session holds as little as it can.
         cx.mailbox.partial = None;
-        if cx.mailbox.name.is_inbox() {
+        if cx.mailbox.is_of_maildrops() {
             (deps.nudge)(&cx.login.user.name);
         }
     }
@@ -55,7 +56,7 @@ async fn update(session: &mut Session, conn: &mut Conn, was_idle: bool) -> Resul
         conn.output.flush().await?;
         metrics.pushed(cx.mailbox.view.snapshot().committed_at.elapsed());
     }
-    Ok(())
+    context::follow(&mut cx, &mut conn.output).await
 }
 
 /// What the client sent half of is no line yet, and keeps the connection as well as a word of ours.

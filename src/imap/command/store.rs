@@ -89,5 +89,9 @@ fn outcome(cx: &SelectedCx<'_>, args: &StoreArgs, uids: &UidSet, modified: &UidS
     let mut code = b"MODIFIED ".to_vec();
     write::uid_set(&mut code, &numbers);
     let code = String::from_utf8_lossy(&code).into_owned();
+    if gone {
+        // Example 11 of RFC 7162: NO for those that are gone, with the code for those that were changed.
+        return Err(CommandError::NoWith(code, "Some of the messages no longer exist"));
+    }
     Ok(Done { code: Some(code), text: Some("Conditional STORE failed for some messages"), ..Done::default() })
 }

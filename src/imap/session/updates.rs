@@ -38,6 +38,8 @@ pub(in crate::imap) async fn sync(
         return Err(CommandError::Bye("The selected mailbox was deleted"));
     };
     let delta = mailbox.view.advance(next);
+    mailbox.contexts.note(delta.changed.iter().chain(&delta.appended).copied());
+    mailbox.contexts.expunged(&mailbox.view, &delta.vanished, out).await?;
     if mailbox.view.snapshot().keywords.len() > mailbox.keywords_told {
         flags_lines(mailbox, out);
     }

@@ -20,8 +20,11 @@ use crate::imap::session::{fetch_head, mod_seq_item, write_flags};
 use crate::mail::{InternalDate, Keyword, Message, Uid};
 use crate::store::{self, BodyCursor, ObjectIds, Reader, RecordRef};
 
-/// One step ends when this much has been rendered.
-const STEP: usize = 256 << 10;
+/// One step ends when this much has been rendered: a client that reads slowly costs what is being written to it and what
+/// comes after that (DESIGN 2.8).
+const STEP: usize = 64 << 10;
+/// Octets are read in pieces of this size at most, which may pass the end of a step.
+const SLACK: usize = 16 << 10;
 
 /// What to send of each message.
 pub(super) struct Plan {
@@ -287,6 +290,8 @@ impl Renderer {
         match literal {
             Literal::Raw(cursor) => {
                 let before = out.len();
+                // A vector that doubles would cost twice as much.
+                out.reserve_exact((STEP + SLACK).saturating_sub(before));
                 let mut octets = Octets(cursor);
                 let readable = octets.read(reader, out, STEP.saturating_sub(before).max(1))?;
                 // NUL never leaves in a literal (RFC 9051 section 4.3): it goes out as 0x80, as Dovecot does.
