@@ -13,6 +13,8 @@ mod ledger;
 mod model;
 #[path = "store_model/op.rs"]
 mod op;
+#[path = "store_model/twins.rs"]
+mod twins;
 #[path = "store_model/view.rs"]
 mod view;
 #[path = "store_model/world.rs"]

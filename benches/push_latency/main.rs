@@ -44,7 +44,7 @@ async fn main() {
         _ => None,
     };
     println!(
-        "{:24}{:>10}{:>10}{:>12}{:>12}{:>12}{:>14}{:>12}",
+        "{:24}{:>12}{:>12}{:>12}{:>12}{:>12}{:>16}{:>13}",
         "", "p50 sent", "p99 sent", "p50 answer", "p99 answer", "KiB/client", "rest, ms CPU/s", "us CPU/push"
     );
     for of_one in [true, false] {
@@ -117,7 +117,7 @@ fn report(name: &str, of_one: bool, figures: Figures) {
         format!("{:.2} ms", sorted[(sorted.len() - 1) * hundredths / 100].as_secs_f64() * 1e3)
     };
     println!(
-        "{:24}{:>10}{:>10}{:>12}{:>12}{:>12.1}{:>14.1}{:>12.0}",
+        "{:24}{:>12}{:>12}{:>12}{:>12}{:>12.1}{:>16.1}{:>13.0}",
         format!("{name}, {} user{}", if of_one { 1 } else { IDLERS }, if of_one { "" } else { "s" }),
         ms(&figures.sent, 50),
         ms(&figures.sent, 99),

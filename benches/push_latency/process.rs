@@ -21,7 +21,8 @@ impl Service {
     pub fn start(dir: &Path, users: usize) -> Self {
         let mut config = format!(
             "data_dir: {}\nlog: {{ level: info, format: json }}\nimap:\n  listen: [\"127.0.0.1:0\"]\n  \
-             listen_tls: []\n  allow_cleartext_login: true\nusers:\n",
+             listen_tls: []\n  allow_cleartext_login: true\n\
+             limits: {{ imap: {{ connections_per_user: 2000, connections_per_user_and_address: 2000 }} }}\nusers:\n",
             dir.join("data").display()
         );
         for n in 1..=users {

@@ -86,13 +86,13 @@ pub(super) fn imap(config: &Config) -> imap::Settings {
                 .map(|user| (user.name.clone(), user.imap.hide_capabilities.clone()))
                 .collect(),
         },
+        shown_capabilities: config.imap.show_capabilities.clone(),
         accounts: imap::Accounts::new(
             config
                 .users
                 .iter()
                 .map(|user| (user.name.clone(), user.accounts.iter().map(|a| source(user, a)).collect())),
         ),
-        shown_capabilities: config.imap.show_capabilities.clone(),
         ..imap::Settings::default()
     }
 }

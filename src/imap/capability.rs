@@ -58,6 +58,7 @@ const CAPABILITIES: &[(&str, Shown)] = &[
     ("QUOTA", Shown::LoggedIn),
     ("QUOTA=RES-STORAGE", Shown::LoggedIn),
     ("QUOTA=RES-MESSAGE", Shown::LoggedIn),
+    ("NOTIFY", Shown::LoggedIn),
     ("ESEARCH", Shown::LoggedIn),
     ("SEARCHRES", Shown::LoggedIn),
     ("WITHIN", Shown::LoggedIn),

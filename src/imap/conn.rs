@@ -105,6 +105,11 @@ impl Conn {
         }
     }
 
+    /// Whether nothing has come of the next command.
+    pub(in crate::imap) fn is_between_commands(&self) -> bool {
+        !self.input.fragmenter.has_input()
+    }
+
     /// The next raw line: a SASL response, or `DONE`. `Ok(None)` for one over the limit. Cancel-safe.
     pub(in crate::imap) async fn next_line(&mut self, deadline: Option<Instant>) -> Result<Option<Vec<u8>>, ReadError> {
         loop {

@@ -7,8 +7,8 @@ use std::time::Instant;
 use super::codec::command::{Command, Tagged};
 use super::codec::parse::SyntaxError;
 use super::command::{
-    any, append, auth, compress, context, copy_move, enable, expunge, fetch, idle, list, mailbox, metadata, quota,
-    replace, search, select, sort, status, store, thread, uid_batches,
+    any, append, auth, compress, context, copy_move, enable, expunge, fetch, idle, list, mailbox, metadata, notify,
+    quota, replace, search, select, sort, status, store, thread, uid_batches,
 };
 use super::conn::{Conn, Output};
 use super::error::{CommandError, CommandResult, Condition, Done, Failure};
@@ -129,6 +129,7 @@ async fn run(session: &mut Session, conn: &mut Conn, tag: &[u8], command: Comman
         Command::Compress(mechanism) => compress::compress(conn, &mechanism),
         Command::Enable(names) => enable::enable(session, &names, &mut conn.output),
         Command::Delete(name, supplied) => mailbox::delete(session, &mut conn.output, &name, supplied.as_deref()).await,
+        Command::Notify(args) => notify::notify(session, args, &mut conn.output).await,
         Command::Close => expunge::close(session).await,
         Command::Unselect => {
             session.unselect();
@@ -142,10 +143,10 @@ async fn run_authenticated(session: &mut Session, conn: &mut Conn, tag: &[u8], c
     let out = &mut conn.output;
     let Some(mut cx) = session.authenticated() else { return Err(CommandError::Bad("Log in first")) };
     match command {
-        Command::Create(args) => mailbox::create(&cx, &args, out).await,
-        Command::Rename(from, to, supplied) => mailbox::rename(&cx, &from, &to, supplied.as_deref(), out).await,
-        Command::Subscribe(name) => mailbox::subscribe(&cx, &name, true).await,
-        Command::Unsubscribe(name) => mailbox::subscribe(&cx, &name, false).await,
+        Command::Create(args) => mailbox::create(&mut cx, &args, out).await,
+        Command::Rename(from, to, supplied) => mailbox::rename(&mut cx, &from, &to, supplied.as_deref(), out).await,
+        Command::Subscribe(name) => mailbox::subscribe(&mut cx, &name, true).await,
+        Command::Unsubscribe(name) => mailbox::subscribe(&mut cx, &name, false).await,
         Command::List(args) => list::list(&mut cx, &args, out).await,
         Command::Lsub(args) => list::lsub(&cx, &args, out).await,
         Command::Namespace => list::namespace(out),
@@ -154,7 +155,7 @@ async fn run_authenticated(session: &mut Session, conn: &mut Conn, tag: &[u8], c
         Command::GetQuotaRoot(name) => quota::get_quota_root(&cx, &name, out),
         Command::SetQuota(root) => quota::set_quota(&cx, &root),
         Command::GetMetadata(args) => metadata::get(&cx, &args, out).await,
-        Command::SetMetadata(args) => metadata::set(&cx, args).await,
+        Command::SetMetadata(args) => metadata::set(&mut cx, args).await,
         other => run_selected(session, conn, tag, other).await,
     }
 }
@@ -178,15 +179,14 @@ async fn run_selected(session: &mut Session, conn: &mut Conn, tag: &[u8], comman
     }
 }
 
-/// Everything that happened to the selected mailbox goes out before the tagged line.
+/// Everything that happened to the selected mailbox goes out before the tagged line, and so does what NOTIFY asked for.
 async fn updates(session: &mut Session, conn: &mut Conn, facts: Spec) -> Result<(), CommandError> {
-    match session.selected() {
-        Some(mut cx) => {
-            cx.announce(&mut conn.output, facts.may_expunge).await?;
-            context::follow(&mut cx, &mut conn.output).await
-        }
-        None => Ok(()),
+    if let Some(mut cx) = session.selected() {
+        // What NOTIFY allows at any time waits at a SELECT all the same, until its description is complete.
+        let expunge = facts.may_expunge || cx.telling().expunge && facts.allowed == Allowed::Selected;
+        notify::announce(&mut cx, &mut conn.output, expunge).await?;
     }
+    notify::tell_others(session, &mut conn.output).await
 }
 
 /// HIGHESTMODSEQ where the client must have it: as the code of the tagged response, or on a line of its own. After the

@@ -12,10 +12,11 @@ use tokio_util::sync::CancellationToken;
 use super::capability;
 use super::codec::fragment::Event;
 use super::codec::parse::{self, SyntaxError};
-use super::command::append;
+use super::command::{append, notify};
 use super::conn::{Conn, ReadError};
 use super::dispatch::{self, Flow};
 use super::error::{CommandError, DAMAGED, EVICTED, MISBEHAVED, STOPPING, TIMED_OUT};
+use super::keepalive::STILL_HERE;
 use super::registry::{Handle, Registry};
 use super::server::Deps;
 use super::session::{Features, Session, State};
@@ -50,6 +51,7 @@ pub(super) async fn serve(deps: Arc<Deps>, acceptor: TlsAcceptor, conn: Conn, pe
         tls,
         state: State::NotAuthenticated,
         features: Features::default(),
+        notify: None,
         bad_commands: 0,
         login_since: Instant::now(),
         upload: None,
@@ -170,15 +172,44 @@ impl Life {
     async fn next_event(&mut self) -> Result<Event, End> {
         let deadline = self.deadline();
         let Some(conn) = &mut self.conn else { return Err(End::Ended) };
-        if let Some(event) = conn.ready_event()? {
-            return Ok(event);
-        }
-        conn.output.flush().await.map_err(End::Io)?;
-        tokio::select! {
-            biased;
-            () = self.ends.shutdown.cancelled() => Err(End::Shutdown),
-            () = self.ends.handle.evicted.cancelled(), if self.session.upload.is_none() => Err(End::Evicted),
-            event = conn.next_event(Some(deadline)) => event.map_err(End::from),
+        loop {
+            if let Some(event) = conn.ready_event()? {
+                return Ok(event);
+            }
+            // Nothing is told in the middle of a command. A client that does not read holds this up: what changes meanwhile
+            // is told once, as it then is.
+            let tells = self.session.notifies() && conn.is_between_commands();
+            if tells && let Err(error) = notify::tell_unasked(&mut self.session, conn).await {
+                return Err(unasked_failure(conn, error));
+            }
+            conn.output.flush().await.map_err(End::Io)?;
+            // A client that is told need not say anything: as in IDLE, the word that keeps the connection finds out whether it
+            // is still there.
+            let (deadline, silence) = if tells { (None, conn.keepalive_due()) } else { (Some(deadline), None) };
+            let may_be_evicted = self.session.upload.is_none();
+            let changed = async {
+                match tells {
+                    true => notify::changed(&mut self.session).await,
+                    false => std::future::pending().await,
+                }
+            };
+            let silence = async {
+                match silence {
+                    Some(due) => tokio::time::sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = self.ends.shutdown.cancelled() => return Err(End::Shutdown),
+                () = self.ends.handle.evicted.cancelled(), if may_be_evicted => return Err(End::Evicted),
+                event = conn.next_event(deadline) => return event.map_err(End::from),
+                () = changed => {}
+                () = silence => {}
+            }
+            if tells && conn.keepalive_due().is_some_and(|due| due <= Instant::now()) {
+                conn.output.line(STILL_HERE);
+            }
         }
     }
 
@@ -226,6 +257,18 @@ impl Life {
             }
             None => tracing::debug!(%peer, session, reason, seconds, "IMAP connection ended without login"),
         }
+    }
+}
+
+/// What cannot be told ends the session: what it was told before would not be true any more.
+fn unasked_failure(conn: &mut Conn, error: CommandError) -> End {
+    match error.failure() {
+        Ok(failure) => {
+            let code = failure.code.map(|code| format!("[{code}] ")).unwrap_or_default();
+            conn.output.line(format!("* BYE {code}{}", failure.text));
+            End::Ended
+        }
+        Err(error) => End::Io(error),
     }
 }
 

@@ -57,10 +57,10 @@ pub struct Settings {
     pub context_octets: usize,
     /// What clients are not told of.
     pub hidden_capabilities: HiddenCapabilities,
-    /// Where mail comes from.
-    pub accounts: Accounts,
     /// Of what is shown on request only: what clients are told of, unless it is hidden.
     pub shown_capabilities: Vec<String>,
+    /// Where mail comes from.
+    pub accounts: Accounts,
 }
 
 impl Default for Settings {
@@ -89,8 +89,8 @@ impl Default for Settings {
             max_user_address_connections: 32,
             context_octets: 8 << 20,
             hidden_capabilities: HiddenCapabilities::default(),
-            accounts: Accounts::default(),
             shown_capabilities: Vec::new(),
+            accounts: Accounts::default(),
         }
     }
 }

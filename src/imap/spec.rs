@@ -31,7 +31,7 @@ pub(super) struct Spec {
 }
 
 /// Every name that [`spec`] gives, and `invalid` for what could not be parsed.
-pub(super) const NAMES: [&str; 52] = [
+pub(super) const NAMES: [&str; 53] = [
     "append",
     "authenticate",
     "cancelupdate",
@@ -59,6 +59,7 @@ pub(super) const NAMES: [&str; 52] = [
     "move",
     "namespace",
     "noop",
+    "notify",
     "rename",
     "replace",
     "search",
@@ -151,6 +152,7 @@ pub(super) fn spec(command: &Command) -> Spec {
         Command::SetQuota(_) => authenticated("setquota"),
         Command::GetMetadata(_) => authenticated("getmetadata"),
         Command::SetMetadata(_) => authenticated("setmetadata"),
+        Command::Notify(_) => authenticated("notify"),
         Command::Append(_) => authenticated("append"),
         Command::Idle => authenticated("idle"),
         Command::Check => selected("check", true),

@@ -19,6 +19,17 @@ pub const MAX_ANNOTATIONS_LEN: usize = 1 << 20;
 /// Values by entry name; names are in lower case (RFC 5464 section 3.2: they compare without case).
 pub type Annotations = BTreeMap<String, Vec<u8>>;
 
+/// Takes an annotation: whose, its name and its value.
+pub type EachAnnotation<'a> = dyn FnMut(Option<MailboxId>, &str, &[u8]) + 'a;
+
+/// What an annotation had as its value, by what it belongs to and its name.
+pub type MetadataPrints = BTreeMap<(Option<MailboxId>, String), [u8; 16]>;
+
+/// What tells one value of an annotation from another.
+pub fn metadata_print(value: &[u8]) -> [u8; 16] {
+    blake3::hash(value).as_bytes().first_chunk().copied().unwrap_or_default()
+}
+
 /// A new value of an entry, or none.
 pub type Annotation = (String, Option<Vec<u8>>);
 
@@ -40,6 +51,23 @@ impl Store {
     /// The annotations of one of the user's mailboxes, or (`None`) those of the server that are the user's.
     pub async fn metadata(&self, user: UserId, mailbox: Option<MailboxId>) -> Result<Annotations> {
         self.read(move |reader| reader.meta.metadata(user, mailbox)).await
+    }
+
+    /// A fingerprint of each annotation of the user, by what it belongs to (`None`: the server) and its name; `None` where
+    /// there are more than `most`.
+    pub async fn metadata_prints(&self, user: UserId, most: usize) -> Result<Option<MetadataPrints>> {
+        self.read(move |reader| {
+            let mut prints = MetadataPrints::new();
+            let mut is_whole = true;
+            reader.meta.all_metadata(user, &mut |mailbox, entry, value| {
+                is_whole = is_whole && prints.len() < most;
+                if is_whole {
+                    prints.insert((mailbox, entry.to_owned()), metadata_print(value));
+                }
+            })?;
+            Ok(is_whole.then_some(prints))
+        })
+        .await
     }
 
     /// Sets and removes annotations, all or none. [`Error::Limit`] past [`MAX_ANNOTATION`], [`MAX_ANNOTATIONS`] or

@@ -38,6 +38,7 @@ mod snapshot_tests;
 mod stats;
 mod types;
 mod upkeep;
+mod user_watch;
 #[cfg(test)]
 mod views_tests;
 
@@ -52,7 +53,10 @@ pub use check::{Derive, Deriving, Fix, Problem};
 pub use cutter::PIECE_LENS;
 pub use error::{Error, Result};
 pub use ledger::{content_key, half, header_key};
-pub use metadata::{Annotation, Annotations, MAX_ANNOTATION, MAX_ANNOTATIONS, MAX_ANNOTATIONS_LEN};
+pub use metadata::{
+    Annotation, Annotations, EachAnnotation, MAX_ANNOTATION, MAX_ANNOTATIONS, MAX_ANNOTATIONS_LEN, MetadataPrints,
+    metadata_print,
+};
 pub use metrics::Metrics;
 pub use notify::MailboxWatch;
 pub use object_id::{ObjectId, ObjectIds};
@@ -67,6 +71,7 @@ pub use types::{
     Trouble,
 };
 pub use upkeep::{BackupReport, CompactReport, RestoreReport};
+pub use user_watch::{UserMarks, UserWatch};
 
 use crate::mail::{AccountId, MailboxId, MailboxName, ModSeq, SpecialUse, Uid, UidSet, UserId};
 use crate::mime;
@@ -76,6 +81,7 @@ use notify::lock;
 /// What the facade and both back-ends share.
 struct Shared {
     live: notify::Live,
+    user_watches: user_watch::UserWatches,
     bodies: Arc<body::Bodies>,
     /// `recent_from` of mailboxes where memory is ahead of the row.
     recent: Mutex<HashMap<MailboxId, u32>>,
@@ -93,6 +99,7 @@ impl Shared {
     fn new(next_body: u64, store_id: [u8; 16]) -> Result<Self> {
         Ok(Self {
             live: notify::Live::default(),
+            user_watches: user_watch::UserWatches::default(),
             bodies: Arc::new(body::Bodies::new(next_body)),
             recent: Mutex::default(),
             users: Mutex::default(),

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::body::{BodyRow, Unplaced};
 use super::check::{Fix, Problem};
 use super::error::{Error, Result};
-use super::metadata::{Annotation, Annotations};
+use super::metadata::{Annotation, Annotations, EachAnnotation};
 use super::progress::Tell;
 use super::snapshot::{Delta, Snapshot};
 use super::stats::{Stats, TableStats};
@@ -200,6 +200,9 @@ pub trait MetaRead {
 
     /// The annotations of the user's mailbox, or (`None`) of the server; none of a mailbox of another user.
     fn metadata(&self, user: UserId, mailbox: Option<MailboxId>) -> Result<Annotations>;
+
+    /// Every annotation of the user: of the server (`None`) and of each mailbox.
+    fn all_metadata(&self, user: UserId, each: &mut EachAnnotation<'_>) -> Result<()>;
 
     /// What the user has stored: a counter that commits with the messages (I2).
     fn usage(&self, user: UserId) -> Result<Stored>;

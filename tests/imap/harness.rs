@@ -215,6 +215,12 @@ impl Client {
     pub async fn of(server: &TestServer) -> Self {
         server.client(TcpStream::connect(server.address).await.expect("connect"))
     }
+
+    /// Whether nothing has come that has not been read. True too early, unless what would have come has come to others.
+    pub fn is_quiet(&self) -> bool {
+        let waits = self.stream.get_ref().try_read(&mut [0]).is_err_and(|e| e.kind() == std::io::ErrorKind::WouldBlock);
+        self.stream.buffer().is_empty() && waits
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {

@@ -24,6 +24,7 @@ mod login;
 mod mailboxes;
 mod messages;
 mod metadata;
+mod notify;
 mod objectid;
 mod partial;
 mod preview;

@@ -13,6 +13,10 @@ pub(crate) struct Row {
     pub(crate) size: u64,
     pub(crate) header: u8,
     pub(crate) body: Option<(u8, u32)>,
+    /// What the body is compared with; another than what was delivered where that is one with another message.
+    pub(crate) content: Option<u8>,
+    /// The account whose message it is.
+    pub(crate) of: usize,
 }
 
 #[derive(Debug, Default)]
@@ -35,7 +39,14 @@ impl Account {
             }
             Change::Forget(n) => drop(ledger.remove(&key(*n))),
             Change::Skip { key: n, size, header } => {
-                let row = Row { state: LedgerState::Skipped, size: u64::from(*size), header: *header, body: None };
+                let row = Row {
+                    state: LedgerState::Skipped,
+                    size: u64::from(*size),
+                    header: *header,
+                    body: None,
+                    content: None,
+                    of: 0,
+                };
                 ledger.entry(key(*n)).or_insert(row);
             }
             Change::Resize(n, size) => {

@@ -15,46 +15,56 @@ use crate::view::{
 /// Keywords that the second user has from the start: there is room for two more.
 pub(crate) const TAKEN: usize = MAX_KEYWORDS - 2;
 
+pub(crate) const DELETED: u8 = 4;
+
 #[derive(Clone, Debug)]
-struct Message {
-    flags: u8,
-    keywords: BTreeSet<String>,
-    mod_seq: u64,
+pub(crate) struct Message {
+    pub(crate) flags: u8,
+    pub(crate) keywords: BTreeSet<String>,
+    pub(crate) mod_seq: u64,
     content: u8,
     /// The how manieth body of this content: one that nobody has any more does not come back.
     body: u32,
-    account: Option<usize>,
+    pub(crate) account: Option<usize>,
+    /// Of what is in a view: the UID in INBOX.
+    pub(crate) of: Option<u32>,
+    /// Of what is in INBOX: accounts that it was delivered to besides.
+    pub(crate) also: BTreeSet<usize>,
 }
 
 #[derive(Clone, Debug)]
-struct Mailbox {
-    user: usize,
+pub(crate) struct Mailbox {
+    pub(crate) user: usize,
     special_use: Option<SpecialUse>,
     next: u32,
-    highest: u64,
+    pub(crate) highest: u64,
     recent: u32,
-    messages: BTreeMap<u32, Message>,
+    pub(crate) messages: BTreeMap<u32, Message>,
     gone: Vec<(u64, u32)>,
     annotations: BTreeMap<String, Vec<u8>>,
 }
 
 #[derive(Debug, Default)]
-struct User {
-    mod_seq: u64,
+pub(crate) struct User {
+    pub(crate) mod_seq: u64,
     keywords: BTreeSet<String>,
-    mailboxes: BTreeMap<String, u32>,
+    pub(crate) mailboxes: BTreeMap<String, u32>,
     subscriptions: BTreeSet<String>,
     limit: Option<u64>,
+    /// By account: mailbox, whether it is shown.
+    pub(crate) views: BTreeMap<usize, (u32, bool)>,
+    /// UID in INBOX of the last message that came with what makes two one.
+    pub(crate) merges: BTreeMap<u8, u32>,
     /// Of names, also of such as are not there any more.
     last_ids: BTreeMap<String, u32>,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Model {
-    users: Vec<User>,
+    pub(crate) users: Vec<User>,
     accounts: Vec<Account>,
-    mailboxes: BTreeMap<u32, Mailbox>,
-    last_mailbox: u32,
+    pub(crate) mailboxes: BTreeMap<u32, Mailbox>,
+    pub(crate) last_mailbox: u32,
     /// Of each content, how many bodies there have been.
     bodies: BTreeMap<u8, u32>,
     held: Vec<u8>,
@@ -78,7 +88,7 @@ fn parent(name: &str) -> Option<&str> {
     name.rsplit_once('/').map(|(parent, _)| parent)
 }
 
-fn named(keywords: &[usize]) -> BTreeSet<String> {
+pub(crate) fn named(keywords: &[usize]) -> BTreeSet<String> {
     keywords.iter().map(|k| KEYWORDS[*k].to_ascii_lowercase()).collect()
 }
 
@@ -151,6 +161,7 @@ impl Model {
             }
             Call::Delete { place: (user, name) } => self.delete(*user, NAMES[*name]),
             Call::Rename { user, from, to } => self.rename(*user, NAMES[*from], NAMES[*to]),
+            Call::Views { user, views } => self.set_views(*user, views),
             Call::Subscribe { place: (user, name), on } => {
                 let names = &mut self.users[*user].subscriptions;
                 let _ = if *on { names.insert(NAMES[*name].to_owned()) } else { names.remove(NAMES[*name]) };
@@ -207,7 +218,8 @@ impl Model {
     }
 
     fn messages(&self) -> impl Iterator<Item = (usize, &Message)> {
-        self.mailboxes.values().flat_map(|mailbox| mailbox.messages.values().map(|m| (mailbox.user, m)))
+        let counted = self.mailboxes.iter().filter(|(id, _)| self.view_of(**id).is_none());
+        counted.flat_map(|(_, mailbox)| mailbox.messages.values().map(|m| (mailbox.user, m)))
     }
 
     /// The body of this content: the one that is there, else another.
@@ -218,12 +230,12 @@ impl Model {
         *count
     }
 
-    fn next_mod_seq(&mut self, user: usize) -> u64 {
+    pub(crate) fn next_mod_seq(&mut self, user: usize) -> u64 {
         self.users[user].mod_seq += 1;
         self.users[user].mod_seq
     }
 
-    fn learn(&mut self, user: usize, keywords: BTreeSet<String>) -> Result<(), Error> {
+    pub(crate) fn learn(&mut self, user: usize, keywords: BTreeSet<String>) -> Result<(), Error> {
         let all = &self.users[user].keywords | &keywords;
         if all.len() > MAX_KEYWORDS {
             return Err(Error::Limit(""));
@@ -248,6 +260,31 @@ impl Model {
 
     /// Puts messages at the end, with a mod-sequence of their own.
     fn push(&mut self, to: MailboxId, mod_seq: u64, messages: Vec<Message>) -> Vec<u32> {
+        let messages = messages.into_iter().map(|m| Message { of: None, also: BTreeSet::new(), ..m }).collect();
+        let uids = self.push_alone(to, mod_seq, messages);
+        let user = self.mailboxes[&to.0].user;
+        if self.users[user].mailboxes["INBOX"] == to.0 {
+            let views: Vec<(usize, u32)> = self.users[user].views.iter().map(|(of, view)| (*of, view.0)).collect();
+            for (account, view) in views {
+                self.push_twins(user, account, view, mod_seq, &uids);
+            }
+        }
+        uids
+    }
+
+    /// Those of these messages of INBOX that are of the account.
+    pub(crate) fn push_twins(&mut self, user: usize, account: usize, view: u32, mod_seq: u64, uids: &[u32]) {
+        let inbox = &self.mailboxes[&self.users[user].mailboxes["INBOX"]];
+        let of = uids.iter().map(|uid| (*uid, &inbox.messages[uid]));
+        let of = of.filter(|(_, m)| m.account == Some(account) || m.also.contains(&account));
+        let twin = |(uid, m): (u32, &Message)| Message { flags: m.flags & !DELETED, of: Some(uid), ..m.clone() };
+        let rows: Vec<Message> = of.map(twin).collect();
+        if !rows.is_empty() {
+            self.push_alone(MailboxId(view), mod_seq, rows);
+        }
+    }
+
+    fn push_alone(&mut self, to: MailboxId, mod_seq: u64, messages: Vec<Message>) -> Vec<u32> {
         let mailbox = self.mailboxes.get_mut(&to.0).expect("there");
         mailbox.highest = mod_seq;
         let place = |m| {
@@ -267,6 +304,7 @@ impl Model {
         if source.user != user {
             return Err(Error::NoMailbox);
         }
+        self.check_target(to.0)?;
         let Some(replaced) = source.messages.get(&old) else { return Ok(Answer::Done) };
         let freed = octets(replaced.content).len() as u64;
         let answer = self.append_freeing(to, std::slice::from_ref(new), freed)?;
@@ -276,6 +314,7 @@ impl Model {
 
     fn append_freeing(&mut self, to: MailboxId, messages: &[New], freed: u64) -> Result<Answer, Error> {
         let user = self.mailbox(to)?.user;
+        self.check_target(to.0)?;
         if messages.iter().filter_map(|m| m.account).any(|account| ACCOUNTS[account] != user) {
             return Err(Error::NoMailbox);
         }
@@ -289,30 +328,54 @@ impl Model {
             let known = rows.iter().find(|m: &&Message| m.content == new.content).map(|m| m.body);
             let body = known.unwrap_or_else(|| self.body(new.content));
             let New { content, flags, ref keywords, account } = *new;
-            rows.push(Message { flags, keywords: named(keywords), mod_seq: 0, content, body, account });
+            rows.push(Message {
+                flags,
+                keywords: named(keywords),
+                mod_seq: 0,
+                content,
+                body,
+                account,
+                of: None,
+                also: BTreeSet::new(),
+            });
         }
         let mod_seq = self.next_mod_seq(user);
         Ok(Answer::Uids(self.push(to, mod_seq, rows)))
     }
 
     fn deliver(&mut self, call: &Call<MailboxId>) -> Result<Answer, Error> {
-        let Call::Deliver { account, to, key: n, new, size, header, delete, reused } = call else {
+        let Call::Deliver { account, to, key: n, new, size, header, delete, reused, merge } = call else {
             return Ok(Answer::Done);
         };
         self.check_account(*to, *account)?;
         let key = n.map_or_else(|| [&[0], hash(new.content).as_slice()].concat(), key);
         if let Some(row) = self.accounts[*account].ledger.get(&key) {
-            let is_other = *reused && row.body.is_some_and(|(content, _)| content != new.content);
+            let is_other = *reused && row.content.is_some_and(|content| content != new.content);
             if row.state != LedgerState::Skipped && !is_other {
                 return Ok(Answer::Delivered(None));
             }
         }
-        let Answer::Uids(uids) = self.append(*to, std::slice::from_ref(new))? else { return Ok(Answer::Done) };
+        let same = self.same(*to, *account, *merge);
+        let (answer, body, of) = match same {
+            Some(uid) => {
+                self.merge(*to, uid, *account, &new.keywords)?;
+                let m = &self.mailboxes[&to.0].messages[&uid];
+                (Answer::Merged(uid), (m.content, m.body), m.account.expect("an account"))
+            }
+            None => {
+                let Answer::Uids(uids) = self.append(*to, std::slice::from_ref(new))? else { return Ok(Answer::Done) };
+                let user = ACCOUNTS[*account];
+                if self.users[user].mailboxes["INBOX"] == to.0 {
+                    self.users[user].merges.extend(merge.map(|merge| (merge, uids[0])));
+                }
+                (Answer::Delivered(uids.first().copied()), (new.content, self.body(new.content)), *account)
+            }
+        };
         let state = if *delete { LedgerState::DeleteWanted } else { LedgerState::Stored };
-        let body = Some((new.content, self.body(new.content)));
+        let (size, header, body, content) = (u64::from(*size), *header, Some(body), Some(new.content));
         self.accounts[*account].troubles.remove(&key);
-        self.accounts[*account].ledger.insert(key, Row { state, size: u64::from(*size), header: *header, body });
-        Ok(Answer::Delivered(uids.first().copied()))
+        self.accounts[*account].ledger.insert(key, Row { state, size, header, body, content, of });
+        Ok(answer)
     }
 
     fn set_flags(&mut self, call: &Call<MailboxId>) -> Result<Answer, Error> {
@@ -349,6 +412,9 @@ impl Model {
                 (mailbox.highest, self.users[user].mod_seq) = (mod_seq, mod_seq);
             }
         }
+        for uid in applied.iter() {
+            self.share(*of, uid, mod_seq);
+        }
         Ok(answer)
     }
 
@@ -357,6 +423,7 @@ impl Model {
         if source.user != user {
             return Err(Error::NoMailbox);
         }
+        self.check_target(to.0)?;
         let chosen = source.messages.iter().filter(|(uid, _)| within(range, **uid));
         let (uids, messages): (Vec<u32>, Vec<Message>) = chosen.map(|(uid, m)| (*uid, m.clone())).unzip();
         let missing = missing(range, source.next, &uids.iter().map(|uid| (*uid, *uid)).collect());
@@ -375,6 +442,22 @@ impl Model {
     }
 
     fn remove(&mut self, from: MailboxId, mod_seq: u64, uids: &[u32]) {
+        let of = |uid: &u32| self.mailboxes[&from.0].messages[uid].of.unwrap_or(*uid);
+        let origins: Vec<u32> = uids.iter().map(of).collect();
+        let family = self.family(from.0);
+        if family.is_empty() {
+            return self.remove_alone(from, mod_seq, uids);
+        }
+        for id in family {
+            let is_gone = |(uid, m): (&u32, &Message)| origins.contains(&m.of.unwrap_or(*uid)).then_some(*uid);
+            let gone: Vec<u32> = self.mailboxes[&id].messages.iter().filter_map(is_gone).collect();
+            if !gone.is_empty() {
+                self.remove_alone(MailboxId(id), mod_seq, &gone);
+            }
+        }
+    }
+
+    fn remove_alone(&mut self, from: MailboxId, mod_seq: u64, uids: &[u32]) {
         let mailbox = self.mailboxes.get_mut(&from.0).expect("there");
         mailbox.highest = mod_seq;
         mailbox.messages.retain(|uid, _| !uids.contains(uid));
@@ -394,7 +477,7 @@ impl Model {
         Ok(Answer::Expunged(uids.iter().map(|uid| (*uid, *uid)).collect()))
     }
 
-    fn add(&mut self, user: usize, name: &str, special_use: Option<SpecialUse>) {
+    pub(crate) fn add(&mut self, user: usize, name: &str, special_use: Option<SpecialUse>) {
         self.last_mailbox += 1;
         let highest = self.next_mod_seq(user);
         let (messages, gone, annotations) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
@@ -403,7 +486,7 @@ impl Model {
         self.name(user, name, self.last_mailbox);
     }
 
-    fn name(&mut self, user: usize, name: &str, id: u32) {
+    pub(crate) fn name(&mut self, user: usize, name: &str, id: u32) {
         self.users[user].mailboxes.insert(name.to_owned(), id);
         self.users[user].last_ids.insert(name.to_owned(), id);
     }
@@ -417,6 +500,7 @@ impl Model {
     }
 
     fn create(&mut self, user: usize, name: &str, special_use: Option<SpecialUse>) -> Result<Answer, Error> {
+        self.check_name(user, name)?;
         if self.users[user].mailboxes.contains_key(name) {
             return Err(Error::MailboxExists);
         }
@@ -433,17 +517,26 @@ impl Model {
         if name == "INBOX" {
             return Err(Error::Refused(""));
         }
-        let id = self.users[user].mailboxes.remove(name).ok_or(Error::NoMailbox)?;
+        let id =
+            self.users[user].mailboxes.get(name).copied().filter(|id| !self.is_hidden(*id)).ok_or(Error::NoMailbox)?;
+        self.check_target(id)?;
+        self.users[user].mailboxes.remove(name);
         self.mailboxes.remove(&id);
         Ok(Answer::Done)
     }
 
     fn rename(&mut self, user: usize, from: &str, to: &str) -> Result<Answer, Error> {
-        let there = self.users[user].mailboxes.clone();
+        let mut there = self.users[user].mailboxes.clone();
+        there.retain(|_, id| !self.is_hidden(*id));
         let source = there.get(from).copied();
         if source.is_none() && !there.keys().any(|name| name.starts_with(&format!("{from}/"))) {
             return Err(Error::NoMailbox);
         }
+        let is_moved = |name: &str| name == from || name.starts_with(&format!("{from}/"));
+        if from != "INBOX" {
+            there.iter().filter(|(name, _)| is_moved(name)).try_for_each(|(_, id)| self.check_target(*id))?;
+        }
+        self.check_name(user, to)?;
         if from == to || there.contains_key(to) {
             return Err(Error::MailboxExists);
         }
@@ -456,9 +549,9 @@ impl Model {
         if to.starts_with(&format!("{from}/")) {
             return Err(Error::Refused(""));
         }
-        let is_moved = |name: &str| name == from || name.starts_with(&format!("{from}/"));
         let renamed = |name: &str| format!("{to}{}", &name[from.len()..]);
         let (moved, kept): (Vec<_>, Vec<_>) = there.iter().partition(|(name, _)| is_moved(name));
+        moved.iter().try_for_each(|(name, _)| self.check_name(user, &renamed(name)))?;
         if moved.iter().any(|(name, _)| kept.iter().any(|(other, _)| **other == renamed(name))) {
             return Err(Error::MailboxExists);
         }
@@ -483,24 +576,24 @@ impl Model {
         let users = self.users.iter().enumerate().map(|(n, user)| UserView {
             usage: self.usage(n),
             quota: user.limit.map(|limit| storage(self.usage(n).octets, limit)),
-            mailboxes: user.mailboxes.iter().map(|(name, id)| (name.clone(), self.mailboxes[id].view(*id))).collect(),
+            mailboxes: self.shown(user).map(|(name, id)| (name.clone(), self.mailboxes[id].view(*id))).collect(),
             subscriptions: user.subscriptions.clone(),
         });
-        let accounts = self.accounts.iter().enumerate().map(|(account, found)| AccountView {
-            ledger: found.ledger.iter().map(|(key, row)| (key.clone(), self.row(account, row))).collect(),
+        let accounts = self.accounts.iter().map(|found| AccountView {
+            ledger: found.ledger.iter().map(|(key, row)| (key.clone(), self.row(row))).collect(),
             troubles: found.troubles.clone(),
             poll_state: found.poll_state,
         });
         View { users: users.collect(), accounts: accounts.collect() }
     }
 
-    fn row(&self, account: usize, row: &Row) -> RowView {
-        let is_its = |m: &Message| m.account == Some(account) && Some((m.content, m.body)) == row.body;
+    fn row(&self, row: &Row) -> RowView {
+        let is_its = |m: &Message| m.account == Some(row.of) && Some((m.content, m.body)) == row.body;
         RowView {
             state: row.state,
             listed_size: row.size,
             header_hash: [row.header; 16],
-            content: row.body.map(|(content, _)| half(&hash(content))).unwrap_or_default(),
+            content: row.content.map(|content| half(&hash(content))).unwrap_or_default(),
             has_body: row.body.is_some(),
             has_place: self.messages().any(|(_, m)| is_its(m)),
         }
@@ -508,7 +601,7 @@ impl Model {
 
     /// Names in the order of LIST.
     pub(crate) fn names(&self, user: usize) -> Vec<MailboxName> {
-        let mut names: Vec<&String> = self.users[user].mailboxes.keys().collect();
+        let mut names: Vec<&String> = self.shown(&self.users[user]).map(|(name, _)| name).collect();
         names.sort_by_key(|name| (*name != "INBOX", *name));
         names.into_iter().map(|name| MailboxName::new(name).expect("a name")).collect()
     }

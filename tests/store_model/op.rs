@@ -4,8 +4,10 @@ use proptest::prelude::*;
 use tributary::mail::MailboxId;
 
 /// Of each user.
-pub(crate) const NAMES: [&str; 10] =
-    ["INBOX", "Archive", "Sent", "a", "a/b", "a/b/c", "c", "c/b", "INBOX/d", "deep/down/below"];
+pub(crate) const NAMES: [&str; 12] =
+    ["INBOX", "Archive", "Sent", "a", "a/b", "a/b/c", "c", "c/b", "INBOX/d", "deep/down/below", "v/0", "v/1"];
+/// Of names, those that views mostly have.
+const VIEWS: std::ops::Range<usize> = 10..12;
 pub(crate) const KEYWORDS: [&str; 5] = ["work", "$Later", "x", "WORK", "late"];
 pub(crate) const USERS: usize = 2;
 /// User of each account.
@@ -55,6 +57,12 @@ pub(crate) enum Call<P> {
         header: u8,
         delete: bool,
         reused: bool,
+        merge: Option<u8>,
+    },
+    /// By account, name.
+    Views {
+        user: usize,
+        views: Vec<(usize, usize)>,
     },
     Flags {
         of: P,
@@ -160,8 +168,13 @@ pub(crate) enum Op<P> {
 }
 
 fn place() -> impl Strategy<Value = Place> {
-    // Mostly of one user, so that things meet.
-    (prop_oneof![5 => Just(0), 1 => Just(1)], 0..NAMES.len())
+    // Mostly of one user, and often INBOX or a view, so that things meet.
+    let name = prop_oneof![2 => Just(0), 2 => VIEWS, 7 => 0..NAMES.len()];
+    (prop_oneof![5 => Just(0), 1 => Just(1)], name)
+}
+
+fn view_name() -> impl Strategy<Value = usize> {
+    prop_oneof![6 => VIEWS, 1 => 0..NAMES.len()]
 }
 
 fn range() -> impl Strategy<Value = Range> {
@@ -211,10 +224,14 @@ fn call() -> impl Strategy<Value = Call<Place>> {
     prop_oneof![
         6 => (place(), messages()).prop_map(|(to, messages)| Call::Append { to, messages }),
         1 => place().prop_map(|to| Call::AppendHeld { to }),
-        6 => (account(), place(), prop::option::weighted(0.8, key()), new(), (any::<u8>(), 0..3u8), any::<(bool, bool)>())
-            .prop_map(|(account, to, key, new, (size, header), (delete, reused))| {
-                Call::Deliver { account, to, key, new, size, header, delete, reused }
+        6 => (account(), place(), prop::option::weighted(0.8, key()), new(), (any::<u8>(), 0..3u8), any::<(bool, bool)>(), prop::option::of(0..2u8))
+            .prop_map(|(account, to, key, new, (size, header), (delete, reused), merge)| {
+                // What may be one with another message is of the account that brings it.
+                let new = if merge.is_some() { New { account: Some(account), ..new } } else { new };
+                Call::Deliver { account, to, key, new, size, header, delete, reused, merge }
             }),
+        3 => (prop_oneof![9 => Just(0), 1 => Just(1)], prop::collection::vec((0..2usize, view_name()), 0..3))
+            .prop_map(|(user, views)| Call::Views { user, views }),
         6 => (place(), range(), 0..3u8, 0..32u8, keywords(), prop::option::of(0..6u64))
             .prop_map(|(of, range, op, flags, keywords, since)| Call::Flags { of, range, op, flags, keywords, since }),
         3 => (place(), range(), place()).prop_map(|(from, range, to)| Call::Copy { from, range, to }),
@@ -283,9 +300,10 @@ impl Call<Place> {
         match self.clone() {
             Self::Append { to, messages } => Call::Append { to: id(to), messages },
             Self::AppendHeld { to } => Call::AppendHeld { to: id(to) },
-            Self::Deliver { account, to, key, new, size, header, delete, reused } => {
-                Call::Deliver { account, to: id(to), key, new, size, header, delete, reused }
+            Self::Deliver { account, to, key, new, size, header, delete, reused, merge } => {
+                Call::Deliver { account, to: id(to), key, new, size, header, delete, reused, merge }
             }
+            Self::Views { user, views } => Call::Views { user, views },
             Self::Flags { of, range, op, flags, keywords, since } => {
                 let since = since.map(|back| highest(id(of)).saturating_sub(back));
                 Call::Flags { of: id(of), range, op, flags, keywords, since }

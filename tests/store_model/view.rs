@@ -13,6 +13,8 @@ pub(crate) enum Answer {
     Done,
     Uids(Vec<u32>),
     Delivered(Option<u32>),
+    Merged(u32),
+    Names(Vec<String>),
     Flags {
         applied: UidSet,
         modified: UidSet,

@@ -11,8 +11,8 @@ use tributary::mail::{
     UidSet, UserId,
 };
 use tributary::store::{
-    BodyCursor, Counts, Delivered, Delivery, Error, FlagChange, LedgerChange, NewMessage, Place, PreparedBody, Record,
-    Settings, Snapshot, Store, Trouble,
+    AccountView as StoreView, BodyCursor, Counts, Delivered, Delivery, Error, FlagChange, LedgerChange, NewMessage,
+    Place, PreparedBody, Record, Settings, Snapshot, Store, Trouble,
 };
 
 use crate::client::Client;
@@ -159,9 +159,8 @@ impl World {
         self.held.clear();
         let Some(dir) = &self.dir else { return };
         let mut marks = Vec::new();
-        for user in &self.users {
-            marks.extend(self.store().mailboxes(*user).await.unwrap().iter().map(|m| (m.id, m.counts.recent_from)));
-        }
+        // To take what is below no UID says what is recent, of views that are not shown as well.
+        marks.extend(self.clients.keys().map(|id| (*id, self.store().claim_recent(*id, 0))));
         self.clients.clear();
         let store = self.store.take().unwrap();
         let quotas: Vec<_> = self.users.iter().map(|user| store.quota(*user)).collect();
@@ -223,7 +222,7 @@ impl World {
                     let appended = store.append(*to, messages).await?;
                     return Ok(Answer::Uids(appended.uids.iter().map(|uid| uid.value()).collect()));
                 }
-                Call::Deliver { account, to, key: n, size, header, delete, reused, .. } => {
+                Call::Deliver { account, to, key: n, size, header, delete, reused, merge, .. } => {
                     let Some(message) = messages.pop() else { return Ok(Answer::Done) };
                     let delivery = Delivery {
                         account: self.accounts[*account],
@@ -234,10 +233,11 @@ impl World {
                         header_hash: [*header; 16],
                         delete_upstream: *delete,
                         reused: *reused,
-                        merge: None,
+                        merge: merge.map(|n| [n; 16]),
                     };
                     return Ok(match store.deliver(delivery).await? {
-                        Delivered::Stored(uid) | Delivered::Merged(uid) => Answer::Delivered(Some(uid.value())),
+                        Delivered::Stored(uid) => Answer::Delivered(Some(uid.value())),
+                        Delivered::Merged(uid) => Answer::Merged(uid.value()),
                         Delivered::Duplicate => Answer::Delivered(None),
                     });
                 }
@@ -276,6 +276,12 @@ impl World {
                 Call::Delete { place: (user, n) } => store.delete_mailbox(self.users[*user], &name(*n)).await?,
                 Call::Rename { user, from, to } => {
                     store.rename_mailbox(self.users[*user], &name(*from), &name(*to)).await?;
+                }
+                Call::Views { user, views } => {
+                    let view =
+                        |(account, n): &(usize, usize)| StoreView { account: self.accounts[*account], name: name(*n) };
+                    let taken = store.set_account_views(self.users[*user], views.iter().map(view).collect()).await?;
+                    return Ok(Answer::Names(taken.iter().map(ToString::to_string).collect()));
                 }
                 Call::Subscribe { place: (user, n), on } => {
                     store.set_subscribed(self.users[*user], &name(*n), *on).await?;
@@ -378,6 +384,7 @@ impl World {
                 }
             }
         }
+        there.extend(model.hidden());
         for (id, client) in &mut self.clients {
             assert_eq!(client.is_gone(), !there.contains(id));
         }
@@ -386,7 +393,9 @@ impl World {
             let watch = self.store().watch(id).await.unwrap();
             let client = self.clients.entry(id).or_insert_with(|| Client::new(watch));
             let snapshot = client.follow();
-            assert_eq!(snapshot.uid_validity.value(), self.validities[&id]);
+            let validity = snapshot.uid_validity.value();
+            // A view may be made and hidden at one time.
+            assert_eq!(*self.validities.entry(id).or_insert(validity), validity);
             self.bodies.extend(snapshot.iter().map(|m| m.body));
         }
     }
@@ -452,8 +461,10 @@ impl World {
         let mut messages = (0, 0);
         for user in &self.users {
             for mailbox in self.store().mailboxes(*user).await.unwrap() {
-                messages.0 += u64::from(mailbox.counts.exists);
-                messages.1 += mailbox.counts.size;
+                if mailbox.view.is_none() {
+                    messages.0 += u64::from(mailbox.counts.exists);
+                    messages.1 += mailbox.counts.size;
+                }
                 let snapshot = self.store().watch(mailbox.id).await.unwrap().current().unwrap();
                 let bodies: Vec<_> = snapshot.iter().map(|m| m.body).zip(model.contents(mailbox.id)).collect();
                 let read = self.store().read(move |reader| {

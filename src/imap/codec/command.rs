@@ -5,6 +5,7 @@ mod fetch;
 mod list;
 mod mailbox;
 mod metadata;
+mod notify;
 mod search;
 mod select;
 mod sort;
@@ -15,6 +16,7 @@ pub use fetch::{FetchArgs, FetchItem, Section, SectionText};
 pub use list::{ListArgs, StatusItem};
 pub use mailbox::{CreateArgs, Supplied, Use};
 pub use metadata::{Annotated, GetMetadataArgs, MetadataDepth, SetMetadataArgs};
+pub use notify::{EventGroup, Events, MailboxFilter, NotifyArgs};
 pub use search::{PartialRange, SearchArgs, SearchKey, SearchReturn};
 pub use select::{Qresync, SelectArgs};
 pub use sort::{SortArgs, SortCriterion, SortKey, ThreadAlgorithm, ThreadArgs};
@@ -97,6 +99,8 @@ pub enum Command {
     GetMetadata(GetMetadataArgs),
     /// `SETMETADATA` (RFC 5464)
     SetMetadata(SetMetadataArgs),
+    /// `NOTIFY` (RFC 5465)
+    Notify(NotifyArgs),
     /// `APPEND`
     Append(AppendArgs),
     /// `REPLACE` and `UID REPLACE` (RFC 8508)

@@ -63,10 +63,11 @@ async fn accept(session: &mut Session, command: &Command) -> Result<Upload, Comm
 /// The command is complete: the octets are durable already, now the messages are (I1).
 pub(in crate::imap) async fn append(session: &mut Session, args: AppendArgs) -> CommandResult {
     let upload = session.upload.take().unwrap_or_default();
-    let Some(cx) = session.authenticated() else { return Err(CommandError::Bad("Log in first")) };
+    let Some(mut cx) = session.authenticated() else { return Err(CommandError::Bad("Log in first")) };
     let mailbox = cx.target(&args.mailbox).await?;
     let messages = complete(&cx, args.messages, upload, Stored::default()).await?;
     let appended = cx.store.append(mailbox.id, messages).await?;
+    cx.has_appended(mailbox.id, &appended);
     Done::code(append_uid(&appended))
 }
 

@@ -119,6 +119,7 @@ pub(in crate::imap) fn unauthenticate(session: &mut Session, conn: &mut Conn) ->
     }
     session.transition(|_| (State::NotAuthenticated, ()));
     session.features = Features::default();
+    session.notify = None;
     session.upload = None;
     session.bad_commands = 0;
     session.login_since = Instant::now();

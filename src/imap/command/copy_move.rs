@@ -12,6 +12,7 @@ pub(in crate::imap) async fn copy(cx: &mut SelectedCx<'_>, args: &CopyArgs) -> C
     let uids = named(cx, args)?;
     let target = cx.target(&args.mailbox).await?;
     let copied = cx.store.copy(cx.mailbox.id, uids, target.id).await?;
+    cx.has_copied(target.id, &copied);
     Ok(Done { code: copy_uid(&copied), ..Done::default() })
 }
 
@@ -28,6 +29,7 @@ pub(in crate::imap) async fn move_messages(
     let uids = named(cx, args)?;
     let target = cx.target(&args.mailbox).await?;
     let moved = cx.store.move_messages(cx.mailbox.id, uids, target.id).await?;
+    cx.has_copied(target.id, &moved);
     if let Some(code) = copy_uid(&moved) {
         out.line(format!("* OK [{code}] Moved"));
     }

@@ -25,7 +25,10 @@ pub(in crate::imap) async fn expunge(
 pub(in crate::imap) async fn close(session: &mut Session) -> CommandResult {
     let Some(cx) = session.selected() else { return Err(CommandError::Bad("Select a mailbox first")) };
     if !cx.mailbox.read_only {
-        cx.store.expunge(cx.mailbox.id, None).await?;
+        let gone = cx.store.expunge(cx.mailbox.id, None).await?;
+        if let Some(notify) = cx.notify {
+            notify.has_changed_messages(cx.mailbox.id, gone.ranges().iter().copied());
+        }
     }
     session.unselect();
     Done::ok()

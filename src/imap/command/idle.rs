@@ -5,12 +5,12 @@ use std::future::pending;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::context;
+use super::notify;
 use crate::imap::conn::{Conn, ReadError};
 use crate::imap::error::{CommandError, CommandResult, Done, EVICTED, STOPPING};
 use crate::imap::keepalive::STILL_HERE;
 use crate::imap::server::Deps;
-use crate::imap::session::{Session, State};
+use crate::imap::session::Session;
 
 /// What ended a wait.
 enum Wake {
@@ -49,25 +49,20 @@ pub(in crate::imap) async fn idle(session: &mut Session, conn: &mut Conn) -> Com
 /// Says what changed. Mail that was there before IDLE waited for the client, not for us: it is no push.
 async fn update(session: &mut Session, conn: &mut Conn, was_idle: bool) -> Result<(), CommandError> {
     let metrics = session.deps.metrics.clone();
-    let Some(mut cx) = session.selected() else { return Ok(()) };
+    let Some(mut cx) = session.selected() else { return notify::tell_others(session, &mut conn.output).await };
     let before = cx.mailbox.view.len();
-    cx.announce(&mut conn.output, true).await?;
+    notify::announce(&mut cx, &mut conn.output, true).await?;
     if was_idle && cx.mailbox.view.len() > before {
         conn.output.flush().await?;
         metrics.pushed(cx.mailbox.view.snapshot().committed_at.elapsed());
     }
-    context::follow(&mut cx, &mut conn.output).await
+    notify::tell_others(session, &mut conn.output).await
 }
 
 /// What the client sent half of is no line yet, and keeps the connection as well as a word of ours.
 async fn wait(session: &mut Session, conn: &mut Conn) -> Wake {
     let (shutdown, evicted) = (session.shutdown.clone(), session.handle.evicted.clone());
-    let changed = async {
-        match &mut session.state {
-            State::Selected(_, mailbox) => mailbox.watch.changed().await,
-            _ => pending().await,
-        }
-    };
+    let changed = notify::changed(session);
     tokio::pin!(changed);
     loop {
         let due = conn.keepalive_due();

@@ -24,7 +24,7 @@ fn valid_new(name: &Name) -> Result<&MailboxName, CommandError> {
     Ok(name)
 }
 
-pub(in crate::imap) async fn create(cx: &Authenticated<'_>, args: &CreateArgs, out: &mut Output) -> CommandResult {
+pub(in crate::imap) async fn create(cx: &mut Authenticated<'_>, args: &CreateArgs, out: &mut Output) -> CommandResult {
     let name = valid_new(&args.mailbox)?;
     cx.check_not_kept(name).await?;
     let special_use = match args.special_use {
@@ -34,6 +34,9 @@ pub(in crate::imap) async fn create(cx: &Authenticated<'_>, args: &CreateArgs, o
         Use::One(special_use) => Some(special_use),
     };
     let mailbox = cx.store.create_mailbox(cx.login.id, name, special_use).await?;
+    if let Some(notify) = &mut cx.notify {
+        notify.has_created(mailbox, name, special_use);
+    }
     if let Some(supplied) = &args.supplied {
         old_name(out, *cx.features, &[], name.as_str(), supplied);
     }
@@ -47,7 +50,7 @@ pub(in crate::imap) async fn delete(
     name: &Name,
     supplied: Option<&str>,
 ) -> CommandResult {
-    let Some(cx) = session.authenticated() else { return Err(CommandError::Bad("Log in first")) };
+    let Some(mut cx) = session.authenticated() else { return Err(CommandError::Bad("Log in first")) };
     let mailbox = match cx.mailbox(name).await {
         Err(CommandError::No(..)) if is_level(&cx, name).await? => {
             // RFC 9051 section 6.3.5: it is an error to delete a mere level that others are below.
@@ -56,6 +59,9 @@ pub(in crate::imap) async fn delete(
         found => found?,
     };
     cx.store.delete_mailbox(cx.login.id, &mailbox.name).await?;
+    if let Some(notify) = &mut cx.notify {
+        notify.has_deleted(mailbox.id);
+    }
     if let Some(supplied) = supplied {
         old_name(out, *cx.features, &["\\NonExistent"], mailbox.name.as_str(), supplied);
     }
@@ -73,7 +79,7 @@ async fn is_level(cx: &Authenticated<'_>, name: &Name) -> Result<bool, CommandEr
 }
 
 pub(in crate::imap) async fn rename(
-    cx: &Authenticated<'_>,
+    cx: &mut Authenticated<'_>,
     from: &Name,
     to: &Name,
     supplied: Option<&str>,
@@ -84,6 +90,9 @@ pub(in crate::imap) async fn rename(
     let to = valid_new(to)?;
     cx.check_not_kept(to).await?;
     cx.store.rename_mailbox(cx.login.id, from, to).await?;
+    if let Some(notify) = &mut cx.notify {
+        notify.has_renamed(from, to);
+    }
     if let Some(supplied) = supplied {
         old_name(out, *cx.features, &[], to.as_str(), supplied);
     }
@@ -92,7 +101,11 @@ pub(in crate::imap) async fn rename(
 
 /// Any name, whether or not a mailbox has it: several clients subscribe to what they are about to create, and put back
 /// saved subscriptions (RFC 9051 section 6.3.7 leaves it to the server).
-pub(in crate::imap) async fn subscribe(cx: &Authenticated<'_>, name: &Name, subscribe: bool) -> CommandResult {
-    cx.store.set_subscribed(cx.login.id, valid(name)?, subscribe).await?;
+pub(in crate::imap) async fn subscribe(cx: &mut Authenticated<'_>, name: &Name, subscribe: bool) -> CommandResult {
+    let name = valid(name)?;
+    cx.store.set_subscribed(cx.login.id, name, subscribe).await?;
+    if let Some(notify) = &mut cx.notify {
+        notify.has_subscribed(name, subscribe);
+    }
     Done::ok()
 }

@@ -40,7 +40,7 @@ pub(in crate::imap) async fn get(cx: &Authenticated<'_>, args: &GetMetadataArgs,
     }
 }
 
-pub(in crate::imap) async fn set(cx: &Authenticated<'_>, args: SetMetadataArgs) -> CommandResult {
+pub(in crate::imap) async fn set(cx: &mut Authenticated<'_>, args: SetMetadataArgs) -> CommandResult {
     let mut changes = Vec::with_capacity(args.entries.len());
     for (entry, value) in args.entries {
         let entry = name(&entry)?.to_ascii_lowercase();
@@ -60,8 +60,13 @@ pub(in crate::imap) async fn set(cx: &Authenticated<'_>, args: SetMetadataArgs) 
     if changes.iter().any(|(_, value)| value.as_ref().is_some_and(|value| value.len() > MAX_ANNOTATION)) {
         return Err(CommandError::NoWith(format!("METADATA MAXSIZE {MAX_ANNOTATION}"), "The value is too long"));
     }
-    match cx.store.set_metadata(cx.login.id, mailbox, changes).await {
-        Ok(()) => Done::ok(),
+    match cx.store.set_metadata(cx.login.id, mailbox, changes.clone()).await {
+        Ok(()) => {
+            if let Some(notify) = &mut cx.notify {
+                notify.has_annotated(mailbox, &changes);
+            }
+            Done::ok()
+        }
         Err(store::Error::Limit(_)) => Err(CommandError::No(Some("METADATA TOOMANY"), "Too many annotations")),
         Err(error) => Err(error.into()),
     }

@@ -16,6 +16,7 @@ pub(super) mod idle;
 pub(super) mod list;
 pub(super) mod mailbox;
 pub(super) mod metadata;
+pub(super) mod notify;
 pub(super) mod quota;
 pub(super) mod replace;
 mod resync;

@@ -27,12 +27,13 @@ impl Replaced {
 pub(in crate::imap) async fn replace(session: &mut Session, conn: &mut Conn, args: ReplaceArgs) -> CommandResult {
     let upload = session.upload.take().unwrap_or_default();
     let old = named(session, &args)?;
-    let Some(cx) = session.authenticated() else { return Err(CommandError::Bad("Log in first")) };
+    let Some(mut cx) = session.authenticated() else { return Err(CommandError::Bad("Log in first")) };
     let target = cx.target(&args.append.mailbox).await?;
     let mut messages = append::complete(&cx, args.append.messages, upload, old.stored()).await?;
     let new = messages.pop().ok_or(CommandError::Bad("REPLACE needs a message"))?;
     let appended = cx.store.replace(old.mailbox, old.uid, target.id, new).await?;
     let appended = appended.ok_or_else(CommandError::expunge_issued)?;
+    cx.has_appended(target.id, &appended);
     conn.output.line(format!("* OK [{}] Replacement message ready", append::append_uid(&appended)));
     if let Some(mut cx) = session.selected() {
         cx.announce(&mut conn.output, true).await?;

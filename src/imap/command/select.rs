@@ -42,6 +42,7 @@ pub(in crate::imap) async fn select(
     }
     let ids = cx.store.object_ids(cx.login.id);
     let user = cx.login.user.name.clone();
+    let news_from = snapshot.counts.uid_next;
     let mut selected = SelectedMailbox {
         id: mailbox.id,
         name: mailbox.name,
@@ -55,6 +56,7 @@ pub(in crate::imap) async fn select(
         partial: None,
         keywords_told: 0,
         condstore: features.condstore,
+        news_from,
         owes_mod_seq: false,
     };
     describe(&mut selected, features, out);

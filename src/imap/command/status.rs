@@ -26,6 +26,17 @@ pub(in crate::imap) async fn line(
     items: &[StatusItem],
     out: &mut Output,
 ) -> Result<(), CommandError> {
+    cx.features.condstore |= items.contains(&StatusItem::HighestModSeq);
+    write_line(cx, mailbox, items, out).await
+}
+
+/// The same for a client that did not ask.
+pub(in crate::imap) async fn write_line(
+    cx: &Authenticated<'_>,
+    mailbox: &Mailbox,
+    items: &[StatusItem],
+    out: &mut Output,
+) -> Result<(), CommandError> {
     out.push("* STATUS ");
     write::mailbox(out.buf(), mailbox.name.as_str(), cx.features.utf8_names());
     out.push(" (");
@@ -47,10 +58,7 @@ pub(in crate::imap) async fn line(
                 continue;
             }
             StatusItem::DeletedStorage => ("DELETED-STORAGE", deleted_storage(cx, mailbox).await?),
-            StatusItem::HighestModSeq => {
-                cx.features.condstore = true;
-                ("HIGHESTMODSEQ", cx.told(mailbox).0)
-            }
+            StatusItem::HighestModSeq => ("HIGHESTMODSEQ", cx.told(mailbox).0),
         };
         out.push(if index > 0 { " " } else { "" });
         out.push(format!("{word} {value}"));

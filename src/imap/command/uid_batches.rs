@@ -65,7 +65,7 @@ mod tests {
         assert_eq!(batches(500, 2, 9), all[1..]);
         assert_eq!(batches(500, 4, 9), []);
         assert_eq!(batches(1201, 1, 9), [(3603, 1)]);
-        assert_eq!(batches(1200, 1, 9), [(3603, 4), (3, 1)]);
+        assert_eq!(batches(1200, 1, 9), [(3603, 6), (5, 1)]);
         assert_eq!(batches(u32::MAX, 1, u32::MAX), [(3603, 1)]);
         assert_eq!(super::batches(0, |_| None, 500, 1, u32::MAX).count(), 0);
         assert_eq!(super::batches(1, |_| Some(7), 500, 1, 1).collect::<Vec<_>>(), [(7, 1)]);

@@ -8,15 +8,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::updates::{fetch_flags, sync};
 use super::view::OutOfRange;
-use super::{Contexts, MailboxView, Upload};
+use super::{Contexts, MailboxView, Notify, Telling, Upload};
 use crate::auth;
 use crate::imap::codec::command::Name;
 use crate::imap::conn::Output;
 use crate::imap::error::CommandError;
 use crate::imap::registry::{Handle, Membership, Registry};
 use crate::imap::server::Deps;
-use crate::mail::{AccountId, MailboxId, MailboxName, ModSeq, SequenceSet, UidSet, UserId, is_among_accounts};
-use crate::store::{BodyCursor, Delta, Mailbox, MailboxWatch, Store};
+use crate::mail::{AccountId, MailboxId, MailboxName, ModSeq, SequenceSet, Uid, UidSet, UserId, is_among_accounts};
+use crate::store::{Appended, BodyCursor, Copied, Delta, Mailbox, MailboxWatch, Store};
 
 /// Who is logged in.
 pub(in crate::imap) struct Login {
@@ -48,6 +48,8 @@ pub(in crate::imap) struct SelectedMailbox {
     pub(in crate::imap) keywords_told: usize,
     /// HIGHESTMODSEQ was told while CONDSTORE was enabled.
     pub(in crate::imap) condstore: bool,
+    /// UIDNEXT of what NOTIFY has told the items of.
+    pub(in crate::imap) news_from: u32,
     /// Something was told without its mod-sequence: HIGHESTMODSEQ follows before the command ends.
     pub(in crate::imap) owes_mod_seq: bool,
 }
@@ -112,6 +114,8 @@ pub(in crate::imap) struct Session {
     pub(in crate::imap) tls: bool,
     pub(in crate::imap) state: State,
     pub(in crate::imap) features: Features,
+    /// What NOTIFY has asked for; `None` before the first (RFC 5465).
+    pub(in crate::imap) notify: Option<Box<Notify>>,
     /// Commands that could not be parsed, in the present state of authentication.
     pub(in crate::imap) bad_commands: u32,
     /// Since when the client could have logged in.
@@ -132,6 +136,7 @@ pub(in crate::imap) struct Authenticated<'s> {
     pub(in crate::imap) login: &'s Login,
     pub(in crate::imap) features: &'s mut Features,
     pub(in crate::imap) deps: &'s Deps,
+    pub(in crate::imap) notify: Option<&'s mut Notify>,
     /// The selected mailbox, if any, and the mod-sequence up to which the client has been told of it.
     selected: Option<(MailboxId, ModSeq)>,
 }
@@ -142,6 +147,7 @@ pub(in crate::imap) struct SelectedCx<'s> {
     pub(in crate::imap) login: &'s Login,
     pub(in crate::imap) features: &'s mut Features,
     pub(in crate::imap) deps: &'s Deps,
+    pub(in crate::imap) notify: Option<&'s mut Notify>,
     pub(in crate::imap) mailbox: &'s mut SelectedMailbox,
 }
 
@@ -167,18 +173,27 @@ impl Session {
             State::Selected(login, mailbox) => (login, Some((mailbox.id, mailbox.view.highest_mod_seq()))),
             State::NotAuthenticated | State::Logout => return None,
         };
-        let (store, features) = (&self.deps.store, &mut self.features);
-        Some(Authenticated { store, login, features, deps: &self.deps, selected })
+        let (store, features, notify) = (&self.deps.store, &mut self.features, self.notify.as_deref_mut());
+        Some(Authenticated { store, login, features, deps: &self.deps, notify, selected })
     }
 
     /// The context of a command that needs a selected mailbox.
     pub(in crate::imap) fn selected(&mut self) -> Option<SelectedCx<'_>> {
         let State::Selected(login, mailbox) = &mut self.state else { return None };
-        Some(SelectedCx { store: &self.deps.store, login, features: &mut self.features, deps: &self.deps, mailbox })
+        let (store, features, notify) = (&self.deps.store, &mut self.features, self.notify.as_deref_mut());
+        Some(SelectedCx { store, login, features, deps: &self.deps, notify, mailbox })
+    }
+
+    /// Whether the client waits for word without a command of its own, by NOTIFY: it need not send anything for long.
+    pub(in crate::imap) fn notifies(&self) -> bool {
+        self.notify.as_ref().is_some_and(|notify| notify.is_active())
     }
 
     /// Leaves the selected state, if it is the present one; says whether it was.
     pub(in crate::imap) fn unselect(&mut self) -> bool {
+        if let (Some(notify), State::Selected(_, mailbox)) = (&mut self.notify, &self.state) {
+            notify.has_left(mailbox);
+        }
         self.transition(|state| match state {
             State::Selected(login, _) => (State::Authenticated(login), true),
             other => (other, false),
@@ -232,6 +247,13 @@ impl Authenticated<'_> {
         self.selected.map(|(id, _)| id)
     }
 
+    /// This session put messages into a mailbox: NOTIFY does not tell it of them.
+    pub(in crate::imap) fn has_appended(&mut self, mailbox: MailboxId, appended: &Appended) {
+        if let Some(notify) = &mut self.notify {
+            notify.has_changed_messages(mailbox, appended.uids.iter().map(|uid| (uid.value(), uid.value())));
+        }
+    }
+
     /// The target of APPEND, COPY or MOVE: a missing one may be created and the command tried again.
     pub(in crate::imap) async fn target(&self, name: &Name) -> Result<Mailbox, CommandError> {
         target(self.store, self.login.id, name).await
@@ -239,6 +261,11 @@ impl Authenticated<'_> {
 }
 
 impl SelectedCx<'_> {
+    /// What is told of the mailbox, and when.
+    pub(in crate::imap) fn telling(&self) -> Telling {
+        self.notify.as_ref().map(|notify| notify.telling.clone()).unwrap_or_default()
+    }
+
     /// The UIDs that a set names for this client.
     pub(in crate::imap) fn resolve(&self, set: &SequenceSet, uid: bool) -> Result<UidSet, CommandError> {
         if *set == SequenceSet::SavedResult {
@@ -257,8 +284,19 @@ impl SelectedCx<'_> {
 
     /// Moves to the newest version and announces everything; expunges only if `expunge`.
     pub(in crate::imap) async fn announce(&mut self, out: &mut Output, expunge: bool) -> Result<(), CommandError> {
-        for uid in self.sync(out, expunge).await?.changed {
-            fetch_flags(self.mailbox, *self.features, out, uid.value(), false);
+        let changed = self.sync(out, expunge).await?.changed;
+        self.flags(changed, out).await
+    }
+
+    /// Announces the flags of these messages, and of those whose flags were withheld.
+    pub(in crate::imap) async fn flags(&mut self, changed: Vec<Uid>, out: &mut Output) -> Result<(), CommandError> {
+        let untold = self.mailbox.view.take_untold();
+        let with_uid = self.notify.is_some();
+        let changed = changed.into_iter().map(|uid| (uid.value(), uid.value()));
+        let all: UidSet = changed.chain(untold.ranges().iter().copied()).collect();
+        // Each UID of it is one of a message.
+        for uid in all.ranges().iter().flat_map(|(low, high)| *low..=*high) {
+            fetch_flags(self.mailbox, *self.features, out, uid, with_uid);
             out.relieve().await?;
         }
         Ok(())
@@ -271,8 +309,15 @@ impl SelectedCx<'_> {
         let mailbox = &mut *self.mailbox;
         let first = !std::mem::replace(&mut mailbox.condstore, self.features.condstore);
         let owed = std::mem::take(&mut mailbox.owes_mod_seq);
-        let due = always || first || owed || mailbox.view.holds_back();
+        let due = always || first || owed || mailbox.view.holds_back() || mailbox.view.withholds_flags();
         (self.features.condstore && due).then(|| mailbox.view.highest_mod_seq())
+    }
+
+    /// The same of COPY and MOVE.
+    pub(in crate::imap) fn has_copied(&mut self, mailbox: MailboxId, copied: &Copied) {
+        if let Some(notify) = &mut self.notify {
+            notify.has_changed_messages(mailbox, copied.pairs.iter().map(|(_, uid)| (uid.value(), uid.value())));
+        }
     }
 
     /// The target of COPY or MOVE.

@@ -18,6 +18,8 @@ pub(in crate::imap) struct MailboxView {
     ids: ObjectIds,
     /// The highest mod-sequence that covered everything before the first ghost appeared (IMAP-RULES 21).
     floor: Option<ModSeq>,
+    /// Flags that changed after this were not told: the client does not want to know (RFC 5465).
+    untold: Option<ModSeq>,
 }
 
 /// A message as the client can name it.
@@ -37,7 +39,7 @@ pub(in crate::imap) struct OutOfRange;
 
 impl MailboxView {
     pub(in crate::imap) fn new(snapshot: Arc<Snapshot>, ids: ObjectIds) -> Self {
-        Self { snapshot, ghosts: Vec::new(), ids, floor: None }
+        Self { snapshot, ghosts: Vec::new(), ids, floor: None, untold: None }
     }
 
     /// What its messages are called.
@@ -93,7 +95,24 @@ impl MailboxView {
 
     /// The mod-sequence up to which this client has been told everything (RFC 7162, IMAP-RULES 21).
     pub(in crate::imap) fn highest_mod_seq(&self) -> ModSeq {
-        self.floor.unwrap_or(self.snapshot.counts.highest_mod_seq)
+        let told = self.floor.unwrap_or(self.snapshot.counts.highest_mod_seq);
+        self.untold.map_or(told, |untold| told.min(untold))
+    }
+
+    /// The flags that changed after `since` are not told.
+    pub(in crate::imap) fn withhold_flags(&mut self, since: ModSeq) {
+        self.untold.get_or_insert(since);
+    }
+
+    /// The messages whose flags may have changed without the client having been told; it is told now.
+    pub(in crate::imap) fn take_untold(&mut self) -> UidSet {
+        let Some(since) = self.untold.take() else { return UidSet::default() };
+        self.snapshot.changed_after(since).map(|m| m.uid).collect()
+    }
+
+    /// Whether flags are withheld from the client.
+    pub(in crate::imap) fn withholds_flags(&self) -> bool {
+        self.untold.is_some()
     }
 
     /// Whether a message of `uids` is expunged without this client having been told.

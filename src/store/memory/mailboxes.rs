@@ -29,6 +29,7 @@ impl Txn<'_> {
             let name = MailboxName::new(name).map_err(|_| Error::Refused("this name cannot be a mailbox name"))?;
             self.add_mailbox(id, name, Some(special_use))?;
         }
+        self.changes.users.entry(id).or_default().subscriptions = true;
         let user = self.user_mut(id)?;
         user.subscriptions = user.mailboxes.keys().cloned().collect();
         Ok(id)
@@ -188,6 +189,7 @@ impl Txn<'_> {
         let known = self.state.user(user)?.metadata.get(&mailbox);
         let lens = known.iter().flat_map(|known| known.iter()).map(|(entry, value)| (entry.clone(), value.len()));
         check_annotations(lens.collect(), changes)?;
+        self.changes.users.entry(user).or_default().metadata = true;
         let known = Arc::make_mut(self.user_mut(user)?.metadata.entry(mailbox).or_default());
         for (entry, value) in changes {
             match value {
@@ -206,6 +208,7 @@ impl Txn<'_> {
         if subscribed && names.len() >= MAX_SUBSCRIPTIONS {
             return Err(Error::Limit("subscriptions of a user"));
         }
+        self.changes.users.entry(user).or_default().subscriptions = true;
         let names = &mut self.user_mut(user)?.subscriptions;
         if subscribed {
             names.insert(name.clone())

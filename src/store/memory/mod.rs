@@ -84,6 +84,7 @@ impl Memory {
             }
             self.shared.live.publish(id, mailbox.map(|mailbox| |_: &Snapshot| state.snapshot(id, mailbox)));
         }
+        changes.users.into_iter().for_each(|(user, change)| self.shared.user_watches.publish(user, change));
         Ok(())
     }
 }

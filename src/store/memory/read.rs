@@ -8,7 +8,7 @@ use crate::mail::{AccountId, BodyId, MailboxId, MailboxName, ModSeq, UserId};
 use crate::store::body::{BodyRow, Unplaced};
 use crate::store::check::Problem;
 use crate::store::error::Result;
-use crate::store::metadata::Annotations;
+use crate::store::metadata::{Annotations, EachAnnotation};
 use crate::store::progress::Tell;
 use crate::store::seam::{BodyRead, MetaRead, Octets};
 use crate::store::snapshot::{Delta, Snapshot};
@@ -77,6 +77,14 @@ impl MetaRead for Version {
             changed: row.messages.values().filter(|m| m.mod_seq > since).map(|m| m.uid).collect(),
             appended: Vec::new(),
         })
+    }
+
+    fn all_metadata(&self, user: UserId, each: &mut EachAnnotation<'_>) -> Result<()> {
+        let all = self.0.users.get(&user).into_iter().flat_map(|user| &user.metadata);
+        for (mailbox, known) in all {
+            known.iter().for_each(|(entry, value)| each(*mailbox, entry, value));
+        }
+        Ok(())
     }
 
     fn metadata(&self, user: UserId, mailbox: Option<MailboxId>) -> Result<Annotations> {

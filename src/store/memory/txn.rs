@@ -1,6 +1,6 @@
 //! One operation at work on its copy of the state.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::state::{Account, Bodies, Mailbox, State, User, unknown};
@@ -15,6 +15,7 @@ use crate::store::types::{
     AccountView, Appended, Copied, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, NewMessage, PollState,
     Record, Trouble,
 };
+use crate::store::user_watch::UserChange;
 
 /// See the module.
 pub(super) struct Txn<'s> {
@@ -31,6 +32,8 @@ pub(super) struct Txn<'s> {
 pub(super) struct Changes {
     /// Mailboxes that changed, came or went.
     pub(super) touched: BTreeSet<MailboxId>,
+    /// Of which user what.
+    pub(super) users: BTreeMap<UserId, UserChange>,
     /// Bodies taken over: no longer in flight.
     pub(super) placed: Vec<BodyId>,
 }
@@ -58,6 +61,7 @@ impl<'s> Txn<'s> {
     }
 
     pub(super) fn user_mut(&mut self, user: UserId) -> Result<&mut User> {
+        self.changes.users.entry(user).or_default().mailboxes = true;
         let found = self.state_mut().users.get_mut(&user).ok_or_else(|| unknown("user", user.0))?;
         Ok(Arc::make_mut(found))
     }

@@ -33,6 +33,7 @@ impl Txn<'_> {
             self.add_mailbox(user, &name, special_use)?;
             self.tables.subscription.insert((user.0, name.as_str()), ())?;
         }
+        self.changed.entry(user).or_default().subscriptions = true;
         Ok(user)
     }
 
@@ -251,6 +252,7 @@ impl Txn<'_> {
         } else {
             self.tables.subscription.remove(key)?;
         }
+        self.changed.entry(user).or_default().subscriptions = true;
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use super::schema::METADATA;
 use super::txn::Txn;
 use crate::mail::{MailboxId, UserId};
 use crate::store::error::{Error, Result};
-use crate::store::metadata::{Annotation, Annotations, check_annotations};
+use crate::store::metadata::{Annotation, Annotations, EachAnnotation, check_annotations};
 
 type Key = (u32, u32, &'static str);
 
@@ -43,6 +43,7 @@ impl Txn<'_> {
         }
         check_annotations(lens, changes)?;
         self.mark_written();
+        self.changed.entry(user).or_default().metadata = true;
         for (entry, value) in changes {
             let key = (user.0, number(mailbox), entry.as_str());
             match value {
@@ -61,6 +62,15 @@ impl Txn<'_> {
 }
 
 impl MetaReader {
+    pub(super) fn all_metadata(&self, user: UserId, each: &mut EachAnnotation<'_>) -> Result<()> {
+        for entry in self.meta.open_table(METADATA)?.range((user.0, 0, "")..(user.0 + 1, 0, ""))? {
+            let (key, value) = entry?;
+            let (_, mailbox, entry) = key.value();
+            each((mailbox > 0).then_some(MailboxId(mailbox)), entry, value.value());
+        }
+        Ok(())
+    }
+
     pub(super) fn metadata(&self, user: UserId, mailbox: Option<MailboxId>) -> Result<Annotations> {
         // A mailbox of another user has no rows under this one.
         let mut found = Annotations::new();

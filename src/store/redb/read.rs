@@ -17,7 +17,7 @@ use crate::mail::{AccountId, BodyId, Keyword, MailboxId, MailboxName, ModSeq, Ui
 use crate::store::body::{BodyRow, Unplaced};
 use crate::store::check::Problem;
 use crate::store::error::{Error, Result};
-use crate::store::metadata::Annotations;
+use crate::store::metadata::{Annotations, EachAnnotation};
 use crate::store::progress::Tell;
 use crate::store::seam::{BodyRead, MetaRead, Octets};
 use crate::store::snapshot::{Block, Delta, Snapshot};
@@ -289,6 +289,10 @@ impl MetaRead for MetaReader {
 
     fn subscriptions(&self, user: UserId) -> Result<Vec<MailboxName>> {
         self.subscriptions(user)
+    }
+
+    fn all_metadata(&self, user: UserId, each: &mut EachAnnotation<'_>) -> Result<()> {
+        self.all_metadata(user, each)
     }
 
     fn metadata(&self, user: UserId, mailbox: Option<MailboxId>) -> Result<Annotations> {

@@ -20,6 +20,7 @@ use crate::store::common::uid_validity_after;
 use crate::store::error::{Error, Result};
 use crate::store::snapshot::Block;
 use crate::store::types::{Counts, Stored};
+use crate::store::user_watch::UserChange;
 
 /// A cached row, and whether it must be written back.
 struct Cached<T> {
@@ -48,6 +49,8 @@ pub struct Txn<'t> {
     views: HashMap<UserId, Arc<[View]>>,
     /// Bodies that this transaction took over: in `body` or `dead` now, no longer in flight.
     pub(super) placed: Vec<BodyId>,
+    /// Whose subscriptions or annotations changed.
+    pub(super) changed: HashMap<UserId, UserChange>,
     has_written: bool,
     has_written_before: bool,
 }
@@ -69,6 +72,7 @@ pub(super) struct Outcome {
     pub(super) keywords: HashMap<UserId, Vec<Keyword>>,
     /// Of the users whose rows changed.
     pub(super) usage: Vec<(UserId, Stored)>,
+    pub(super) changed: HashMap<UserId, UserChange>,
     pub(super) placed: Vec<BodyId>,
 }
 
@@ -83,6 +87,7 @@ impl<'t> Txn<'t> {
             blocks: BTreeMap::new(),
             views: HashMap::new(),
             placed: Vec::new(),
+            changed: HashMap::new(),
             has_written: false,
             has_written_before: false,
         }
@@ -334,6 +339,7 @@ impl<'t> Txn<'t> {
 
     /// What changed, whether or not somebody watches: a watcher may come before the commit. After [`Self::flush`].
     pub(super) fn into_outcome(self) -> Outcome {
+        let mut changes = self.changed;
         let mut blocks: HashMap<u32, BTreeMap<u32, Option<Arc<Block>>>> = HashMap::new();
         for ((mailbox, number), cached) in self.blocks {
             if cached.is_dirty {
@@ -346,10 +352,15 @@ impl<'t> Txn<'t> {
             let (user, counts) = (cached.row.as_ref().map(|row| row.user), cached.row.map(|row| row.counts));
             Touched { mailbox, user, counts, blocks }
         });
+        let touched: Vec<Touched> = touched.collect();
         let changed = self.users.iter().filter(|(_, cached)| cached.is_dirty);
+        // A mailbox that is deleted is told by the row of its user.
+        let owners = touched.iter().filter_map(|touched| touched.user).chain(changed.clone().map(|(user, _)| *user));
+        owners.for_each(|user| changes.entry(user).or_default().mailboxes = true);
         Outcome {
             usage: changed.map(|(user, cached)| (*user, cached.row.usage)).collect(),
-            touched: touched.collect(),
+            touched,
+            changed: changes,
             keywords: self.users.into_iter().map(|(user, cached)| (user, cached.row.keywords)).collect(),
             placed: self.placed,
         }

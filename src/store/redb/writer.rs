@@ -114,6 +114,7 @@ fn recover(shared: &Shared, file: &File) -> Result<()> {
         file.reopen()?;
         shared.live.reload(|mailbox| MetaReader::begin(file)?.snapshot(mailbox));
         shared.quotas.reload(|user| MetaReader::begin(file)?.usage(user));
+        shared.user_watches.publish_all();
         shared.bodies.resume();
         Ok(())
     })
@@ -191,6 +192,7 @@ fn publish(shared: &Shared, changes: Outcome) {
         let keywords = user.and_then(|user| changes.keywords.get(&user)).map_or(&[][..], Vec::as_slice);
         shared.live.publish(mailbox, counts.map(|counts| move |now: &Snapshot| now.next(counts, keywords, blocks)));
     }
+    changes.changed.into_iter().for_each(|(user, change)| shared.user_watches.publish(user, change));
 }
 
 fn is_large(file: &File) -> bool {

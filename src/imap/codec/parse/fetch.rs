@@ -61,7 +61,7 @@ fn macro_or_att(input: &mut Input<'_>) -> Parsed<Vec<FetchItem>> {
 ///
 /// `section-binary = "[" [section-part] "]"`; as Dovecot does, this takes any section, since that is what ImapTest asks for.
 /// `RFC822.PEEK`, an old Outlook's word for `BODY.PEEK[]`, is no standard.
-fn fetch_att(input: &mut Input<'_>) -> Parsed<FetchItem> {
+pub(super) fn fetch_att(input: &mut Input<'_>) -> Parsed<FetchItem> {
     let name = input.word().to_ascii_uppercase();
     if input.peek() == Some(b'[') {
         let section = section(input)?;

@@ -11,6 +11,7 @@ mod input;
 mod list;
 mod mailbox;
 mod metadata;
+mod notify;
 mod quota;
 mod search;
 mod section;
@@ -105,6 +106,7 @@ fn command(input: &mut Input<'_>) -> Parsed<Command> {
         b"GETQUOTA" => quota::get_quota(input)?,
         b"GETQUOTAROOT" => quota::get_quota_root(input)?,
         b"SETQUOTA" => quota::set_quota(input)?,
+        b"NOTIFY" => Command::Notify(notify::notify(input)?),
         b"APPEND" => Command::Append(append::append(input)?),
         b"REPLACE" => Command::Replace(append::replace(input, false)?),
         b"GETMETADATA" => Command::GetMetadata(metadata::get(input)?),

@@ -38,6 +38,10 @@ const COMMANDS: &[(&str, usize, bool)] = &[
     ("LIST (SUBSCRIBED RECURSIVEMATCH) \"\" (a %) RETURN (SPECIAL-USE METADATA (/private/x))", 3, false),
     ("LSUB \"\" *", 3, false),
     ("NAMESPACE", 1, false),
+    // RFC 5465
+    ("NOTIFY NONE", 2, false),
+    ("NOTIFY SET (PERSONAL NONE)", 3, true),
+    ("NOTIFY SET (SELECTED (MessageNew (UID FLAGS) MessageExpunge))", 3, true),
     // RFC 5464
     ("GETMETADATA a /private/x", 3, false),
     ("GETMETADATA (MAXSIZE 5 DEPTH infinity) a (/private/x /shared/y)", 4, false),
