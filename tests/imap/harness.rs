@@ -205,12 +205,6 @@ pub struct Client<S = TcpStream> {
 }
 
 impl Client {
-    /// Whether nothing has come that has not been read. True too early, unless what would have come has come to others.
-    pub fn is_quiet(&self) -> bool {
-        let waits = self.stream.get_ref().try_read(&mut [0]).is_err_and(|e| e.kind() == std::io::ErrorKind::WouldBlock);
-        self.stream.buffer().is_empty() && waits
-    }
-
     /// Connects; the greeting is still to come.
     pub async fn of(server: &TestServer) -> Self {
         server.client(TcpStream::connect(server.address).await.expect("connect"))
