@@ -8,13 +8,13 @@
 mod command;
 #[path = "imap/harness.rs"]
 mod harness;
-#[path = "imap_stress/parse.rs"]
+#[path = "replica/parse.rs"]
 mod parse;
 #[path = "imap_stress/picture.rs"]
 mod picture;
 #[path = "imap_stress/planted.rs"]
 mod planted;
-#[path = "imap_stress/random.rs"]
+#[path = "replica/random.rs"]
 mod random;
 
 use std::collections::VecDeque;

@@ -52,7 +52,7 @@ impl TestServer {
         Self::over(Store::in_memory(Duration::ZERO).expect("store"), settings).await
     }
 
-    async fn over(store: Store, settings: Settings) -> Self {
+    pub async fn over(store: Store, settings: Settings) -> Self {
         let dir = tempfile::tempdir().expect("temporary directory");
         let registry = Registry::new().expect("registry");
         let user = |name: &str| UserSettings { name: name.into(), password: Password::Plain(Secret::new("secret")) };
