@@ -290,6 +290,16 @@ impl Client {
         Ok(())
     }
 
+    /// Hears what comes in IDLE, for so long.
+    pub async fn listen(&mut self, time: Duration) -> Checked {
+        let (idle, end) = (idle(), Instant::now() + time);
+        while let Ok(line) = tokio::time::timeout_at(end.into(), self.response(Some(&idle))).await {
+            let outcome = self.picture.untagged(&line?, Some(&idle));
+            self.explain(outcome)?;
+        }
+        Ok(())
+    }
+
     /// Listens until the picture is the mailbox, which nobody changes now.
     async fn hear(&mut self, mailbox: &str) -> Checked {
         let truth = self.world.truth(mailbox).await;

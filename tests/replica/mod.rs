@@ -11,5 +11,6 @@ pub mod fault;
 pub mod op;
 pub mod parse;
 pub mod picture;
+pub mod random;
 pub mod truth;
 pub mod world;

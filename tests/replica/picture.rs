@@ -258,11 +258,11 @@ impl Picture {
             ensure(!self.features.rev2, || "\\Recent to an IMAP4rev2 client".to_owned())?;
             let mine = self.session.to_string();
             let key = (mailbox.clone(), uid, "\\Recent".to_owned());
-            let first = match self.read_only {
-                true => constants.get(&key).cloned(),
-                false => Some(constants.entry(key).or_insert_with(|| mine.clone()).clone()),
-            };
-            ensure(first.is_none_or(|first| first == mine), || format!("UID {uid} is recent in two sessions"))?;
+            // One that only looks takes nothing: what it shows may become another's.
+            if !self.read_only {
+                let first = constants.entry(key).or_insert_with(|| mine.clone());
+                ensure(*first == mine, || format!("UID {uid} is recent in two sessions"))?;
+            }
         }
         for (name, value) in items.iter().filter(|(name, _)| !matches!(name.as_str(), "UID" | "FLAGS" | "MODSEQ")) {
             let first = constants.entry((mailbox.clone(), uid, name.clone())).or_insert_with(|| value.clone());
