@@ -68,6 +68,10 @@ pub struct AccountStatus {
     pub deletes_pending: u64,
     /// Of them, those that wait for `tributary confirm-deletes`.
     pub deletes_held: u64,
+    /// Of them, those that only `delete_dry_run` keeps.
+    pub deletes_dry_run: u64,
+    /// How many of them are wanted for what: `never`, `age`, `expunged`, `larger`.
+    pub deletes_for: Vec<(&'static str, u64)>,
     /// Messages that could not be fetched whole.
     pub quarantined: u64,
     /// Messages that stay upstream because they are too long: unique-id and listed size, the first few.

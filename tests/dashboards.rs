@@ -34,6 +34,7 @@ const CONTRACT: &[&str] = &[
     "upstream_certificate_expiry_timestamp_seconds",
     "imap_connections",
     "imap_connections_total",
+    "imap_evicted_total",
     "imap_idle_sessions",
     "imap_command_duration_seconds",
     "authentications_total",

@@ -9,6 +9,8 @@
 mod device;
 #[path = "imap/harness.rs"]
 mod harness;
+#[path = "imap_resync/octets.rs"]
+mod octets;
 #[path = "imap_resync/others.rs"]
 mod others;
 #[path = "replica/parse.rs"]
@@ -20,6 +22,7 @@ use std::sync::Arc;
 
 use device::Device;
 use harness::TestServer;
+use octets::Visited;
 use others::Other;
 use random::Random;
 
@@ -96,4 +99,32 @@ async fn what_happens_meanwhile_is_told_in_the_end() {
         device.twin().agree(&mut random).await;
         device.agree(&mut random).await;
     }
+}
+
+/// What a device that comes back is sent grows with the changes and not with the mailbox; `--no-capture` shows the table of
+/// docs/clients.md.
+#[tokio::test]
+async fn coming_back_costs_what_has_changed() {
+    let mut told = Vec::new();
+    println!("messages changes    QRESYNC  CONDSTORE      plain");
+    for size in [1_000, 10_000] {
+        for changes in [100, 1_000] {
+            let mailbox = Visited::of_size(size).await;
+            mailbox.change(changes).await;
+            let octets = mailbox.come_back().await;
+            println!("{size:8} {changes:7} {:10} {:10} {:10}", octets.qresync, octets.condstore, octets.plain);
+            told.push(octets);
+        }
+    }
+    let [few, many, few_of_more, many_of_more] = told.try_into().expect("four");
+    // UIDs of one digit more, and gaps between them that are no ranges any more.
+    assert!(few_of_more.qresync < few.qresync * 5 / 4, "{few:?} {few_of_more:?}");
+    assert!(many_of_more.qresync < many.qresync * 3 / 2, "{many:?} {many_of_more:?}");
+    assert!(
+        many.qresync < few.qresync * 12 && many_of_more.qresync < few_of_more.qresync * 12,
+        "ten times the changes"
+    );
+    assert!(few_of_more.condstore < few.condstore * 3 / 2, "{few:?} {few_of_more:?}");
+    assert!(few_of_more.plain > few.plain * 8, "who asks for all is told all");
+    assert!(few_of_more.qresync * 40 < few_of_more.plain, "{few_of_more:?}");
 }

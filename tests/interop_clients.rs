@@ -151,6 +151,11 @@ fn imaplib_comes_back_with_qresync() {
 }
 
 #[test]
+fn imaplib_names_messages_by_uid_alone() {
+    tour("imaplib_uidonly");
+}
+
+#[test]
 fn neomutt_comes_back_with_qresync() {
     if have(&["neomutt"]) {
         tour("neomutt_qresync");

@@ -109,3 +109,80 @@ fn never_empties_the_maildrop_and_deletes_only_what_is_durable() {
     wanted.sort();
     assert_eq!(numbers, wanted, "each message once");
 }
+
+/// The same mail in two maildrops, by two ways: kept apart or merged, in INBOX and in the view of each account. Views that are
+/// turned off and on again keep their UIDs. What is expunged for good goes from the maildrops that have it; what was moved to
+/// Trash and back, or is only not shown, stays.
+#[test]
+fn one_mail_in_two_maildrops_is_kept_or_merged() {
+    if !have(dovecot::PROGRAMS) {
+        return;
+    }
+    for merge in [false, true] {
+        let dir = scratch();
+        let same = ["u1", "u2"].map(|user| Maildrop { user, seed: 13, count: 40 });
+        let upstream = Dovecot::start(dir.path(), &same);
+        let account =
+            |name, user| Account { leave_on_server: "until_expunged", ..Account::new(name, upstream.pop3, user) };
+        let text = config::yaml(dir.path(), &[account("one", "u1"), account("two", "u2")]);
+        let text = text.replace(
+            "    accounts:",
+            &format!("    duplicates: {}\n    accounts:", if merge { "merge" } else { "keep" }),
+        );
+        let server = Server::start(dir.path(), &text);
+        server.wait_for_polls(&["one", "two"], 1);
+        // Messages without a Message-ID are never merged.
+        let with_id =
+            (0..40).filter(|n| String::from_utf8_lossy(&mail::message(13, *n)).contains("\nMessage-ID: ")).count();
+        assert!((1..=40).contains(&with_id));
+        let merged = if merge { with_id } else { 0 };
+        wait_for_messages(&server, 80 - merged);
+        assert_eq!(server.metrics().sum("tributary_messages_duplicate_total", &[("match", "merged")]), merged as f64);
+        tour(&server, 80 - merged, merge);
+
+        let views = |server: &Server| {
+            let mut imap = server.imap();
+            let view = |imap: &mut support::imap::Imap, name: &str| {
+                (imap.uids_with_field(name, mail::NUMBER_FIELD), imap.status(name, "UIDVALIDITY"))
+            };
+            ["Accounts/one", "Accounts/two"].map(|name| view(&mut imap, name))
+        };
+        let before = views(&server);
+        let file = server.config();
+        assert!(server.stop().success());
+        std::fs::write(&file, text.replace("    accounts:", "    account_mailboxes: false\n    accounts:")).unwrap();
+        let server = Server::start_on(file.clone());
+        assert!(server.imap().command("SELECT Accounts/one").tagged.starts_with("NO [NONEXISTENT]"));
+        server.wait_for_polls(&["one", "two"], 2);
+        assert_eq!([upstream.count("u1"), upstream.count("u2")], [40, 40], "what is not shown is not gone");
+        assert!(server.stop().success());
+        std::fs::write(&file, &text).unwrap();
+        let server = Server::start_on(file);
+        assert_eq!(views(&server), before);
+
+        let mut imap = server.imap();
+        imap.ok("SELECT INBOX");
+        imap.ok("UID MOVE 1:3 Trash");
+        imap.ok("SELECT Trash");
+        imap.ok("MOVE 2:3 INBOX");
+        imap.ok("SELECT Accounts/one");
+        // One of what is left in the view: with a Message-ID it may be of both accounts.
+        imap.ok("STORE 1 +FLAGS (\\Deleted)");
+        imap.ok("EXPUNGE");
+        wait::until("one is deleted upstream", DEADLINE, || (upstream.count("u1") == 39).then_some(()));
+        server.wait_for_polls(&["one", "two"], 3);
+        assert_eq!(upstream.count("u1"), 39, "nothing else, least of all what is in Trash or came back from there");
+        let other = upstream.count("u2");
+        assert!(if merge { (39..=40).contains(&other) } else { other == 40 }, "{other}");
+        assert_eq!(server.metrics().sum("tributary_upstream_deletes_pending", &[]), 0.0);
+        assert!(server.stop().success());
+    }
+}
+
+fn tour(server: &Server, inbox: usize, merge: bool) {
+    let argument = json!({
+        "host": "127.0.0.1", "imap": server.address("imap").port(), "imaps": server.address("imaps").port(),
+        "user": config::USER, "password": config::PASSWORD, "inbox": inbox, "each": 40, "merge": merge,
+    });
+    script::run("accounts_tour", &argument);
+}

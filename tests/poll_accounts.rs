@@ -1,6 +1,8 @@
 //! The poller with the real store, against scripted POP3 servers on loopback.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "poll_accounts/accounts.rs"]
+mod accounts;
 #[path = "poll_accounts/auth.rs"]
 mod auth;
 #[path = "poll_accounts/deletes.rs"]

@@ -9,6 +9,7 @@ mod logging;
 mod quotas;
 mod storage;
 pub(crate) mod upkeep;
+mod views;
 mod wiring;
 
 use std::net::SocketAddr;
@@ -114,6 +115,7 @@ impl App {
         // Before anybody can store anything.
         let prepared = async {
             let quotas = Quotas::set(&config, &base.store, &base.registry).await?;
+            views::set(&config, &base.store).await?;
             Ok((quotas, Listeners::bind(&config).await?))
         };
         match prepared.await {

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::auth;
-use crate::config::{self, Account, Config, Credential, OAuth2, Pop3Tls, Route, Source, Trust, User};
+use crate::config::{self, Account, Config, Credential, Duplicates, OAuth2, Pop3Tls, Route, Source, Trust, User};
 use crate::imap;
+use crate::mail::{MailboxName, account_keyword, account_mailbox};
 use crate::mime;
 use crate::oauth;
 use crate::poll;
@@ -51,6 +52,18 @@ pub(super) fn imap(config: &Config) -> imap::Settings {
         login_timeout: limits.time_to_login,
         idle_timeout: limits.idle_timeout,
         write_stall: limits.write_timeout,
+        keepalive: imap::Keepalive {
+            shortest: limits.keepalive_shortest,
+            first: limits.keepalive_first,
+            longest: limits.keepalive_longest,
+            proof: limits.tcp_unacknowledged,
+        },
+        tcp_keepalive: imap::TcpKeepalive {
+            idle: limits.tcp_keepalive_idle,
+            interval: limits.tcp_keepalive_interval,
+            count: u32::try_from(limits.tcp_keepalive_count).unwrap_or(u32::MAX),
+            unacknowledged: limits.tcp_unacknowledged,
+        },
         line_before_login: count(limits.line_before_login),
         line: count(limits.line),
         literal_before_login: limits.literal_before_login,
@@ -73,8 +86,31 @@ pub(super) fn imap(config: &Config) -> imap::Settings {
                 .map(|user| (user.name.clone(), user.imap.hide_capabilities.clone()))
                 .collect(),
         },
+        shown_capabilities: config.imap.show_capabilities.clone(),
+        accounts: imap::Accounts::new(
+            config
+                .users
+                .iter()
+                .map(|user| (user.name.clone(), user.accounts.iter().map(|a| source(user, a)).collect())),
+        ),
         ..imap::Settings::default()
     }
+}
+
+/// An account as its user's clients see it.
+fn source(user: &User, account: &Account) -> imap::Account {
+    imap::Account {
+        name: account.name.clone(),
+        deliver_to: account.deliver_to.clone(),
+        view: view(user, account),
+        keyword: user.account_keywords.then(|| account_keyword(&account.name)).flatten(),
+    }
+}
+
+/// What the view of an account is called: there is one of each that delivers to INBOX.
+pub(super) fn view(user: &User, account: &Account) -> Option<MailboxName> {
+    let is_shown = user.account_mailboxes && account.deliver_to.is_inbox();
+    if is_shown { account_mailbox(&account.name) } else { None }
 }
 
 fn count(number: u64) -> usize {
@@ -171,6 +207,8 @@ fn maildrop(config: &Config, user: &User, account: &Account) -> poll::AccountSet
         delete_dry_run: account.delete_dry_run,
         first_poll: account.first_poll,
         deliver_to: account.deliver_to.clone(),
+        keyword: user.account_keywords.then(|| account_keyword(&account.name)).flatten(),
+        merge: user.duplicates == Duplicates::Merge && account.deliver_to.is_inbox(),
         enabled: account.enabled,
         max_message_size: account.max_message_size,
     }
@@ -237,6 +275,32 @@ mod tests {
         assert_eq!(format!("{wired:?}"), format!("{default:?}"));
         let (wired, default) = (poll(&config), poll::Settings::default());
         assert_eq!(format!("{wired:?}"), format!("{default:?}"));
+    }
+
+    #[test]
+    fn what_a_user_wants_of_accounts_reaches_poller_and_clients() {
+        let of = |rest: &str| {
+            let pop3 = "pop3: { host: h, username: u, password: p }";
+            let text = format!(
+                "users: [{{ name: u, password: p, accounts: [{{ name: a, {pop3} }}, {{ name: b, deliver_to: B, {pop3} }}]{rest} }}]\n"
+            );
+            let config = crate::config::parse(&text, Path::new("")).expect("config").config;
+            let polled: Vec<_> = poll(&config).accounts.iter().map(|a| (a.keyword.clone(), a.merge)).collect();
+            let (user, mut accounts) = (&config.users[0], config.users[0].accounts.iter());
+            assert_eq!(
+                imap(&config).accounts,
+                imap::Accounts::new([("u".to_owned(), user.accounts.iter().map(|a| source(user, a)).collect())])
+            );
+            let a = accounts.next().map(|a| source(user, a)).expect("a");
+            assert!(accounts.next().is_some_and(|b| source(user, b).view.is_none()), "it does not deliver to INBOX");
+            (polled, a.view.map(|name| name.to_string()), a.keyword)
+        };
+        let (a, b) = (account_keyword("a"), account_keyword("b"));
+        let view = Some("Accounts/a".to_owned());
+        assert_eq!(of(""), (vec![(a.clone(), false), (b.clone(), false)], view.clone(), a.clone()));
+        assert_eq!(of(", duplicates: merge"), (vec![(a.clone(), true), (b, false)], view.clone(), a.clone()));
+        assert_eq!(of(", account_keywords: false"), (vec![(None, false), (None, false)], view, None));
+        assert_eq!(of(", account_mailboxes: false").1, None);
     }
 
     #[test]

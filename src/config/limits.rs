@@ -105,6 +105,20 @@ limits! {
         idle_timeout: time = Duration::from_secs(31 * 60), SECOND;
         /// For a client that takes none of what is written to it.
         write_timeout: time = Duration::from_secs(60), SECOND;
+        /// The least silence that a client in IDLE is left in, however soon its connections die.
+        keepalive_shortest: time = Duration::from_secs(30), SECOND;
+        /// The silence at first, where nothing is known of the network of the client.
+        keepalive_first: time = Duration::from_secs(2 * 60), SECOND;
+        /// The silence that connections are tried with which survive all shorter ones.
+        keepalive_longest: time = Duration::from_secs(29 * 60), SECOND;
+        /// Silence before TCP asks whether the client is there.
+        tcp_keepalive_idle: time = Duration::from_secs(30 * 60), SECOND;
+        /// Between its questions.
+        tcp_keepalive_interval: time = Duration::from_secs(60), SECOND;
+        /// How many of them stay unanswered before the connection ends.
+        tcp_keepalive_count: number = 4, 1..=127;
+        /// How long TCP waits for the acknowledgement of what was sent.
+        tcp_unacknowledged: time = Duration::from_secs(3 * 60), SECOND;
         /// A command line before login.
         line_before_login: bytes = 8 * KIB, KIB..=MIB;
         /// A command line after login.

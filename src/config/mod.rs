@@ -22,7 +22,7 @@ pub use limits::{ImapLimits, Limits, MimeLimits, Pop3Limits};
 pub use maildrop::{Credential, OAuth2, OAuthProvider, Pop3, Pop3Tls, Route, Socks5, Trust};
 pub use problem::Problem;
 pub use secrets::{Source, Sourced, token_source};
-pub use types::{Account, Certificate, Config, Http, Imap, Log, LogFormat, LogLevel, User, UserImap};
+pub use types::{Account, Certificate, Config, Duplicates, Http, Imap, Log, LogFormat, LogLevel, User, UserImap};
 
 /// A configuration that can be run, and what is unwise in it.
 #[derive(Clone, Debug)]

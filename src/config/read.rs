@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::limits::Limits;
 use super::secrets;
 use super::section::{Item, Section};
-use super::types::{Account, Certificate, Config, Http, Imap, Log, LogFormat, LogLevel, User, UserImap};
+use super::types::{Account, Certificate, Config, Duplicates, Http, Imap, Log, LogFormat, LogLevel, User, UserImap};
 use super::{maildrop, policy, value};
 use crate::mail::MailboxName;
 use crate::poll::{FirstPoll, LeaveOnServer};
@@ -76,14 +76,19 @@ fn imap(mut section: Section<'_>) -> Imap {
         section.cx.problem(section.line, path, "no IMAP listener is left; write an address in listen or listen_tls");
     }
     let hide_capabilities = hide_capabilities(&mut section);
+    let show_capabilities = capabilities(&mut section, "show_capabilities", value::shown_capability);
     section.finish();
-    Imap { listen, listen_tls, allow_cleartext_login, hide_capabilities }
+    Imap { listen, listen_tls, allow_cleartext_login, hide_capabilities, show_capabilities }
+}
+
+fn hide_capabilities(section: &mut Section<'_>) -> Vec<String> {
+    capabilities(section, "hide_capabilities", value::hidden_capability)
 }
 
 /// Names of capabilities, in any case; each as the server spells it.
-fn hide_capabilities(section: &mut Section<'_>) -> Vec<String> {
-    let items = section.item("hide_capabilities").and_then(|item| item.list()).unwrap_or_default();
-    items.iter().filter_map(|item| item.value(value::capability)).collect()
+fn capabilities(section: &mut Section<'_>, key: &'static str, name: fn(&str) -> Result<String, String>) -> Vec<String> {
+    let items = section.item(key).and_then(|item| item.list()).unwrap_or_default();
+    items.iter().filter_map(|item| item.value(name)).collect()
 }
 
 fn any_address(port: u16) -> SocketAddr {
@@ -157,14 +162,29 @@ fn user(mut section: Section<'_>, limits: &Limits) -> Option<User> {
         section.finish();
         UserImap { hide_capabilities }
     });
-    section.switch_without_effect("account_mailboxes");
-    section.switch_without_effect("account_keywords");
+    let account_mailboxes = section.value("account_mailboxes", true, value::switch);
+    let account_keywords = section.value("account_keywords", true, value::switch);
+    let duplicates = section.value("duplicates", Duplicates::Keep, |text| match text {
+        "keep" => Ok(Duplicates::Keep),
+        "merge" => Ok(Duplicates::Merge),
+        _ => Err(format!("{text:?} is neither keep nor merge; write keep or merge")),
+    });
     section.not_yet("rules", &[]);
     section.finish();
     // A quota that cannot be read is no user without one.
     let quota = quota.map_or(Some(None), |read| read.map(Some))?;
     let quota_messages = quota_messages.map_or(Some(None), |read| read.map(Some))?;
-    Some(User { name: name?, password: password?, quota, quota_messages, imap: imap?, accounts: accounts? })
+    Some(User {
+        name: name?,
+        password: password?,
+        quota,
+        quota_messages,
+        imap: imap?,
+        account_mailboxes,
+        account_keywords,
+        duplicates,
+        accounts: accounts?,
+    })
 }
 
 fn accounts(item: &Item<'_>, limits: &Limits) -> Option<Vec<Account>> {

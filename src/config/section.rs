@@ -5,7 +5,6 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use super::problem::Problem;
-use super::value;
 use super::yaml::{Entry, Node, Value};
 
 /// What all sections of one file share.
@@ -175,16 +174,6 @@ impl<'a> Section<'a> {
             let instead =
                 today.first().map_or_else(|| "leave it out".to_owned(), |value| format!("write {key}: {value}"));
             item.problem(format!("not available in this version; {instead}"));
-        }
-    }
-
-    /// A switch of a later version that only adds to what is shown: on is its default and is accepted, with a warning that
-    /// nothing comes of it yet.
-    pub(super) fn switch_without_effect(&mut self, key: &'static str) {
-        let Some(item) = self.item(key) else { return };
-        let line = item.node.line;
-        if item.value(value::switch) == Some(true) {
-            self.cx.warning(line, self.path_of(key), format!("has no effect in this version; {key}: false says so"));
         }
     }
 

@@ -134,13 +134,29 @@ fn names_must_be_distinct() {
 fn what_comes_later_is_refused_and_todays_values_are_not() {
     let problem = one_problem(&minimal("    rules:\n      - match: { from: x }\n"));
     assert!(problem.contains("not available in this version"), "{problem}");
-    for line in ["    account_mailboxes: false", "    account_keywords: false", "    rules: []"] {
-        good(&minimal(&format!("{line}\n")));
+    good(&minimal("    rules: []\n"));
+}
+
+#[test]
+fn what_a_user_sees_of_the_accounts() {
+    let of = |text: &str| {
+        let user = good(&minimal(text)).users.remove(0);
+        (user.account_mailboxes, user.account_keywords, user.duplicates)
+    };
+    assert_eq!(of(""), (true, true, Duplicates::Keep));
+    assert_eq!(of("    account_mailboxes: false\n    duplicates: keep\n"), (false, true, Duplicates::Keep));
+    assert_eq!(of("    account_keywords: false\n    duplicates: merge\n"), (true, false, Duplicates::Merge));
+    let problem = one_problem(&minimal("    duplicates: drop\n"));
+    assert!(
+        problem.ends_with("users[0].duplicates: \"drop\" is neither keep nor merge; write keep or merge"),
+        "{problem}"
+    );
+    let problem = one_problem(&minimal("    account_keywords: yes\n"));
+    assert!(problem.contains("users[0].account_keywords: \"yes\" is neither true nor false"), "{problem}");
+    let shown = good(&minimal("    duplicates: merge\n")).to_yaml().expect("yaml");
+    for line in ["account_mailboxes: true", "account_keywords: true", "duplicates: merge"] {
+        assert!(shown.contains(line), "{line}: {shown}");
     }
-    let loaded =
-        parse(&minimal("    account_mailboxes: true\n    account_keywords: true\n"), Path::new("")).expect("accepted");
-    assert_eq!(loaded.warnings.len(), 2);
-    assert!(loaded.warnings[0].to_string().contains("account_mailboxes: has no effect in this version"));
 }
 
 #[test]
@@ -199,6 +215,18 @@ fn capabilities_to_hide_are_known_ones() {
     }
     one_problem(&minimal("    imap: { hide: [] }\n"));
     one_problem(&minimal("    imap: { hide_capabilities: QRESYNC }\n"));
+}
+
+#[test]
+fn capabilities_to_show_are_those_that_are_hidden_by_default() {
+    let config = good(&minimal("imap: { show_capabilities: [uidonly] }\n"));
+    assert_eq!(config.imap.show_capabilities, ["UIDONLY"]);
+    assert!(config.to_yaml().expect("yaml").contains("show_capabilities:\n"));
+    assert!(!good(&minimal("")).to_yaml().expect("yaml").contains("show_capabilities"));
+    for (name, needle) in [("UIDONLI", "write UIDONLY instead"), ("QRESYNC", "those are UIDONLY")] {
+        let problem = one_problem(&minimal(&format!("imap: {{ show_capabilities: [{name}] }}\n")));
+        assert!(problem.contains("imap.show_capabilities[0]: ") && problem.contains(needle), "{problem}");
+    }
 }
 
 /// A key that stands twice hides nothing else that is wrong: all is said at once.

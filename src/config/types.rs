@@ -77,6 +77,9 @@ pub struct Imap {
     /// Capabilities that no client is told of.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hide_capabilities: Vec<String>,
+    /// Capabilities that clients are told of only where they are named here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub show_capabilities: Vec<String>,
 }
 
 /// Files of the certificate.
@@ -113,8 +116,25 @@ pub struct User {
     /// How the server speaks to their clients.
     #[serde(skip_serializing_if = "UserImap::is_default")]
     pub imap: UserImap,
+    /// Each account that delivers to INBOX has a mailbox that shows what came from there.
+    pub account_mailboxes: bool,
+    /// Messages have a keyword named after the account that they came from.
+    pub account_keywords: bool,
+    /// What becomes of one message that several of the accounts bring.
+    pub duplicates: Duplicates,
     /// Maildrops whose mail is theirs.
     pub accounts: Vec<Account>,
+}
+
+/// What becomes of one message that was delivered to several accounts of a user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Duplicates {
+    /// Each is a message of its own.
+    #[default]
+    Keep,
+    /// They are one message in INBOX, of all these accounts.
+    Merge,
 }
 
 /// How the server speaks to the clients of a user.

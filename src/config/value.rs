@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::section::distance;
-use crate::imap::hideable_capabilities;
+use crate::imap::{hideable_capabilities, showable_capabilities};
 
 const UNITS: [(&str, u64); 5] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
@@ -18,20 +18,24 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
 }
 
 /// The name of a capability that may be hidden, as the server spells it.
-pub(super) fn capability(text: &str) -> Result<String, String> {
-    let (mut known, mut names) = (None, Vec::new());
-    for name in hideable_capabilities() {
-        known = known.or_else(|| name.eq_ignore_ascii_case(text).then(|| name.to_owned()));
-        names.push((distance(name, &text.to_ascii_uppercase()), name));
+pub(super) fn hidden_capability(text: &str) -> Result<String, String> {
+    capability(text, &hideable_capabilities().collect::<Vec<_>>(), "can be hidden")
+}
+
+/// The name of a capability that is shown on request only, as the server spells it.
+pub(super) fn shown_capability(text: &str) -> Result<String, String> {
+    capability(text, &showable_capabilities().collect::<Vec<_>>(), "is hidden unless it is named here")
+}
+
+fn capability(text: &str, all: &[&str], which: &str) -> Result<String, String> {
+    if let Some(known) = all.iter().find(|name| name.eq_ignore_ascii_case(text)) {
+        return Ok((*known).to_owned());
     }
-    names.sort();
-    known.ok_or_else(|| match names.first() {
-        Some((distance, name)) if *distance <= 2 => format!("{text:?} is no capability; write {name} instead"),
-        _ => {
-            let all: Vec<&str> = hideable_capabilities().collect();
-            format!("{text:?} is no capability that can be hidden; those are {}", all.join(", "))
-        }
-    })
+    let text_upper = text.to_ascii_uppercase();
+    match all.iter().map(|name| (distance(name, &text_upper), name)).min() {
+        Some((0..=2, name)) => Err(format!("{text:?} is no capability; write {name} instead")),
+        _ => Err(format!("{text:?} is no capability that {which}; those are {}", all.join(", "))),
+    }
 }
 
 /// A whole number within `range`.

@@ -26,6 +26,7 @@ async fn start() -> Server {
         backlog: 3,
         deletes_pending: 60,
         deletes_held: 60,
+        deletes_for: vec![("expunged", 60)],
         quarantined: 1,
         too_large: vec![("u1".to_owned(), 200_000_000)],
         faults: vec!["no_uidl"],
@@ -75,6 +76,7 @@ async fn serves_every_endpoint() {
             "account": "alice/isp", "state": "backoff", "polling": false, "last_attempt": "1970-01-01T00:00:00Z",
             "last_success": "1970-01-01T00:00:00Z", "next_poll": null, "last_error": "cannot connect", "listed": 5,
             "backlog": 3, "fetched": 0, "deletes_pending": 60, "deletes_held": 60,
+            "deletes_dry_run": 0, "deletes_for": { "expunged": 60 },
             "confirm_with": "tributary confirm-deletes alice/isp", "quarantined": 1,
             "too_large": [{ "unique_id": "u1", "size": 200_000_000 }], "server": "", "faults": ["no_uidl"]
         })

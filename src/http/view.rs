@@ -1,5 +1,6 @@
 //! What the status page, `/api/status` and `tributary status` show of an account: one view, so that they cannot disagree.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -38,6 +39,10 @@ pub struct AccountView {
     pub deletes_pending: u64,
     /// Of them, those that wait to be confirmed.
     pub deletes_held: u64,
+    /// Of them, those that only `delete_dry_run` keeps.
+    pub deletes_dry_run: u64,
+    /// How many of them are wanted for what: `never`, `age`, `expunged`, `larger`.
+    pub deletes_for: BTreeMap<String, u64>,
     /// The command that confirms them, if there are any.
     pub confirm_with: Option<String>,
     /// Messages that could not be fetched whole.
@@ -80,9 +85,17 @@ impl AccountView {
         if let Some(command) = &self.confirm_with {
             notes.push(format!("{} wait to be confirmed: {command}", count(self.deletes_held, "deletion")));
         }
-        let pending = self.deletes_pending.saturating_sub(self.deletes_held);
+        let pending = self.deletes_pending.saturating_sub(self.deletes_held + self.deletes_dry_run);
         if pending > 0 {
             notes.push(format!("{} still to be deleted upstream", count(pending, "message")));
+        }
+        if self.deletes_dry_run > 0 {
+            notes.push(format!("{} kept upstream by delete_dry_run alone", count(self.deletes_dry_run, "message")));
+        }
+        if !self.deletes_for.is_empty() {
+            let list: Vec<String> =
+                self.deletes_for.iter().map(|(reason, count)| format!("{count} {}", because(reason))).collect();
+            notes.push(format!("to be deleted upstream: {}", list.join(", ")));
         }
         if self.quarantined > 0 {
             notes.push(format!(
@@ -120,6 +133,8 @@ impl AccountView {
             fetched: status.fetched,
             deletes_pending: status.deletes_pending,
             deletes_held: status.deletes_held,
+            deletes_dry_run: status.deletes_dry_run,
+            deletes_for: status.deletes_for.iter().map(|(reason, count)| ((*reason).to_owned(), *count)).collect(),
             confirm_with: (status.deletes_held > 0).then(|| format!("tributary confirm-deletes {id}")),
             quarantined: status.quarantined,
             too_large: status
@@ -136,6 +151,17 @@ impl AccountView {
 impl std::fmt::Display for TooLarge {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} ({} MiB)", self.unique_id, self.size.div_ceil(1 << 20))
+    }
+}
+
+/// What a message is that the policy wants deleted upstream.
+fn because(reason: &str) -> &str {
+    match reason {
+        "never" => "stored here",
+        "age" => "stored here for as long as leave_on_server says",
+        "expunged" => "expunged here",
+        "larger" => "larger than delete_larger_than",
+        other => other,
     }
 }
 
@@ -201,8 +227,10 @@ mod tests {
             last_attempt: time(1_750_000_000),
             next_poll: time(1_750_000_900),
             last_error: Some("in use".to_owned()),
-            deletes_pending: 61,
+            deletes_pending: 63,
             deletes_held: 60,
+            deletes_dry_run: 2,
+            deletes_for: vec![("expunged", 62), ("larger", 1)],
             quarantined: 1,
             too_large: vec![("u1".to_owned(), 3 << 20), ("u2".to_owned(), 1)],
             faults: vec!["no_uidl", "short_listing"],
@@ -220,6 +248,8 @@ mod tests {
                 "in use",
                 "60 deletions wait to be confirmed: tributary confirm-deletes alice/isp",
                 "1 message still to be deleted upstream",
+                "2 messages kept upstream by delete_dry_run alone",
+                "to be deleted upstream: 62 expunged here, 1 larger than delete_larger_than",
                 "1 message could not be fetched whole; what there was of it is in the mailbox, with a notice",
                 "too long, left upstream: u1 (3 MiB), u2 (1 MiB)",
                 "the server has quirks: no_uidl, short_listing",

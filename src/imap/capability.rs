@@ -12,6 +12,8 @@ enum Shown {
     Always,
     /// After login.
     LoggedIn,
+    /// After login, where the configuration shows it.
+    OnRequest,
     /// Before login, while the connection has no TLS.
     CanStartTls,
     /// Before login, where a password may travel.
@@ -62,10 +64,15 @@ const CAPABILITIES: &[(&str, Shown)] = &[
     ("SORT", Shown::LoggedIn),
     ("SORT=DISPLAY", Shown::LoggedIn),
     ("ESORT", Shown::LoggedIn),
+    ("CONTEXT=SEARCH", Shown::LoggedIn),
+    ("CONTEXT=SORT", Shown::LoggedIn),
+    ("PARTIAL", Shown::LoggedIn),
+    ("UIDBATCHES", Shown::LoggedIn),
     ("THREAD=ORDEREDSUBJECT", Shown::LoggedIn),
     ("THREAD=REFERENCES", Shown::LoggedIn),
     ("I18NLEVEL=1", Shown::LoggedIn),
     ("INPROGRESS", Shown::LoggedIn),
+    ("UIDONLY", Shown::OnRequest),
     ("MULTIAPPEND", Shown::LoggedIn),
     ("CATENATE", Shown::LoggedIn),
     ("REPLACE", Shown::LoggedIn),
@@ -78,9 +85,11 @@ const APPEND_LIMIT: &str = "APPENDLIMIT";
 /// The capability list of the present state.
 pub(super) fn capabilities(session: &Session) -> String {
     let logged_in = !matches!(session.state, State::NotAuthenticated);
-    let shown = |when: Shown| match when {
+    let listed = |name: &str| session.deps.settings.shown_capabilities.iter().any(|shown| shown == name);
+    let shown = |name: &str, when: Shown| match when {
         Shown::Always => true,
         Shown::LoggedIn => logged_in,
+        Shown::OnRequest => logged_in && listed(name),
         Shown::CanStartTls => !logged_in && !session.tls,
         Shown::CanLogIn => !logged_in && session.may_log_in(),
         Shown::NoLogin => !logged_in && !session.may_log_in(),
@@ -89,7 +98,7 @@ pub(super) fn capabilities(session: &Session) -> String {
         APPEND_LIMIT => format!("{name}={}", session.deps.settings.append_limit()).into(),
         _ => Cow::Borrowed(name),
     };
-    let offered = CAPABILITIES.iter().filter(|(_, when)| shown(*when)).map(|(name, _)| *name);
+    let offered = CAPABILITIES.iter().filter(|(name, when)| shown(name, *when)).map(|(name, _)| *name);
     let names: Vec<Cow<'_, str>> = offered.filter(|name| !session.hides(name)).map(valued).collect();
     names.join(" ")
 }
@@ -100,6 +109,12 @@ const NEVER_HIDDEN: [&str; 3] = ["IMAP4rev1", "STARTTLS", "LOGINDISABLED"];
 /// Every capability that may be hidden.
 pub fn hideable_capabilities() -> impl Iterator<Item = &'static str> {
     CAPABILITIES.iter().map(|(name, _)| *name).filter(|name| !NEVER_HIDDEN.contains(name))
+}
+
+/// Every capability that is shown only where the configuration says so: what is experimental (RFC 9586). Whoever asks for it
+/// unasked has it all the same, unless it is hidden.
+pub fn showable_capabilities() -> impl Iterator<Item = &'static str> {
+    CAPABILITIES.iter().filter(|(_, when)| *when == Shown::OnRequest).map(|(name, _)| *name)
 }
 
 /// Capabilities that are not shown, for a client that cannot bear them. Commands of theirs still work, but for ENABLE, which

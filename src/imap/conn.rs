@@ -10,6 +10,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::codec::fragment::{Event, Fragmenter, Limits};
 use super::deflate::{Damaged, Deflater, Flush, Inflater};
+use super::keepalive::{Keepalive, SharedPath};
+use super::pulse::{Pulse, Stalled};
 
 /// Output collected before it is written, in bytes: large enough for few system calls, small enough for many
 /// sessions.
@@ -45,6 +47,8 @@ pub(in crate::imap) struct Output {
     stream: Box<dyn Duplex>,
     /// How long one write may make no progress before the client is cut.
     stall: Duration,
+    /// What this connection has been through.
+    pulse: Pulse,
     sent: IntCounter,
 }
 
@@ -72,11 +76,13 @@ impl Conn {
         stream: Box<dyn Duplex>,
         limits: Limits,
         stall: Duration,
+        keepalive: Keepalive,
         received: IntCounter,
         sent: IntCounter,
     ) -> Self {
         let input = Input { fragmenter: Fragmenter::new(limits), inflater: None, ending: None, received };
-        Self { input, output: Output { buf: Vec::new(), deflater: None, stream, stall, sent } }
+        let pulse = Pulse::new(keepalive);
+        Self { input, output: Output { buf: Vec::new(), deflater: None, stream, stall, pulse, sent } }
     }
 
     /// The next event of the command stream. Cancel-safe: bytes read are kept.
@@ -120,6 +126,7 @@ impl Conn {
             n => n,
         };
         self.input.received.inc_by(n as u64);
+        self.output.pulse.received();
         match &mut self.input.inflater {
             Some(inflater) => inflater.push(&buf[..n]),
             None => self.input.plain(&buf[..n]),
@@ -152,6 +159,23 @@ impl Conn {
         if let Some(deflater) = self.output.deflater.as_mut().filter(|_| self.output.buf.is_empty()) {
             deflater.rest();
         }
+    }
+
+    /// When the client must hear something to keep the connection, if nothing passes until then; none while it is in the
+    /// middle of a line. A wait for changes ends then, and says [`STILL_HERE`](super::keepalive::STILL_HERE) if it is still
+    /// due.
+    pub(in crate::imap) fn keepalive_due(&mut self) -> Option<Instant> {
+        (!self.input.fragmenter.has_input()).then(|| self.output.pulse.due())
+    }
+
+    /// The client has logged in from a network of which this is known.
+    pub(in crate::imap) fn set_path(&mut self, path: SharedPath) {
+        self.output.pulse.set_path(path);
+    }
+
+    /// The connection has ended in this error: the silence may be to blame.
+    pub(in crate::imap) fn failed(&mut self, error: &io::Error) {
+        self.output.pulse.failed(error);
     }
 
     /// Begins to compress, after the OK of COMPRESS, which is sent as it is (RFC 4978 section 3). The client has compressed
@@ -257,7 +281,7 @@ impl Output {
         if self.buf.capacity() > KEEP_CAPACITY {
             self.buf.shrink_to(KEEP_CAPACITY);
         }
-        timeout(self.stall, self.stream.flush()).await.map_err(|_| io::ErrorKind::TimedOut)?
+        timeout(self.stall, self.stream.flush()).await.map_err(|_| Stalled::error())?
     }
 
     async fn write_out(&mut self, flush: Flush) -> io::Result<()> {
@@ -272,11 +296,12 @@ impl Output {
             }
         };
         while !rest.is_empty() {
-            let n = timeout(self.stall, self.stream.write(rest)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+            let n = timeout(self.stall, self.stream.write(rest)).await.map_err(|_| Stalled::error())??;
             if n == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
             self.sent.inc_by(n as u64);
+            self.pulse.sent();
             rest = &rest[n..];
         }
         self.buf.clear();

@@ -7,8 +7,8 @@ use std::time::Instant;
 use super::codec::command::{Command, Tagged};
 use super::codec::parse::SyntaxError;
 use super::command::{
-    any, append, auth, compress, copy_move, enable, expunge, fetch, idle, list, mailbox, metadata, quota, replace,
-    search, select, sort, status, store, thread,
+    any, append, auth, compress, context, copy_move, enable, expunge, fetch, idle, list, mailbox, metadata, quota,
+    replace, search, select, sort, status, store, thread, uid_batches,
 };
 use super::conn::{Conn, Output};
 use super::error::{CommandError, CommandResult, Condition, Done, Failure};
@@ -93,7 +93,7 @@ pub(super) fn refuse(conn: &mut Conn, tag: &[u8], error: CommandError) -> io::Re
     Ok(if failure.condition == Condition::Bye { Flow::Ended } else { Flow::Continue })
 }
 
-/// Why the present state does not allow the command.
+/// Why the present state, or what the client has enabled, does not allow the command.
 pub(super) fn refusal(facts: Spec, session: &Session) -> Option<CommandError> {
     let fits = match facts.allowed {
         Allowed::Any => true,
@@ -101,7 +101,10 @@ pub(super) fn refusal(facts: Spec, session: &Session) -> Option<CommandError> {
         Allowed::Authenticated => matches!(session.state, State::Authenticated(_) | State::Selected(..)),
         Allowed::Selected => matches!(session.state, State::Selected(..)),
     };
-    (!fits).then_some(match (facts.allowed, &session.state) {
+    if fits {
+        return (facts.by_number && session.features.uid_only).then_some(CommandError::UidRequired);
+    }
+    Some(match (facts.allowed, &session.state) {
         (Allowed::NotAuthenticated, _) => CommandError::Bad("Already logged in"),
         (_, State::NotAuthenticated) => CommandError::Bad("Log in first"),
         _ => CommandError::Bad("Select a mailbox first"),
@@ -165,6 +168,8 @@ async fn run_selected(session: &mut Session, conn: &mut Conn, tag: &[u8], comman
         Command::Search(args) => search::search(&mut cx, args, tag, out).await,
         Command::Sort(args) => sort::sort(&mut cx, args, tag, out).await,
         Command::Thread(args) => thread::thread(&mut cx, args, tag, out).await,
+        Command::CancelUpdate(tags) => context::cancel(&mut cx, &tags),
+        Command::UidBatches(size, range) => uid_batches::uid_batches(&cx, size, range, tag, out).await,
         Command::Fetch(args) => fetch::fetch(&mut cx, args, out).await,
         Command::Store(args) => store::store(&mut cx, &args, out).await,
         Command::Copy(args) => copy_move::copy(&mut cx, &args).await,
@@ -176,7 +181,10 @@ async fn run_selected(session: &mut Session, conn: &mut Conn, tag: &[u8], comman
 /// Everything that happened to the selected mailbox goes out before the tagged line.
 async fn updates(session: &mut Session, conn: &mut Conn, facts: Spec) -> Result<(), CommandError> {
     match session.selected() {
-        Some(mut cx) => cx.announce(&mut conn.output, facts.may_expunge).await,
+        Some(mut cx) => {
+            cx.announce(&mut conn.output, facts.may_expunge).await?;
+            context::follow(&mut cx, &mut conn.output).await
+        }
         None => Ok(()),
     }
 }

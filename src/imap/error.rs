@@ -18,6 +18,8 @@ pub(in crate::imap) const MISBEHAVED: &str = "[CLIENTBUG] Too many or too large 
 pub(in crate::imap) enum CommandError {
     /// The client broke the protocol: `BAD`.
     Bad(&'static str),
+    /// Message numbers after ENABLE UIDONLY: `BAD` (RFC 9586 section 3).
+    UidRequired,
     /// The command cannot be done: `NO`, with a response code or none.
     No(Option<&'static str>, &'static str),
     /// The same with a response code that has an argument.
@@ -107,6 +109,19 @@ impl CommandError {
         Self::No(Some("EXPUNGEISSUED"), "Some of the messages no longer exist")
     }
 
+    /// RFC 5530: what a client cannot do, whoever it is.
+    pub(in crate::imap) fn view() -> Self {
+        Self::No(
+            Some("CANNOT"),
+            "This mailbox shows messages of INBOX that came from one account: nothing can be put into it",
+        )
+    }
+
+    /// Likewise.
+    pub(in crate::imap) fn kept_name() -> Self {
+        Self::No(Some("CANNOT"), "The mailboxes of accounts follow the configuration: no client can change them")
+    }
+
     /// A message without an octet (RFC 3502 section 6.3.11).
     pub(in crate::imap) fn empty_message() -> Self {
         Self::No(Some("CANNOT"), "An empty message cannot be appended")
@@ -116,6 +131,7 @@ impl CommandError {
     pub(in crate::imap) fn failure(self) -> Result<Failure, io::Error> {
         let (condition, code, text) = match self {
             Self::Bad(text) => (Condition::Bad, None, text),
+            Self::UidRequired => (Condition::Bad, Some("UIDREQUIRED"), "No message numbers after ENABLE UIDONLY"),
             Self::No(code, text) => (Condition::No, code, text),
             Self::NoWith(code, text) => return Ok(Failure { condition: Condition::No, code: Some(code.into()), text }),
             Self::Bye(text) => (Condition::Bye, None, text),

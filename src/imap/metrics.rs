@@ -15,6 +15,8 @@ pub struct Metrics {
     pub(super) connections: IntGaugeVec,
     /// Connections accepted, by service.
     pub(super) accepted: IntCounterVec,
+    /// Sessions closed for a newer one of the same user.
+    pub(super) evicted: IntCounter,
     /// Sessions in IDLE.
     pub(super) idle: IntGauge,
     command: HistogramVec,
@@ -60,6 +62,10 @@ impl Metrics {
             connections,
             accepted,
             command,
+            evicted: registry.counter(
+                "imap_evicted_total",
+                "IMAP sessions closed because a newer one of the same user needed the place.",
+            )?,
             idle: registry.int_gauge("imap_idle_sessions", "IMAP sessions in IDLE.")?,
             sent: registry.counter("imap_sent_bytes_total", "Octets sent to IMAP clients.")?,
             received: registry.counter("imap_received_bytes_total", "Octets received from IMAP clients.")?,

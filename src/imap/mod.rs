@@ -5,21 +5,28 @@
 
 pub mod codec;
 
+mod accounts;
 mod capability;
 mod command;
 mod conn;
 mod deflate;
 mod dispatch;
 mod error;
+mod keepalive;
 mod metrics;
+mod pulse;
 mod registry;
 mod serve;
 mod server;
 mod session;
 mod settings;
+mod socket;
 mod spec;
 
-pub use capability::{HiddenCapabilities, hideable_capabilities};
+pub use accounts::{Account, Accounts};
+pub use capability::{HiddenCapabilities, hideable_capabilities, showable_capabilities};
+pub use keepalive::Keepalive;
 pub use metrics::Metrics;
 pub use server::{Deps, Nudge, Server};
 pub use settings::Settings;
+pub use socket::TcpKeepalive;

@@ -6,7 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use prometheus::IntCounter;
 use tokio_util::sync::CancellationToken;
+
+use super::keepalive::{Memory, SharedPath};
 
 /// How many sessions may be open (DESIGN 2.8).
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +25,8 @@ pub(super) struct Registry {
     started: Instant,
     next_id: AtomicU64,
     sessions: Mutex<HashMap<u64, Entry>>,
+    evicted: IntCounter,
+    networks: Mutex<Memory>,
 }
 
 struct Entry {
@@ -38,7 +43,7 @@ pub(super) struct Handle {
     pub(super) evicted: CancellationToken,
     /// In IDLE, or waiting for a command.
     resting: Arc<AtomicBool>,
-    /// Seconds from the start of the server to the last command.
+    /// Milliseconds from the start of the server to the last command.
     active: Arc<AtomicU64>,
 }
 
@@ -55,9 +60,15 @@ pub(super) struct Membership {
 }
 
 impl Registry {
-    pub(super) fn new(caps: Caps) -> Arc<Self> {
-        let started = Instant::now();
-        Arc::new(Self { caps, started, next_id: AtomicU64::new(1), sessions: Mutex::default() })
+    pub(super) fn new(caps: Caps, evicted: IntCounter) -> Arc<Self> {
+        Arc::new(Self {
+            caps,
+            started: Instant::now(),
+            next_id: AtomicU64::new(1),
+            sessions: Mutex::default(),
+            evicted,
+            networks: Mutex::default(),
+        })
     }
 
     /// Room for one more connection, or `None` at the total limit.
@@ -71,7 +82,7 @@ impl Registry {
             id,
             evicted: CancellationToken::new(),
             resting: Arc::new(AtomicBool::new(true)),
-            active: Arc::new(AtomicU64::new(self.started.elapsed().as_secs())),
+            active: Arc::new(AtomicU64::new(self.now())),
         };
         sessions.insert(id, Entry { handle: handle.clone(), address, user: None });
         Some((handle, Place { registry: Arc::clone(self), id }))
@@ -105,13 +116,23 @@ impl Registry {
         mine.sort_by_key(age);
         for entry in mine.iter().take(mine.len() + 1 - cap) {
             entry.handle.evicted.cancel();
+            self.evicted.inc();
         }
+    }
+
+    /// What is known of the network that a user logs in from.
+    pub(super) fn path(&self, user: &str, address: IpAddr) -> SharedPath {
+        self.networks.lock().unwrap_or_else(PoisonError::into_inner).path(user, address)
     }
 
     /// Notes that the session has begun or ended a command.
     pub(super) fn touch(&self, handle: &Handle, resting: bool) {
         handle.resting.store(resting, Ordering::Relaxed);
-        handle.active.store(self.started.elapsed().as_secs(), Ordering::Relaxed);
+        handle.active.store(self.now(), Ordering::Relaxed);
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Entry>> {
@@ -141,9 +162,13 @@ mod tests {
 
     const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
+    fn registry(caps: Caps) -> Arc<Registry> {
+        Registry::new(caps, IntCounter::new("evicted", "Evicted.").expect("a counter"))
+    }
+
     #[test]
     fn the_total_is_a_wall() {
-        let registry = Registry::new(Caps { total: 2, per_user: 9, per_user_and_address: 9 });
+        let registry = registry(Caps { total: 2, per_user: 9, per_user_and_address: 9 });
         let first = registry.admit(HERE);
         let second = registry.admit(HERE);
         assert!(first.is_some() && second.is_some() && registry.admit(HERE).is_none());
@@ -153,7 +178,7 @@ mod tests {
 
     #[test]
     fn over_the_user_limit_the_oldest_resting_session_goes() {
-        let registry = Registry::new(Caps { total: 99, per_user: 3, per_user_and_address: 9 });
+        let registry = registry(Caps { total: 99, per_user: 3, per_user_and_address: 9 });
         let all: Vec<_> = (0..4).filter_map(|_| registry.admit(HERE)).collect();
         let join = |n: usize| registry.join(all[n].0.id, "alice", HERE);
         let _three = (join(0), join(1), join(2));
@@ -165,7 +190,7 @@ mod tests {
     #[test]
     fn the_limit_of_an_address_is_not_for_this_machine() {
         let evicted = |address: IpAddr| {
-            let registry = Registry::new(Caps { total: 99, per_user: 9, per_user_and_address: 1 });
+            let registry = registry(Caps { total: 99, per_user: 9, per_user_and_address: 1 });
             let all: Vec<_> = (0..2).filter_map(|_| registry.admit(address)).collect();
             let _joined: Vec<_> = all.iter().map(|(handle, _)| registry.join(handle.id, "alice", address)).collect();
             all.iter().filter(|(handle, _)| handle.evicted.is_cancelled()).count()

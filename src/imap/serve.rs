@@ -33,6 +33,8 @@ enum End {
     Closed,
     TimedOut,
     Evicted,
+    /// Evicted, and not at the end of its command in time.
+    Cut,
     Shutdown,
     Misbehaved,
     Damaged,
@@ -58,7 +60,12 @@ pub(super) async fn serve(deps: Arc<Deps>, acceptor: TlsAcceptor, conn: Conn, pe
     };
     session.deps.metrics.connections.with_label_values(&[session.state.label()]).inc();
     let mut life = Life { session, conn: Some(conn), acceptor, ends, started: Instant::now() };
-    let end = life.run().await;
+    let overdue = life.overdue();
+    let end = tokio::select! {
+        biased;
+        end = life.run() => end,
+        () = overdue => End::Cut,
+    };
     life.finish(end).await;
 }
 
@@ -72,6 +79,15 @@ struct Life {
 }
 
 impl Life {
+    /// An evicted session may end its command; one whose client reads too slowly for that is not waited for.
+    fn overdue(&self) -> impl Future<Output = ()> + use<> {
+        let (evicted, grace) = (self.ends.handle.evicted.clone(), self.session.deps.settings.write_stall);
+        async move {
+            evicted.cancelled().await;
+            tokio::time::sleep(grace).await;
+        }
+    }
+
     async fn run(&mut self) -> End {
         let greeting = format!("* OK [CAPABILITY {}] Tributary ready", capability::capabilities(&self.session));
         let Some(conn) = &mut self.conn else { return End::Ended };
@@ -121,9 +137,7 @@ impl Life {
                     // Only nonsense without end is cut, not a client that errs now and then.
                     session.bad_commands = 0;
                     self.ends.registry.touch(&self.ends.handle, false);
-                    let flow = dispatch::execute(session, conn, tagged).await;
-                    self.ends.registry.touch(&self.ends.handle, true);
-                    flow
+                    dispatch::execute(session, conn, tagged).await
                 }
                 Err(error) => dispatch::syntax_error(session, conn, &error),
             },
@@ -148,6 +162,8 @@ impl Life {
                 dispatch::syntax_error(session, conn, &error).map(|f| if close { Flow::Misbehaved } else { f })
             }
         };
+        // Who uploads a message is in the middle of a command.
+        self.ends.registry.touch(&self.ends.handle, session.upload.is_none());
         flow.map_err(End::Io)
     }
 
@@ -161,7 +177,7 @@ impl Life {
         tokio::select! {
             biased;
             () = self.ends.shutdown.cancelled() => Err(End::Shutdown),
-            () = self.ends.handle.evicted.cancelled() => Err(End::Evicted),
+            () = self.ends.handle.evicted.cancelled(), if self.session.upload.is_none() => Err(End::Evicted),
             event = conn.next_event(Some(deadline)) => event.map_err(End::from),
         }
     }
@@ -184,16 +200,23 @@ impl Life {
     }
 
     async fn finish(mut self, end: End) {
-        if let Some(conn) = &mut self.conn {
-            if let Some(bye) = end.bye() {
-                conn.output.line(format!("* BYE {bye}"));
+        match (&mut self.conn, &end) {
+            // It may stand in the middle of a literal: nothing can be said there, and nothing said twice.
+            (None, _) | (_, End::Cut) => {}
+            (Some(conn), End::Io(error)) => conn.failed(error),
+            (Some(conn), _) => {
+                if let Some(bye) = end.bye() {
+                    conn.output.line(format!("* BYE {bye}"));
+                }
+                // The client may not be there any more; the log line below says how the session ended.
+                let _ = tokio::time::timeout(Duration::from_secs(5), conn.output.flush()).await;
+                conn.output.shutdown().await;
             }
-            // The client may not be there any more; the log line below says how the session ended.
-            let _ = tokio::time::timeout(Duration::from_secs(5), conn.output.flush()).await;
-            conn.output.shutdown().await;
         }
         let seconds = self.started.elapsed().as_secs();
-        let (session, peer, reason) = (self.session.id, self.session.peer, end.word());
+        let evicted = self.ends.handle.evicted.is_cancelled();
+        let reason = if evicted { End::Evicted.word() } else { end.word() };
+        let (session, peer) = (self.session.id, self.session.peer);
         if let End::Io(error) = &end {
             tracing::debug!(%peer, session, %error, "the IMAP connection broke");
         }
@@ -214,7 +237,7 @@ impl End {
             Self::Shutdown => Some(STOPPING),
             Self::Misbehaved => Some(MISBEHAVED),
             Self::Damaged => Some(DAMAGED),
-            Self::Logout | Self::Closed | Self::Ended | Self::Io(_) => None,
+            Self::Cut | Self::Logout | Self::Closed | Self::Ended | Self::Io(_) => None,
         }
     }
 
@@ -223,7 +246,7 @@ impl End {
             Self::Logout => "logout",
             Self::Closed => "closed",
             Self::TimedOut => "timeout",
-            Self::Evicted => "evicted",
+            Self::Evicted | Self::Cut => "evicted",
             Self::Shutdown => "shutdown",
             Self::Misbehaved => "misbehaved",
             Self::Damaged => "damaged",

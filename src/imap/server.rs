@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -16,6 +16,7 @@ use super::metrics::Metrics;
 use super::registry::{Caps, Handle, Registry};
 use super::serve;
 use super::settings::Settings;
+use super::socket;
 use crate::auth::Users;
 use crate::store::Store;
 
@@ -58,7 +59,8 @@ impl Server {
             per_user_and_address: deps.settings.max_user_address_connections,
         };
         let acceptor = TlsAcceptor::from(Arc::clone(&deps.tls));
-        Arc::new(Self { deps: Arc::new(deps), registry: Registry::new(caps), acceptor, tasks: TaskTracker::new() })
+        let registry = Registry::new(caps, deps.metrics.evicted.clone());
+        Arc::new(Self { deps: Arc::new(deps), registry, acceptor, tasks: TaskTracker::new() })
     }
 
     /// Accepts connections until `shutdown`, then waits until each session has said BYE.
@@ -92,9 +94,8 @@ impl Server {
             return;
         };
         self.tasks.spawn(async move {
-            // Small responses must not wait for the ACK of earlier ones.
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%peer, %error, "TCP_NODELAY");
+            if let Err(error) = socket::prepare(&stream, &server.deps.settings.tcp_keepalive) {
+                tracing::debug!(%peer, %error, "an option of the socket");
             }
             if let Some(stream) = server.secure(stream, peer, implicit_tls).await {
                 server.converse(stream, peer, implicit_tls, handle, shutdown).await;
@@ -109,9 +110,12 @@ impl Server {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        if let Some((handle, place)) = self.registry.admit(peer.ip()) {
-            self.converse(Box::new(stream), peer, secure, handle, shutdown).await;
-            drop(place);
+        match self.registry.admit(peer.ip()) {
+            Some((handle, place)) => {
+                self.converse(Box::new(stream), peer, secure, handle, shutdown).await;
+                drop(place);
+            }
+            None => refuse(stream).await,
         }
     }
 
@@ -125,7 +129,8 @@ impl Server {
     ) {
         let (settings, metrics) = (&self.deps.settings, &self.deps.metrics);
         let limits = settings.fragment_limits(false);
-        let conn = Conn::new(stream, limits, settings.write_stall, metrics.received.clone(), metrics.sent.clone());
+        let (received, sent) = (metrics.received.clone(), metrics.sent.clone());
+        let conn = Conn::new(stream, limits, settings.write_stall, settings.keepalive, received, sent);
         let ends = serve::Ends { handle, shutdown, registry: Arc::clone(&self.registry) };
         serve::serve(Arc::clone(&self.deps), self.acceptor.clone(), conn, peer, tls, ends).await;
     }
@@ -149,8 +154,13 @@ impl Server {
 }
 
 /// Says why there is no room, within a second.
-async fn refuse(mut stream: TcpStream) {
-    let bye = b"* BYE [UNAVAILABLE] Too many connections, try again later\r\n";
+async fn refuse(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let say = async {
+        stream.write_all(b"* BYE [UNAVAILABLE] Too many connections, try again later\r\n").await?;
+        stream.shutdown().await?;
+        // What the client has sent unread would make of our close a reset, which drops the word.
+        tokio::io::copy(&mut (&mut stream).take(1 << 16), &mut tokio::io::sink()).await
+    };
     // The client may be gone or not read: it is refused either way.
-    let _ = timeout(Duration::from_secs(1), stream.write_all(bye)).await;
+    let _ = timeout(Duration::from_secs(1), say).await;
 }

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use super::accounts::Accounts;
 use super::capability::HiddenCapabilities;
 use super::codec::fragment::Limits;
+use super::keepalive::Keepalive;
+use super::socket::TcpKeepalive;
 
 /// Limits and policy; the defaults are those of DESIGN 2.8.
 #[derive(Clone, Debug)]
@@ -18,8 +21,10 @@ pub struct Settings {
     pub idle_timeout: Duration,
     /// How long a write, or the octets of an APPEND, may make no progress.
     pub write_stall: Duration,
-    /// Interval of `* OK Still here` in IDLE.
-    pub keepalive: Duration,
+    /// How long a client that waits for word may hear nothing.
+    pub keepalive: Keepalive,
+    /// What TCP does besides.
+    pub tcp_keepalive: TcpKeepalive,
     /// How often a command that takes long tells how far it is (RFC 9585).
     pub progress: Duration,
     /// Longest line before login, octets.
@@ -48,8 +53,14 @@ pub struct Settings {
     pub max_user_connections: usize,
     /// Connections of one user from one address.
     pub max_user_address_connections: usize,
+    /// What the results that a session follows (RFC 5267) may take in memory, octets.
+    pub context_octets: usize,
     /// What clients are not told of.
     pub hidden_capabilities: HiddenCapabilities,
+    /// Of what is shown on request only: what clients are told of, unless it is hidden.
+    pub shown_capabilities: Vec<String>,
+    /// Where mail comes from.
+    pub accounts: Accounts,
 }
 
 impl Default for Settings {
@@ -60,7 +71,8 @@ impl Default for Settings {
             login_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(31 * 60),
             write_stall: Duration::from_secs(60),
-            keepalive: Duration::from_secs(10 * 60),
+            keepalive: Keepalive::default(),
+            tcp_keepalive: TcpKeepalive::default(),
             progress: Duration::from_secs(10),
             line_before_login: 8 << 10,
             line: 64 << 10,
@@ -75,7 +87,10 @@ impl Default for Settings {
             max_connections: 10_000,
             max_user_connections: 64,
             max_user_address_connections: 32,
+            context_octets: 8 << 20,
             hidden_capabilities: HiddenCapabilities::default(),
+            shown_capabilities: Vec::new(),
+            accounts: Accounts::default(),
         }
     }
 }

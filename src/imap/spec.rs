@@ -1,7 +1,7 @@
 //! The facts about each command, in one exhaustive match: its name, the states that allow it, and whether
 //! expunges may be announced while it is answered.
 
-use super::codec::command::Command;
+use super::codec::command::{Command, SearchKey, SelectArgs};
 
 /// When a command is allowed (RFC 9051 section 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,12 +25,16 @@ pub(super) struct Spec {
     /// Whether EXPUNGE may be sent before its tagged response. RFC 9051 section 7.5.1: never while answering
     /// FETCH, STORE or SEARCH; the UID forms may, but for a search with sequence numbers (RFC 7162 section 3.2.10.2).
     pub(super) may_expunge: bool,
+    /// It uses message sequence numbers, or is one of the commands that answer with them: not after ENABLE UIDONLY
+    /// (RFC 9586 sections 3.2, 3.5, 3.7 and 3.8).
+    pub(super) by_number: bool,
 }
 
 /// Every name that [`spec`] gives, and `invalid` for what could not be parsed.
-pub(super) const NAMES: [&str; 50] = [
+pub(super) const NAMES: [&str; 52] = [
     "append",
     "authenticate",
+    "cancelupdate",
     "capability",
     "check",
     "close",
@@ -76,31 +80,46 @@ pub(super) const NAMES: [&str; 50] = [
     "uid_sort",
     "uid_store",
     "uid_thread",
+    "uidbatches",
     "unauthenticate",
     "unselect",
     "unsubscribe",
 ];
 
 const fn any(name: &'static str) -> Spec {
-    Spec { name, allowed: Allowed::Any, may_expunge: true }
+    Spec { name, allowed: Allowed::Any, may_expunge: true, by_number: false }
 }
 
 const fn before_login(name: &'static str) -> Spec {
-    Spec { name, allowed: Allowed::NotAuthenticated, may_expunge: true }
+    Spec { name, allowed: Allowed::NotAuthenticated, may_expunge: true, by_number: false }
 }
 
 const fn authenticated(name: &'static str) -> Spec {
-    Spec { name, allowed: Allowed::Authenticated, may_expunge: true }
+    Spec { name, allowed: Allowed::Authenticated, may_expunge: true, by_number: false }
 }
 
 /// What is expunged while the mailbox is described is told by the next command: clients take in the description when it
 /// is complete.
-const fn selecting(name: &'static str) -> Spec {
-    Spec { name, allowed: Allowed::Authenticated, may_expunge: false }
+fn selecting(name: &'static str, args: &SelectArgs) -> Spec {
+    let by_number = args.qresync.as_ref().is_some_and(|client| client.matches.is_some());
+    Spec { name, allowed: Allowed::Authenticated, may_expunge: false, by_number }
 }
 
 const fn selected(name: &'static str, may_expunge: bool) -> Spec {
-    Spec { name, allowed: Allowed::Selected, may_expunge }
+    Spec { name, allowed: Allowed::Selected, may_expunge, by_number: false }
+}
+
+/// A command that has a UID form.
+const fn numbered(uid: bool, names: [&'static str; 2], may_expunge: bool) -> Spec {
+    let [name, uid_name] = names;
+    let name = if uid { uid_name } else { name };
+    Spec { name, allowed: Allowed::Selected, may_expunge, by_number: !uid }
+}
+
+/// SEARCH and what begins as it does: within the UID form too, a set among the keys is of sequence numbers.
+fn searching(uid: bool, names: [&'static str; 2], key: &SearchKey) -> Spec {
+    let by_number = !uid || key.uses_numbers();
+    Spec { by_number, ..numbered(uid, names, !by_number) }
 }
 
 /// The facts about `command`.
@@ -116,8 +135,8 @@ pub(super) fn spec(command: &Command) -> Spec {
         Command::Enable(_) => authenticated("enable"),
         Command::Unauthenticate => authenticated("unauthenticate"),
         Command::Compress(_) => authenticated("compress"),
-        Command::Select(_) => selecting("select"),
-        Command::Examine(_) => selecting("examine"),
+        Command::Select(args) => selecting("select", args),
+        Command::Examine(args) => selecting("examine", args),
         Command::Create(..) => authenticated("create"),
         Command::Delete(..) => authenticated("delete"),
         Command::Rename(..) => authenticated("rename"),
@@ -139,16 +158,15 @@ pub(super) fn spec(command: &Command) -> Spec {
         Command::Unselect => selected("unselect", false),
         Command::Expunge(None) => selected("expunge", true),
         Command::Expunge(Some(_)) => selected("uid_expunge", true),
-        Command::Search(a) if a.uid => selected("uid_search", !a.key.uses_numbers()),
-        Command::Search(_) => selected("search", false),
-        Command::Sort(a) if a.uid => selected("uid_sort", !a.key.uses_numbers()),
-        Command::Sort(_) => selected("sort", false),
-        Command::Thread(a) if a.uid => selected("uid_thread", !a.key.uses_numbers()),
-        Command::Thread(_) => selected("thread", false),
-        Command::Replace(a) => selected(if a.uid { "uid_replace" } else { "replace" }, true),
-        Command::Fetch(a) => selected(if a.uid { "uid_fetch" } else { "fetch" }, a.uid),
-        Command::Store(a) => selected(if a.uid { "uid_store" } else { "store" }, a.uid),
-        Command::Copy(a) => selected(if a.uid { "uid_copy" } else { "copy" }, true),
-        Command::Move(a) => selected(if a.uid { "uid_move" } else { "move" }, true),
+        Command::Search(a) => searching(a.uid, ["search", "uid_search"], &a.key),
+        Command::Sort(a) => searching(a.uid, ["sort", "uid_sort"], &a.key),
+        Command::Thread(a) => searching(a.uid, ["thread", "uid_thread"], &a.key),
+        Command::CancelUpdate(_) => selected("cancelupdate", true),
+        Command::UidBatches(..) => selected("uidbatches", true),
+        Command::Replace(a) => numbered(a.uid, ["replace", "uid_replace"], true),
+        Command::Fetch(a) => numbered(a.uid, ["fetch", "uid_fetch"], a.uid),
+        Command::Store(a) => numbered(a.uid, ["store", "uid_store"], a.uid),
+        Command::Copy(a) => numbered(a.uid, ["copy", "uid_copy"], true),
+        Command::Move(a) => numbered(a.uid, ["move", "uid_move"], true),
     }
 }

@@ -7,7 +7,7 @@ mod record;
 use std::time::SystemTime;
 
 use crate::mail::InternalDate;
-use crate::mime::{Limits, Scanner};
+use crate::mime::{Limits, MergeKey, Scanner};
 use crate::store;
 
 use line_ends::LineEnds;
@@ -19,6 +19,8 @@ pub struct Intake {
     scanner: Scanner,
     line_ends: LineEnds,
     octets: Vec<u8>,
+    /// Where messages that are alike are one.
+    merge_key: Option<MergeKey>,
 }
 
 /// A message ready to be appended or delivered.
@@ -30,6 +32,8 @@ pub struct Prepared {
     pub header_hash: [u8; 16],
     /// It has a Message-ID: its header tells it from every other message.
     pub has_message_id: bool,
+    /// What it has in common with other copies of it; `None`: none was asked for, or it could be another message.
+    pub merge_key: Option<[u8; 16]>,
     /// Date of the topmost Received header, else of Date: INTERNALDATE of mail from a maildrop.
     pub received: Option<InternalDate>,
 }
@@ -42,7 +46,13 @@ impl Intake {
             scanner: Scanner::without_text(store.parse_limits()),
             line_ends: LineEnds::default(),
             octets: Vec::new(),
+            merge_key: None,
         })
+    }
+
+    /// Before the first octet: what it is one with is to be found.
+    pub fn find_merge_key(&mut self) {
+        self.merge_key = Some(MergeKey::default());
     }
 
     /// Adds octets of the message, in pieces of any size.
@@ -51,6 +61,9 @@ impl Intake {
             self.octets.clear();
             self.line_ends.convert(piece, &mut self.octets);
             self.scanner.feed(&self.octets, &mut Vec::new());
+            if let Some(key) = &mut self.merge_key {
+                key.feed(&self.octets);
+            }
             self.writer.write(&self.octets).await?;
         }
         Ok(())
@@ -62,10 +75,11 @@ impl Intake {
         let received = structure.received.map(|(unix, offset_minutes)| InternalDate { unix, offset_minutes });
         let header_hash = crate::mime::header_hash(&structure.header);
         let has_message_id = structure.envelope.message_id.is_some();
+        let merge_key = self.merge_key.and_then(|key| key.finish(&structure.header));
         let mut writer = self.writer;
         writer.set_thread_keys(crate::mime::thread_keys(&structure.header));
         let body = writer.finish(record::of(structure)).await?;
-        Ok(Prepared { body, header_hash, has_message_id, received })
+        Ok(Prepared { body, header_hash, has_message_id, merge_key, received })
     }
 }
 

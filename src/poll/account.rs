@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::gate::{Gate, Permit};
 use super::kept::Kept;
 use super::mark;
-use super::scheduler::{Schedule, doubled};
+use super::scheduler::{Nudged, Schedule, doubled};
 use super::source::{Mode, Report, Source};
 use super::supervise::Task;
 use super::{MAX_REQUESTS, PollNowError, PollResult, trust};
@@ -108,7 +108,9 @@ impl Account {
                 Wake::Stop => return Ok(()),
                 Wake::Command(command) => self.desk.take(command, &self.kept).await,
                 Wake::Nudge => {
-                    schedule.nudge(now());
+                    // Who is paused stays so, and polls when resumed if that is due.
+                    let nudged = if self.is_paused() { Nudged::Refused } else { schedule.nudge(now()) };
+                    self.source.metrics.nudged(nudged);
                 }
                 Wake::Look => {
                     let changed = tokio::select! {

@@ -12,7 +12,7 @@ use super::policy::Wish;
 use super::resolve::Retrieval;
 use super::source::Destination;
 use crate::ingest::{self, Intake, Prepared};
-use crate::mail::FlagList;
+use crate::mail::{FlagList, Keyword};
 use crate::store::{self, Delivered, Delivery, LedgerChange, NewMessage, Store};
 
 /// Messages in flight.
@@ -39,6 +39,8 @@ pub(super) enum Arrival {
     KnownContent,
     /// Stored before, under another unique-id.
     KnownHeader,
+    /// Another account had brought it: it is of this one too now.
+    Merged,
 }
 
 /// The messages in flight.
@@ -51,8 +53,8 @@ pub(super) struct Deliveries {
 }
 
 impl Deliveries {
-    pub(super) fn new(store: Store, destination: Destination, delete_upstream: bool) -> Self {
-        let recipient = Recipient { store, destination, delete_upstream, known: Arc::default() };
+    pub(super) fn new(store: Store, destination: Destination, delete_upstream: bool, keyword: Option<Keyword>) -> Self {
+        let recipient = Recipient { store, destination, delete_upstream, keyword, known: Arc::default() };
         Self { recipient, tasks: JoinSet::new(), submitted: None, octets: 0 }
     }
 
@@ -97,6 +99,7 @@ struct Recipient {
     store: Store,
     destination: Destination,
     delete_upstream: bool,
+    keyword: Option<Keyword>,
     known: Arc<Mutex<Known>>,
 }
 
@@ -148,7 +151,7 @@ impl Recipient {
         }
         let message = NewMessage {
             body: prepared.body,
-            flags: FlagList::default(),
+            flags: FlagList { keywords: self.keyword.iter().cloned().collect(), ..FlagList::default() },
             internal_date: prepared.received.unwrap_or_else(ingest::now),
             account: Some(account),
         };
@@ -161,12 +164,13 @@ impl Recipient {
             header_hash: prepared.header_hash,
             delete_upstream: self.delete_upstream,
             reused: *reused,
-            merge: None,
+            merge: prepared.merge_key,
         };
         let durable = self.store.submit(delivery).await?;
         drop(turn.submitted);
         let arrival = match durable.await? {
-            Delivered::Stored(_) | Delivered::Merged(_) => return Ok((Arrival::Stored, None)),
+            Delivered::Stored(_) => return Ok((Arrival::Stored, None)),
+            Delivered::Merged(_) => return Ok((Arrival::Merged, None)),
             Delivered::Duplicate if target.unique_id.is_some() => Arrival::KnownUniqueId,
             Delivered::Duplicate => Arrival::KnownContent,
         };

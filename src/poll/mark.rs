@@ -89,6 +89,8 @@ mod tests {
             delete_dry_run: false,
             first_poll: FirstPoll::All,
             deliver_to: MailboxName::new("INBOX").expect("a name"),
+            keyword: None,
+            merge: false,
             enabled: true,
             max_message_size: 1,
         }

@@ -11,6 +11,7 @@ use crate::status::AccountState;
 
 use super::PollResult;
 use super::deliveries::Arrival;
+use super::scheduler::Nudged;
 
 /// Seconds: a poll that finds nothing takes a tenth, the first of a large maildrop an hour.
 const DURATIONS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0, 3600.0];
@@ -39,6 +40,7 @@ pub struct Metrics {
     fetched_bytes: CounterVec,
     skipped: IntCounterVec,
     duplicate: IntCounterVec,
+    on_demand: IntCounterVec,
     uidl_resets: IntCounterVec,
     quarantined: IntGaugeVec,
     messages: IntGaugeVec,
@@ -76,6 +78,11 @@ impl Metrics {
             fetched_bytes: add(registry, octets)?,
             skipped: counter("messages_skipped_total", "Messages left where they are.", "reason")?,
             duplicate: counter("messages_duplicate_total", "Messages listed anew that were stored already.", "match")?,
+            on_demand: counter(
+                "polls_on_demand_total",
+                "Wishes of clients for fresh mail, by what came of them.",
+                "outcome",
+            )?,
             uidl_resets: counter("uidl_resets_total", "Polls that found mail under new unique-ids.", "")?,
             quarantined: int_gauge("messages_quarantined", "Messages that could not be fetched whole.")?,
             messages: int_gauge("upstream_messages", "Messages in the maildrop.")?,
@@ -109,6 +116,8 @@ impl Metrics {
             duplicate_unique_id: self.duplicate.with_label_values(&[id, "unique_id"]),
             duplicate_content: self.duplicate.with_label_values(&[id, "content"]),
             duplicate_header: self.duplicate.with_label_values(&[id, "header"]),
+            duplicate_merged: self.duplicate.with_label_values(&[id, "merged"]),
+            on_demand: Nudged::ALL.map(|what| (what, self.on_demand.with_label_values(&[id, what.label()]))),
             uidl_resets: self.uidl_resets.with_label_values(&one),
             quarantined: self.quarantined.with_label_values(&one),
             messages: self.messages.with_label_values(&one),
@@ -144,6 +153,8 @@ pub(super) struct AccountMetrics {
     duplicate_unique_id: IntCounter,
     duplicate_content: IntCounter,
     duplicate_header: IntCounter,
+    duplicate_merged: IntCounter,
+    on_demand: [(Nudged, IntCounter); Nudged::ALL.len()],
     pub(super) uidl_resets: IntCounter,
     pub(super) quarantined: IntGauge,
     pub(super) messages: IntGauge,
@@ -196,6 +207,11 @@ impl AccountMetrics {
         }
     }
 
+    /// A client would like fresh mail.
+    pub(super) fn nudged(&self, what: Nudged) {
+        self.on_demand.iter().filter(|(w, _)| *w == what).for_each(|(_, counter)| counter.inc());
+    }
+
     pub(super) fn skipped(&self, reason: Skipped, count: u64) {
         match reason {
             Skipped::TooLarge => self.skipped_too_large.inc_by(count),
@@ -214,6 +230,7 @@ impl AccountMetrics {
             Arrival::KnownUniqueId => self.duplicate_unique_id.inc(),
             Arrival::KnownContent => self.duplicate_content.inc(),
             Arrival::KnownHeader => self.duplicate_header.inc(),
+            Arrival::Merged => self.duplicate_merged.inc(),
         }
     }
 }

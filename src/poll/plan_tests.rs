@@ -15,7 +15,16 @@ const NOW: i64 = 1_000_000;
 fn row(state: LedgerState) -> LedgerRow {
     let body = (state != Skipped).then_some(BodyId(1));
     let place = body.map_or(Place::Nowhere, |_| Place::At(MailboxId(1), Uid::FIRST));
-    LedgerRow { state, place, body, listed_size: 10, header_hash: [7; 16], stored_at: NOW - 100, content: [0; 16] }
+    LedgerRow {
+        state,
+        place,
+        body,
+        listed_size: 10,
+        header_hash: [7; 16],
+        stored_at: NOW - 100,
+        content: [0; 16],
+        merged: None,
+    }
 }
 
 fn ledger(rows: &[(&str, LedgerState)]) -> Ledger {

@@ -29,7 +29,7 @@ pub(super) struct Policy<'a> {
 }
 
 /// Why a message is deleted upstream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Reason {
     Never,
     Age,

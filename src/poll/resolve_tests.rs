@@ -14,7 +14,16 @@ const NOW: i64 = 1_000_000;
 fn row(hash: u8, state: LedgerState) -> LedgerRow {
     let body = (state != LedgerState::Skipped).then_some(BodyId(u64::from(hash)));
     let place = body.map_or(Place::Nowhere, |_| Place::At(MailboxId(1), Uid::FIRST));
-    LedgerRow { state, place, body, listed_size: 10, header_hash: [hash; 16], stored_at: NOW - 100, content: [0; 16] }
+    LedgerRow {
+        state,
+        place,
+        body,
+        listed_size: 10,
+        header_hash: [hash; 16],
+        stored_at: NOW - 100,
+        content: [0; 16],
+        merged: None,
+    }
 }
 
 fn stored(rows: &[(&str, u8)]) -> Ledger {

@@ -47,6 +47,30 @@ enum Condition {
     Full,
 }
 
+/// What came of a wish for fresh mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Nudged {
+    /// A poll begins.
+    Started,
+    /// The last poll was a moment ago, or the next is due.
+    Fresh,
+    /// The account is silent: paused, locked, throttled, out of room, after a failure, or within LOGIN-DELAY.
+    Refused,
+}
+
+impl Nudged {
+    pub(super) const ALL: [Self; 3] = [Self::Started, Self::Fresh, Self::Refused];
+
+    /// Metric label.
+    pub(super) const fn label(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Fresh => "fresh",
+            Self::Refused => "refused",
+        }
+    }
+}
+
 impl Condition {
     const ALL: [Self; 5] = [Self::Ok, Self::Backoff, Self::Throttled, Self::AuthFailed, Self::Locked];
 
@@ -212,14 +236,17 @@ impl Schedule {
 
     /// Someone looks at the mailbox: poll now if the last poll is old enough. Never shortens the silence that a lock, a
     /// throttle, a refused password or LOGIN-DELAY asks for.
-    pub(super) fn nudge(&mut self, now: Instant) -> bool {
+    pub(super) fn nudge(&mut self, now: Instant) -> Nudged {
         let stale = self.last_attempt.is_none_or(|at| now.saturating_duration_since(at) >= self.gap());
         let allowed = self.allowed.is_none_or(|allowed| allowed <= now);
-        let polled = self.condition == Condition::Ok && stale && allowed && self.due > now;
-        if polled {
-            self.due = now;
+        if self.condition != Condition::Ok || !allowed {
+            return Nudged::Refused;
         }
-        polled
+        if !stale || self.due <= now {
+            return Nudged::Fresh;
+        }
+        self.due = now;
+        Nudged::Started
     }
 
     /// The poll that has ended found no room for the mail. [`Self::room_came`] brings the next one, or, as the message may

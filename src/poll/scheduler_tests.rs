@@ -58,7 +58,7 @@ fn without_room_it_waits_long_or_until_there_is_some() {
     for (interval, wait) in [(INTERVAL, 6 * 3600), (secs(24 * 3600), 24 * 3600)] {
         let mut schedule = after(interval, now, &[PollResult::Store]);
         schedule.out_of_room(now);
-        assert!(schedule.is_out_of_room() && !schedule.nudge(now + secs(7200)));
+        assert!(schedule.is_out_of_room() && schedule.nudge(now + secs(7200)) == Nudged::Refused);
         assert_eq!(
             (schedule.state(), schedule.due(), schedule.failures()),
             (AccountState::Paused, now + secs(wait), 1)
@@ -126,24 +126,26 @@ fn what_is_left_is_fetched_soon_but_not_sooner_than_the_server_allows() {
 #[test]
 fn a_nudge_polls_what_is_stale_and_well() {
     let now = Instant::now();
-    for (result, login_delay, later, polls) in [
-        (PollResult::Ok, None, 59, false),
-        (PollResult::Ok, None, 60, true),
-        (PollResult::Ok, Some(100), 99, false),
-        (PollResult::Ok, Some(100), 100, true),
-        (PollResult::Auth, None, 100, false),
-        (PollResult::Locked, None, 100, false),
-        (PollResult::Throttled, None, 100, false),
-        (PollResult::Connect, None, 29, false),
+    for (result, login_delay, later, nudged) in [
+        (PollResult::Ok, None, 59, Nudged::Fresh),
+        (PollResult::Ok, None, 60, Nudged::Started),
+        (PollResult::Ok, Some(100), 99, Nudged::Refused),
+        (PollResult::Ok, Some(100), 100, Nudged::Started),
+        (PollResult::Auth, None, 100, Nudged::Refused),
+        (PollResult::Locked, None, 100, Nudged::Refused),
+        (PollResult::Throttled, None, 100, Nudged::Refused),
+        (PollResult::Connect, None, 29, Nudged::Refused),
     ] {
         let mut schedule = Schedule::new(INTERVAL, now);
         polled(&mut schedule, now, result, login_delay);
         let then = now + secs(later);
-        assert_eq!(schedule.nudge(then), polls, "{result:?} {later}");
-        assert_eq!(schedule.due() == then, polls, "{result:?} {later}");
+        assert_eq!(schedule.nudge(then), nudged, "{result:?} {later}");
+        assert_eq!(schedule.due() == then, nudged == Nudged::Started, "{result:?} {later}");
     }
     let mut fresh = after(secs(5), now, &[PollResult::Ok]);
-    assert!(!fresh.nudge(now + secs(4)));
+    assert_eq!(fresh.nudge(now + secs(4)), Nudged::Fresh);
+    // It is polled anyway.
+    assert_eq!(fresh.nudge(fresh.due()), Nudged::Fresh);
 }
 
 #[test]
@@ -234,7 +236,7 @@ fn a_restart_remembers_the_login_delay() {
     let (mut schedule, left) = restored(&[PollResult::Ok], Some(600), 100, None);
     assert_eq!(left, 500);
     let then = schedule.due();
-    assert!(!schedule.nudge(then - secs(1)));
+    assert_eq!(schedule.nudge(then - secs(1)), Nudged::Refused);
     assert_eq!(schedule.refused_until(then - secs(1)), Some(then));
     // A poll that fails before it hears the delay again.
     polled(&mut schedule, then, PollResult::Connect, None);

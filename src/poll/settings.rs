@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::mail::MailboxName;
+use crate::mail::{Keyword, MailboxName};
 use crate::oauth::TokenSource;
 use crate::pop3::{Limits, Method, Timeouts};
 use crate::secret::SecretSource;
@@ -86,6 +86,10 @@ pub struct AccountSettings {
     pub first_poll: FirstPoll,
     /// Where mail goes; made if missing.
     pub deliver_to: MailboxName,
+    /// What its messages are marked with; left out where the user has no room for another keyword.
+    pub keyword: Option<Keyword>,
+    /// A message that another account has brought to INBOX is one with that one.
+    pub merge: bool,
     /// False: not polled.
     pub enabled: bool,
     /// Longer messages stay where they are.

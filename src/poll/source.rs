@@ -66,6 +66,10 @@ pub struct Report {
     pub deletes_pending: u64,
     /// Of them, those that wait to be confirmed by a person.
     pub deletes_held: u64,
+    /// Of them, those that only `delete_dry_run` keeps.
+    pub deletes_dry_run: u64,
+    /// How many of them are wanted for what: `reason` of the log.
+    pub deletes_for: Vec<(&'static str, u64)>,
     /// Messages that could not be fetched whole, as of now.
     pub quarantined: u64,
     /// Messages that are too long: unique-id and listed size, the first few.
@@ -100,6 +104,8 @@ impl Report {
             adopted: 0,
             deletes_pending: 0,
             deletes_held: 0,
+            deletes_dry_run: 0,
+            deletes_for: Vec::new(),
             quarantined: 0,
             too_large: Vec::new(),
             bytes: 0,

@@ -112,6 +112,8 @@ fn count(status: &mut AccountStatus, report: &Report, ended: SystemTime) {
         status.backlog = report.backlog;
         status.deletes_pending = report.deletes_pending;
         status.deletes_held = report.deletes_held;
+        status.deletes_dry_run = report.deletes_dry_run;
+        status.deletes_for.clone_from(&report.deletes_for);
         status.quarantined = report.quarantined;
         status.too_large.clone_from(&report.too_large);
     }

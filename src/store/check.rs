@@ -28,6 +28,8 @@ impl From<String> for Problem {
 /// What can be rebuilt from rows and octets that are there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fix {
+    /// The views of a user's accounts, from INBOX: before what is counted.
+    Twins(UserId),
     /// The counters of a mailbox, UIDNEXT and HIGHESTMODSEQ, from its message rows and expunge log.
     Counters(MailboxId),
     /// What a user has stored, from the counters of the mailboxes: after these.

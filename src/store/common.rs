@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::error::{Error, Result};
 use super::types::Counts;
-use crate::mail::{BodyId, Flags, MAX_UID, Message, UidSet, UidValidity};
+use crate::mail::{BodyId, Flags, MAX_UID, MailboxId, MailboxName, Message, UidSet, UidValidity};
 
 /// The most mailboxes a user may have: CREATE is a client's to repeat.
 pub(super) const MAX_MAILBOXES: usize = 10_000;
@@ -60,6 +60,12 @@ pub(super) fn count(counts: &mut Counts, message: &Message, is_added: bool) {
         counts.deleted = counts.deleted.saturating_sub(deleted);
         counts.size = counts.size.saturating_sub(size);
     }
+}
+
+/// Names for a view that is not shown, the best first: the one it had, unless another view has it now.
+pub(super) fn hidden_name(had: &MailboxName, id: MailboxId) -> impl Iterator<Item = MailboxName> {
+    let others = (0u32..).map(move |n| MailboxName::new(&format!("view.{}.{n}", id.0)).ok());
+    std::iter::once(Some(had.clone())).chain(others).flatten()
 }
 
 /// The UIDs asked for that were given out and are not `found`.

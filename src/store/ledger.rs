@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use super::Store;
-use super::error::Result;
-use super::types::{LedgerChange, LedgerRow, NewMessage, PollState, Trouble};
+use super::error::{Error, Result};
+use super::seam::MetaTxn;
+use super::types::{Delivered, Delivery, LedgerChange, LedgerRow, NewMessage, PollState, Trouble};
 use crate::mail::{AccountId, MailboxId};
 
 /// The ledger key of a message whose server has no unique-ids. RFC 1939 section 7: a unique-id is of characters 0x21 to
@@ -55,9 +56,16 @@ impl Store {
         account: AccountId,
         key: Vec<u8>,
         mailbox: MailboxId,
-        messages: Vec<NewMessage>,
+        mut messages: Vec<NewMessage>,
     ) -> Result<()> {
-        self.write(move |txn| txn.quarantine(account, &key, mailbox, &messages)).await
+        self.write(move |txn| match txn.quarantine(account, &key, mailbox, &messages) {
+            Err(Error::Limit(_)) => {
+                messages.iter_mut().for_each(|message| message.flags.keywords.clear());
+                txn.quarantine(account, &key, mailbox, &messages)
+            }
+            done => done,
+        })
+        .await
     }
 
     /// What the poller keeps of an account.
@@ -82,5 +90,17 @@ impl Store {
     /// Makes all of the changes in one transaction.
     pub async fn change_ledger(&self, account: AccountId, changes: Vec<LedgerChange>) -> Result<()> {
         self.write(move |txn| txn.change_ledger(account, &changes)).await
+    }
+}
+
+/// Mail is not refused for a keyword that the user's table has no room for: it is then stored without. What fails has
+/// changed nothing.
+pub(super) fn deliver(txn: &mut dyn MetaTxn, delivery: &mut Delivery) -> Result<Delivered> {
+    match txn.deliver(delivery) {
+        Err(Error::Limit(_)) if !delivery.message.flags.keywords.is_empty() => {
+            delivery.message.flags.keywords.clear();
+            txn.deliver(delivery)
+        }
+        done => done,
     }
 }

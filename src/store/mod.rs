@@ -38,6 +38,8 @@ mod snapshot_tests;
 mod stats;
 mod types;
 mod upkeep;
+#[cfg(test)]
+mod views_tests;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -385,15 +387,15 @@ impl Store {
         self.write(move |txn| txn.replace(from, old, to, &new)).await
     }
 
-    /// Stores a message from a maildrop, unless the ledger has it.
+    /// Stores a message from a maildrop, unless the ledger has it. Its keywords are left out where the user has no room for them.
     pub async fn deliver(&self, delivery: Delivery) -> Result<Delivered> {
         self.submit(delivery).await?.await
     }
 
     /// The same in two steps: queued behind what was submitted before, so that messages get their UIDs in that order;
     /// the answer comes when the message is durable.
-    pub async fn submit(&self, delivery: Delivery) -> Result<impl Future<Output = Result<Delivered>> + use<>> {
-        self.queue(move |txn| txn.deliver(&delivery)).await
+    pub async fn submit(&self, mut delivery: Delivery) -> Result<impl Future<Output = Result<Delivered>> + use<>> {
+        self.queue(move |txn| ledger::deliver(txn, &mut delivery)).await
     }
 
     /// Changes the flags of those of `uids` that exist.
@@ -413,14 +415,6 @@ impl Store {
 
     /// Expunges messages with \Deleted, of `only` if given. Returns their UIDs.
     pub async fn expunge(&self, mailbox: MailboxId, only: Option<UidSet>) -> Result<UidSet> {
-        // While somebody watches the mailbox it need not be read to find them. What was answered before is in the version.
-        let only = match self.0.shared.live.current(mailbox).map(|snapshot| snapshot.deleted()) {
-            Some(deleted) => Some(only.map_or_else(|| deleted.clone(), |only| only.intersection(&deleted))),
-            None => only,
-        };
-        if only.as_ref().is_some_and(UidSet::is_empty) {
-            return Ok(UidSet::default());
-        }
         self.write(move |txn| txn.expunge(mailbox, only.as_ref())).await
     }
 }

@@ -287,6 +287,8 @@ pub struct LedgerRow {
     pub stored_at: i64,
     /// The first half of the BLAKE3 of its octets, also when these are gone; zero where it is not known.
     pub content: [u8; 16],
+    /// It is one with a message that this account had brought: body and place are of that.
+    pub merged: Option<AccountId>,
 }
 
 /// A change of one ledger row. A change of a row that is not there does nothing.

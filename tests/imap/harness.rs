@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, DuplexStream};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tributary::auth::{self, Password, UserSettings, Users};
 use tributary::imap::{Deps, Metrics, Server, Settings};
-use tributary::mail::{BodyId, MailboxId, MailboxName};
+use tributary::ingest::Intake;
+use tributary::mail::{BodyId, FlagList, InternalDate, MailboxId, MailboxName};
 use tributary::metrics::Registry;
 use tributary::secret::Secret;
-use tributary::store::{BodyCursor, Store};
+use tributary::store::{BodyCursor, NewMessage, Store};
 use tributary::tls;
 
 /// The limit of every wait.
@@ -26,6 +27,7 @@ pub struct TestServer {
     pub address: std::net::SocketAddr,
     registry: Registry,
     running: Arc<Running>,
+    server: Arc<Server>,
     pub store: Store,
     /// Of the server's certificate.
     pub roots: rustls::RootCertStore,
@@ -52,6 +54,20 @@ impl TestServer {
         Self::over(Store::in_memory(Duration::ZERO).expect("store"), settings).await
     }
 
+    /// Over a store in files, which does what one in memory need not.
+    pub async fn on_disk() -> Self {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let files = tributary::store::Settings {
+            data_dir: dir.path().to_owned(),
+            cache_bytes: 16 << 20,
+            gc_grace: Duration::from_secs(3600),
+        };
+        let store = Store::open(&files).expect("store");
+        let settings = Settings { allow_cleartext_login: true, ..Settings::default() };
+        // The store outlives its directory entry: nothing is opened again.
+        Self::over(store, settings).await
+    }
+
     pub async fn over(store: Store, settings: Settings) -> Self {
         let dir = tempfile::tempdir().expect("temporary directory");
         let registry = Registry::new().expect("registry");
@@ -75,8 +91,9 @@ impl TestServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
         let address = listener.local_addr().expect("address");
         let shutdown = CancellationToken::new();
-        tokio::spawn(Server::new(deps).run(listener, false, shutdown.clone()));
-        Self { address, registry, store, roots, running: Arc::new(Running { shutdown, _dir: dir }) }
+        let server = Server::new(deps);
+        tokio::spawn(Arc::clone(&server).run(listener, false, shutdown.clone()));
+        Self { address, registry, store, roots, server, running: Arc::new(Running { shutdown, _dir: dir }) }
     }
 
     /// Stops the server.
@@ -89,6 +106,34 @@ impl TestServer {
         let text = String::from_utf8(self.registry.render().expect("metrics")).expect("text");
         let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         value.unwrap_or_else(|| panic!("no sample {name} in:\n{text}")).to_owned()
+    }
+
+    /// Serves a stream in memory, as if it came from `peer`.
+    pub fn serve<S>(&self, stream: S, peer: &str) -> tokio::task::JoinHandle<()>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let (server, shutdown) = (Arc::clone(&self.server), self.running.shutdown.clone());
+        let peer = std::net::SocketAddr::new(peer.parse().expect("an address"), 1);
+        tokio::spawn(async move { server.serve_stream(stream, peer, true, shutdown).await })
+    }
+
+    /// A client in memory, which may be paused in time; `room` octets are under way to it before the server must wait.
+    pub async fn memory(&self, room: usize, peer: &str) -> Client<DuplexStream> {
+        let (ours, theirs) = tokio::io::duplex(room);
+        self.serve(theirs, peer);
+        let mut client = self.client(ours);
+        client.s("* OK *").await;
+        client.ok("LOGIN alice secret").await;
+        client
+    }
+
+    /// A client on any stream.
+    pub fn client<S>(&self, stream: S) -> Client<S>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        Client { stream: BufReader::new(stream), tag: 0, _running: Arc::clone(&self.running) }
     }
 
     pub async fn connect(&self) -> Client {
@@ -127,6 +172,22 @@ impl TestServer {
         read.await.expect("read")
     }
 
+    /// Puts a message of a megabyte into INBOX of alice, without a session.
+    pub async fn store_large(&self) {
+        let text = format!("Subject: large\r\n\r\n{}", "0123456789abcdef\r\n".repeat(60_000));
+        self.put(text.as_bytes()).await;
+    }
+
+    /// Puts a message into INBOX of alice, without a session.
+    pub async fn put(&self, message: &[u8]) {
+        let mut intake = Intake::begin(&self.store).await.expect("begun");
+        intake.write(message).await.expect("written");
+        let body = intake.finish().await.expect("durable").body;
+        let internal_date = InternalDate::default();
+        let message = NewMessage { body, flags: FlagList::default(), internal_date, account: None };
+        self.store.append(self.inbox().await, vec![message]).await.expect("appended");
+    }
+
     /// Appends the same message `count` times to INBOX.
     pub async fn fill(&self, count: usize) {
         let mut client = self.login().await;
@@ -142,8 +203,8 @@ impl Drop for Running {
     }
 }
 
-pub struct Client {
-    stream: BufReader<TcpStream>,
+pub struct Client<S = TcpStream> {
+    stream: BufReader<S>,
     tag: u32,
     _running: Arc<Running>,
 }
@@ -151,12 +212,19 @@ pub struct Client {
 impl Client {
     /// Connects; the greeting is still to come.
     pub async fn of(server: &TestServer) -> Self {
-        let stream = TcpStream::connect(server.address).await.expect("connect");
-        Self { stream: BufReader::new(stream), tag: 0, _running: Arc::clone(&server.running) }
+        server.client(TcpStream::connect(server.address).await.expect("connect"))
     }
 
+    /// Whether nothing has come that has not been read. True too early, unless what would have come has come to others.
+    pub fn is_quiet(&self) -> bool {
+        let waits = self.stream.get_ref().try_read(&mut [0]).is_err_and(|e| e.kind() == std::io::ErrorKind::WouldBlock);
+        self.stream.buffer().is_empty() && waits
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     /// The connection, when everything that was sent has been read.
-    pub fn into_stream(self) -> TcpStream {
+    pub fn into_stream(self) -> S {
         assert!(self.stream.buffer().is_empty());
         self.stream.into_inner()
     }
@@ -179,10 +247,15 @@ impl Client {
 
     /// The same as it came, without its line end.
     pub async fn octets(&mut self) -> Option<Vec<u8>> {
+        self.octets_within(DEADLINE).await
+    }
+
+    /// The same, where time is paused and passes as it pleases.
+    pub async fn octets_within(&mut self, limit: Duration) -> Option<Vec<u8>> {
         let mut whole = Vec::new();
         loop {
             let read = self.stream.read_until(b'\n', &mut whole);
-            let n = timeout(DEADLINE, read).await.expect("a response in time").unwrap_or(0);
+            let n = timeout(limit, read).await.expect("a response in time").unwrap_or(0);
             if n == 0 {
                 return None;
             }
@@ -194,6 +267,12 @@ impl Client {
         let length = whole.strip_suffix(b"\r\n").expect("lines end in CRLF").len();
         whole.truncate(length);
         Some(whole)
+    }
+
+    /// The last response, which must match.
+    pub async fn end_with(&mut self, pattern: &str) {
+        self.s(pattern).await;
+        self.end().await;
     }
 
     /// The next response, which must match; `*` at the end of the pattern matches anything.

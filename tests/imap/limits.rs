@@ -2,9 +2,15 @@
 
 use std::time::Duration;
 
-use tributary::imap::Settings;
+use tributary::imap::{Keepalive, Settings};
 
 use crate::harness::{MESSAGE, TestServer};
+
+/// A word every 30 ms.
+fn often() -> Keepalive {
+    let every = Duration::from_millis(30);
+    Keepalive { shortest: every, first: every, longest: every, ..Keepalive::default() }
+}
 
 fn settings() -> Settings {
     Settings { allow_cleartext_login: true, ..Settings::default() }
@@ -68,7 +74,7 @@ async fn a_client_that_stops_reading_is_cut() {
 
 #[tokio::test]
 async fn idle_is_kept_alive_and_outlives_the_logout_of_others() {
-    let server = TestServer::with(Settings { keepalive: Duration::from_millis(30), ..settings() }).await;
+    let server = TestServer::with(Settings { keepalive: often(), ..settings() }).await;
     let (mut idler, mut other) = (server.selected("INBOX").await, server.selected("INBOX").await);
     idler.c("i IDLE").await;
     idler.s("+ *").await;

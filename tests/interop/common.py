@@ -12,6 +12,7 @@ import threading
 import time
 
 DEADLINE = 30.0
+BEGUN = time.monotonic()
 
 # Python's default of 1 MB is less than one FETCH answer with a big message.
 imaplib._MAXLINE = 50_000_000
@@ -32,7 +33,11 @@ def check(condition, what, *seen):
     if not condition:
         print("FAILED: %s %s" % (what, " ".join(repr(s) for s in seen)), file=sys.stderr)
         sys.exit(1)
-    print("ok: " + what)
+    said(what)
+
+
+def said(what):
+    print("ok: %s (%.1f s)" % (what, time.monotonic() - BEGUN))
 
 
 def wait_until(what, condition, seconds=DEADLINE):
@@ -42,7 +47,7 @@ def wait_until(what, condition, seconds=DEADLINE):
     while time.monotonic() < end:
         value = condition()
         if value:
-            print("ok: " + what)
+            said(what)
             return value
         pause.wait(0.02)
     check(False, what + " (waited %.0f s)" % seconds)

@@ -90,7 +90,10 @@ async fn a_dry_run_of_deletions_tells_and_keeps() {
     let dry = AccountSettings { delete_dry_run: true, ..with(LeaveOnServer::Never, &server) };
     let house = House::of(vec![dry]).await;
     house.poll_ok("u/a").await;
-    house.poll_ok("u/a").await;
+    let report = house.poll_ok("u/a").await;
+    assert_eq!((report.deletes_pending, report.deletes_dry_run), (3, 3), "{report:?}");
+    assert_eq!(report.deletes_for, [("never", 3)]);
+    assert_eq!(house.metric("tributary_upstream_deletes_pending", &["u/a"]), 3.0);
     assert_eq!((sent(&server, "DELE"), server.unique_ids().len()), (0, 3));
     assert_eq!(house.metric("tributary_upstream_deletes_total", &["u/a", "dry_run"]), 3.0, "once each");
     assert_eq!(house.ledger("a").await["id1"].state, LedgerState::Stored);
@@ -135,7 +138,8 @@ async fn a_refused_deletion_stays_pending() {
     let house = House::of(vec![with(LeaveOnServer::Never, &server)]).await;
     house.poll_ok("u/a").await;
     let report = house.poll_ok("u/a").await;
-    assert_eq!(report.deletes_pending, 1, "{report:?}");
+    assert_eq!((report.deletes_pending, report.deletes_dry_run), (1, 0), "{report:?}");
+    assert_eq!(report.deletes_for, [("never", 1)]);
     assert_eq!(house.metric("tributary_upstream_deletes_pending", &["u/a"]), 1.0);
     server.heal();
     house.poll_ok("u/a").await;

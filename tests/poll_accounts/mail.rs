@@ -246,6 +246,13 @@ async fn a_nudge_is_rate_limited_and_disabled_accounts_rest() {
     house.poller.nudge("nobody");
     house.poll_ok("u/a").await;
     assert_eq!(server.counters().logins, logins + 1, "the nudge came too soon");
+    assert_eq!(house.metric("tributary_polls_on_demand_total", &["u/a", "started"]), 0.0);
+    let counted = async {
+        while house.metric("tributary_polls_on_demand_total", &["u/a", "fresh"]) != 1.0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), counted).await.expect("the nudge is counted");
     assert!(house.poller.poll_now("u/b").await.is_err());
     assert!(house.poller.poll_now("u/c").await.is_err());
     assert_eq!(house.status.borrow()["u/b"].state.label(), "paused");

@@ -147,6 +147,7 @@ async fn a_well_account_is_polled_by_its_interval_or_when_a_user_looks_a_minute_
     house.poller.nudge("u");
     house.until("u/a", |status| status.polling).await;
     assert!(looked.elapsed() < Duration::from_secs(1), "{:?}", looked.elapsed());
+    assert_eq!(house.metric("tributary_polls_on_demand_total", &["u/a", "started"]), 1.0);
     tokio::time::resume();
     house.stop().await;
 }

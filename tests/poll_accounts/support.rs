@@ -210,6 +210,8 @@ pub(crate) fn account(name: &str, address: SocketAddr) -> AccountSettings {
         delete_dry_run: false,
         first_poll: FirstPoll::All,
         deliver_to: MailboxName::new(name).unwrap(),
+        keyword: None,
+        merge: false,
         enabled: true,
         max_message_size: 150 << 20,
     }

@@ -94,9 +94,14 @@ impl Dovecot {
         text.trim().rsplit('=').next().unwrap().to_owned()
     }
 
+    /// Where the messages of a maildrop lie.
+    pub fn maildir(&self, user: &str) -> PathBuf {
+        self.base.join("mail").join(user).join("Maildir")
+    }
+
     /// Number of messages that lie in a maildrop, counted in its files.
     pub fn count(&self, user: &str) -> usize {
-        let maildir = self.base.join("mail").join(user).join("Maildir");
+        let maildir = self.maildir(user);
         ["cur", "new"].iter().map(|dir| std::fs::read_dir(maildir.join(dir)).map_or(0, Iterator::count)).sum()
     }
 }

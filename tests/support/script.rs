@@ -56,7 +56,7 @@ pub fn run(name: &str, argument: &Value) -> String {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop").join(name);
     let mut command = if name.ends_with(".cjs") {
         let mut command = Command::new("node");
-        command.env("NODE_PATH", node_modules()).arg(file);
+        command.arg(file);
         command
     } else if name.ends_with(".php") {
         let mut command = Command::new("php");
@@ -67,5 +67,6 @@ pub fn run(name: &str, argument: &Value) -> String {
         command.arg("-B").arg(file.with_extension("py"));
         command
     };
-    super::run(command.arg(argument.to_string()))
+    // A script in Python may start one for node.
+    super::run(command.env("NODE_PATH", node_modules()).arg(argument.to_string()))
 }

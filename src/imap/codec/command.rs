@@ -15,7 +15,7 @@ pub use fetch::{FetchArgs, FetchItem, Section, SectionText};
 pub use list::{ListArgs, StatusItem};
 pub use mailbox::{CreateArgs, Supplied, Use};
 pub use metadata::{Annotated, GetMetadataArgs, MetadataDepth, SetMetadataArgs};
-pub use search::{SearchArgs, SearchKey, SearchReturn};
+pub use search::{PartialRange, SearchArgs, SearchKey, SearchReturn};
 pub use select::{Qresync, SelectArgs};
 pub use sort::{SortArgs, SortCriterion, SortKey, ThreadAlgorithm, ThreadArgs};
 pub use url::MessageUrl;
@@ -117,6 +117,10 @@ pub enum Command {
     Sort(SortArgs),
     /// `THREAD` and `UID THREAD` (RFC 5256)
     Thread(ThreadArgs),
+    /// `CANCELUPDATE` (RFC 5267 section 4.3.5): tags of searching commands.
+    CancelUpdate(Vec<Vec<u8>>),
+    /// `UIDBATCHES` (RFC 10022): how many messages a batch has, and which batches.
+    UidBatches(u32, Option<(u32, u32)>),
     /// `FETCH` and `UID FETCH`
     Fetch(FetchArgs),
     /// `STORE` and `UID STORE`

@@ -17,7 +17,7 @@ pub(in crate::imap) fn capability(session: &Session, out: &mut Output) -> Comman
 
 /// NOOP is pull to refresh: the dispatcher announces what changed, and stale maildrops are polled.
 pub(in crate::imap) fn noop(session: &mut Session) -> CommandResult {
-    if let Some(cx) = session.selected().filter(|cx| cx.mailbox.name.is_inbox()) {
+    if let Some(cx) = session.selected().filter(|cx| cx.mailbox.is_of_maildrops()) {
         let user = cx.login.user.name.clone();
         (session.deps.nudge)(&user);
     }

@@ -93,6 +93,7 @@ async fn admit(session: &mut Session, conn: &mut Conn, user: &[u8], password: &S
     })?;
     let id = deps.store.ensure_user(&user.name).await?;
     let membership = session.registry.join(session.id, &user.name, session.peer.ip());
+    conn.set_path(session.registry.path(&user.name, session.peer.ip()));
     tracing::info!(user = %user.name, peer = %session.peer, session = session.id, tls = session.tls, "login");
     let login = Login { user, id, _membership: membership };
     session.transition(|_| (State::Authenticated(login), ()));

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use super::fetch_render::{Job, Missed, Plan, Renderer};
 use super::resync;
-use crate::imap::codec::command::{FetchArgs, FetchItem};
+use crate::imap::codec::command::{FetchArgs, FetchItem, PartialRange};
 use crate::imap::conn::Output;
 use crate::imap::error::{CommandError, CommandResult, Done};
-use crate::imap::session::{Features, SelectedCx, fetch_flags};
+use crate::imap::session::{Features, MailboxView, SelectedCx, fetch_flags};
 use crate::mail::{FlagList, FlagOp, Flags, UidSet};
 use crate::store::{BodyCursor, FlagChange};
 
@@ -28,7 +28,10 @@ pub(in crate::imap) async fn fetch(cx: &mut SelectedCx<'_>, args: FetchArgs, out
     }
     // Only what the client knows: mail that arrives while \Seen is set would be shown without it.
     let known = std::iter::once((1, cx.mailbox.view.highest_uid())).collect();
-    let named = cx.resolve(&args.set, args.uid)?.intersection(&known);
+    let mut named = cx.resolve(&args.set, args.uid)?.intersection(&known);
+    if let Some(range) = args.partial {
+        named = places(&cx.mailbox.view, &named, range);
+    }
     let uids = since.map_or_else(|| named.clone(), |since| cx.mailbox.view.changed_since(&named, since));
     let seen = match args.items.iter().any(sets_seen) && !cx.mailbox.read_only {
         true => mark_seen(cx, &uids, args.uid, out).await?,
@@ -36,6 +39,7 @@ pub(in crate::imap) async fn fetch(cx: &mut SelectedCx<'_>, args: FetchArgs, out
     };
     let plan = Arc::new(Plan {
         items: items(&args, *cx.features, !seen.is_empty()),
+        uid_only: cx.features.uid_only,
         implied_flags: !args.items.contains(&FetchItem::Flags),
         keywords: Arc::clone(&cx.mailbox.view.snapshot().keywords),
         ids: cx.mailbox.view.ids(),
@@ -51,18 +55,33 @@ pub(in crate::imap) async fn fetch(cx: &mut SelectedCx<'_>, args: FetchArgs, out
     if args.items.iter().any(|item| matches!(item, FetchItem::Section { partial: Some(_), .. })) {
         cx.mailbox.partial = place;
     }
-    outcome(missed)
+    if !missed.living.is_empty() {
+        // The view may be older than the expunge that their bytes went with.
+        cx.announce(out, false).await?;
+        let view = &cx.mailbox.view;
+        let stored = missed.living.iter().filter(|uid| view.snapshot().find(**uid).is_some()).count();
+        missed.damaged |= stored > 0;
+        missed.ghosts |= stored < missed.living.len();
+    }
+    outcome(&missed, args.uid)
 }
 
-/// RFC 2180 section 4.1: a message expunged meanwhile is said to be so, never shown as empty. What cannot be decoded fails
+/// The messages in these places among those named, before anything else is asked of them (RFC 9394 sections 3.3 and 3.4).
+fn places(view: &MailboxView, named: &UidSet, range: PartialRange) -> UidSet {
+    let places = range.of(view.entries(named).count());
+    view.entries(named).skip(places.start).take(places.len()).map(|entry| entry.message.uid).collect()
+}
+
+/// RFC 2180 section 4.1: a message expunged meanwhile is said to be so, never shown as empty; to the UID form by telling of the
+/// expunge, since a UID that names nothing is no error there (RFC 9051 section 6.4.9). What cannot be decoded fails
 /// the command, after all else that was asked for is sent (RFC 3516 section 4.3).
-fn outcome(missed: Missed) -> CommandResult {
+fn outcome(missed: &Missed, uid: bool) -> CommandResult {
     match missed {
-        Missed { living: true, .. } => Err(CommandError::No(Some("SERVERBUG"), "Some messages could not be read")),
+        Missed { damaged: true, .. } => Err(CommandError::No(Some("SERVERBUG"), "Some messages could not be read")),
         Missed { undecodable: true, .. } => {
             Err(CommandError::No(Some("UNKNOWN-CTE"), "A part cannot be decoded: fetch it with BODY"))
         }
-        Missed { ghosts: true, .. } => Err(CommandError::expunge_issued()),
+        Missed { ghosts: true, .. } if !uid => Err(CommandError::expunge_issued()),
         _ => Done::ok(),
     }
 }
@@ -124,7 +143,8 @@ async fn run(
         }
         if renderer.is_done() {
             missed.ghosts |= renderer.missed.ghosts;
-            missed.living |= renderer.missed.living;
+            missed.living.append(&mut renderer.missed.living);
+            missed.damaged |= renderer.missed.damaged;
             missed.undecodable |= renderer.missed.undecodable;
             out.relieve().await?;
             return Ok(renderer.into_spare());
@@ -162,20 +182,21 @@ async fn mark_seen(
     for uid in delta.changed.iter().filter(|uid| !unseen.contains_uid(**uid)) {
         fetch_flags(cx.mailbox, *cx.features, out, uid.value(), with_uid);
     }
-    Ok(unseen)
+    // What another session expunged meanwhile was not changed.
+    Ok(cx.mailbox.view.entries(&unseen).filter(|entry| !entry.ghost).map(|entry| entry.message.uid).collect())
 }
 
-/// The items in the order they are sent: UID first, then the small ones, bodies last (IMAP-RULES 37). Flags come with the
-/// mod-sequence that they have once the client has enabled CONDSTORE (RFC 7162 section 3.1), and with the UID after ENABLE
-/// QRESYNC (section 3.2.4) or where the command itself `changes` a flag.
+/// The items in the order they are sent: UID first, then the small ones, bodies last (IMAP-RULES 37). Where the command
+/// itself `changes` a flag and CONDSTORE is enabled, the UID and the mod-sequence are sent too; where it does not, what was
+/// asked for is (RFC 7162 section 3.2.4), and the mod-sequence with CHANGEDSINCE (section 3.1.4.1). A UIDFETCH begins with the
+/// UID: there the item is sent only where it is asked for (RFC 9586 section 3.3).
 fn items(args: &FetchArgs, features: Features, changes: bool) -> Vec<FetchItem> {
     let mut items = args.items.clone();
     let changes = features.condstore && changes;
-    let flags = changes || items.contains(&FetchItem::Flags);
-    if (args.uid || changes || features.qresync && flags) && !items.contains(&FetchItem::Uid) {
+    if !features.uid_only && (args.uid || changes) && !items.contains(&FetchItem::Uid) {
         items.push(FetchItem::Uid);
     }
-    if (args.changed_since.is_some() || features.condstore && flags) && !items.contains(&FetchItem::ModSeq) {
+    if (args.changed_since.is_some() || changes) && !items.contains(&FetchItem::ModSeq) {
         items.push(FetchItem::ModSeq);
     }
     items.sort_by_key(|item| match item {

@@ -5,8 +5,10 @@ use std::future::pending;
 
 use tokio::time::{Instant, sleep_until};
 
+use super::context;
 use crate::imap::conn::{Conn, ReadError};
 use crate::imap::error::{CommandError, CommandResult, Done, EVICTED, STOPPING};
+use crate::imap::keepalive::STILL_HERE;
 use crate::imap::server::Deps;
 use crate::imap::session::{Session, State};
 
@@ -23,7 +25,7 @@ pub(in crate::imap) async fn idle(session: &mut Session, conn: &mut Conn) -> Com
     if let Some(cx) = session.selected() {
         // An idle session holds as little as it can.
         cx.mailbox.partial = None;
-        if cx.mailbox.name.is_inbox() {
+        if cx.mailbox.is_of_maildrops() {
             (deps.nudge)(&cx.login.user.name);
         }
     }
@@ -35,10 +37,10 @@ pub(in crate::imap) async fn idle(session: &mut Session, conn: &mut Conn) -> Com
         update(session, conn, was_idle).await?;
         conn.output.flush().await?;
         was_idle = true;
-        match wait(session, conn, &deps).await {
+        match wait(session, conn).await {
             Wake::Line(line) => return done(line),
             Wake::Changed => {}
-            Wake::Keepalive => conn.output.line("* OK Still here"),
+            Wake::Keepalive => conn.output.line(STILL_HERE),
             Wake::End(why) => return Err(CommandError::Bye(why)),
         }
     }
@@ -54,11 +56,11 @@ async fn update(session: &mut Session, conn: &mut Conn, was_idle: bool) -> Resul
         conn.output.flush().await?;
         metrics.pushed(cx.mailbox.view.snapshot().committed_at.elapsed());
     }
-    Ok(())
+    context::follow(&mut cx, &mut conn.output).await
 }
 
-async fn wait(session: &mut Session, conn: &mut Conn, deps: &Deps) -> Wake {
-    let keepalive = Instant::now() + deps.settings.keepalive;
+/// What the client sent half of is no line yet, and keeps the connection as well as a word of ours.
+async fn wait(session: &mut Session, conn: &mut Conn) -> Wake {
     let (shutdown, evicted) = (session.shutdown.clone(), session.handle.evicted.clone());
     let changed = async {
         match &mut session.state {
@@ -66,13 +68,27 @@ async fn wait(session: &mut Session, conn: &mut Conn, deps: &Deps) -> Wake {
             _ => pending().await,
         }
     };
-    tokio::select! {
-        biased;
-        () = shutdown.cancelled() => Wake::End(STOPPING),
-        () = evicted.cancelled() => Wake::End(EVICTED),
-        () = changed => Wake::Changed,
-        line = conn.next_line(None) => Wake::Line(line),
-        () = sleep_until(keepalive) => Wake::Keepalive,
+    tokio::pin!(changed);
+    loop {
+        let due = conn.keepalive_due();
+        let silence = async {
+            match due {
+                Some(due) => sleep_until(due).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return Wake::End(STOPPING),
+            () = evicted.cancelled() => return Wake::End(EVICTED),
+            () = &mut changed => return Wake::Changed,
+            line = conn.next_line(None) => return Wake::Line(line),
+            () = silence => {}
+        }
+        // Octets that are no line may have come meanwhile.
+        if conn.keepalive_due().is_some_and(|due| due <= Instant::now()) {
+            return Wake::Keepalive;
+        }
     }
 }
 

@@ -26,6 +26,7 @@ fn valid_new(name: &Name) -> Result<&MailboxName, CommandError> {
 
 pub(in crate::imap) async fn create(cx: &Authenticated<'_>, args: &CreateArgs, out: &mut Output) -> CommandResult {
     let name = valid_new(&args.mailbox)?;
+    cx.check_not_kept(name).await?;
     let special_use = match args.special_use {
         Use::None => None,
         // RFC 6154 section 3: the mailbox is then not made.
@@ -81,6 +82,7 @@ pub(in crate::imap) async fn rename(
     // A name that no mailbox can have is that of none.
     let Name::Valid(from) = from else { return Err(CommandError::No(Some("NONEXISTENT"), "No such mailbox")) };
     let to = valid_new(to)?;
+    cx.check_not_kept(to).await?;
     cx.store.rename_mailbox(cx.login.id, from, to).await?;
     if let Some(supplied) = supplied {
         old_name(out, *cx.features, &[], to.as_str(), supplied);

@@ -1,10 +1,12 @@
 //! GETMETADATA and SETMETADATA (RFC 5464), and what LIST tells of annotations (RFC 9590).
 //!
 //! Every mailbox belongs to one user, so its /shared entries are that user's like its /private ones. Of the server, the
-//! /private entries are kept for each user; its /shared ones are the administrator's, who has set none.
+//! /private entries are kept for each user; its /shared ones are the administrator's: they say which accounts the
+//! user has.
 
 use std::collections::BTreeMap;
 
+use crate::imap::accounts::Accounts;
 use crate::imap::codec::command::{Annotated, GetMetadataArgs, MetadataDepth, SetMetadataArgs};
 use crate::imap::codec::write;
 use crate::imap::conn::Output;
@@ -49,7 +51,7 @@ pub(in crate::imap) async fn set(cx: &Authenticated<'_>, args: SetMetadataArgs) 
     }
     let mailbox = find(cx, &args.of).await?.map(|mailbox| mailbox.id);
     let is_fixed = |entry: &str| match mailbox {
-        Some(_) => entry == SPECIAL_USE,
+        Some(_) => entry == SPECIAL_USE || Accounts::is_fixed(entry),
         None => entry.starts_with("/shared/"),
     };
     if changes.iter().any(|(entry, _)| is_fixed(entry)) {
@@ -91,6 +93,8 @@ async fn annotations(cx: &Authenticated<'_>, mailbox: Option<&Mailbox>) -> Resul
     if let Some(special_use) = mailbox.and_then(|mailbox| mailbox.special_use) {
         known.insert(SPECIAL_USE.to_owned(), special_use.attribute().as_bytes().to_vec());
     }
+    let name = mailbox.map(|mailbox| &mailbox.name);
+    cx.deps.settings.accounts.annotate(&cx.login.user.name, name, &mut known);
     Ok(known)
 }
 

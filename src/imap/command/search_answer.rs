@@ -1,5 +1,5 @@
-//! What SEARCH and SORT answer: SEARCH, SORT or ESEARCH (RFC 9051 section 7.3.4, RFC 4731, RFC 5267 section 3), and the saved
-//! result `$` (RFC 5182).
+//! What SEARCH and SORT answer: SEARCH, SORT or ESEARCH (RFC 9051 section 7.3.4, RFC 4731, RFC 5267 sections 3 and 4.4, RFC
+//! 9394), and the saved result `$` (RFC 5182).
 
 use super::search_match::Candidate;
 use crate::imap::codec::command::SearchReturn;
@@ -22,6 +22,10 @@ impl Hit {
     pub(super) fn new(candidate: &Candidate, by_uid: bool) -> Self {
         let Candidate { seq, message: Message { uid, mod_seq, .. }, .. } = candidate;
         Self { number: if by_uid { uid.value() } else { *seq }, uid: *uid, mod_seq: *mod_seq }
+    }
+
+    pub(super) fn uid(&self) -> u32 {
+        self.uid.value()
     }
 }
 
@@ -75,14 +79,15 @@ pub(super) fn settle(cx: &mut SelectedCx<'_>, saves: bool, result: &CommandResul
     }
 }
 
-/// What SAVE keeps and MODSEQ is about (RFC 5182 section 2.4, RFC 7162 section 3.1.10): with MIN or MAX and neither ALL nor
-/// COUNT these messages alone, else all.
+/// What SAVE keeps and MODSEQ is about (RFC 5182 section 2.4, RFC 7162 section 3.1.10, RFC 9394 section 3.2): with MIN, MAX or
+/// PARTIAL and neither ALL nor COUNT these messages alone, else all.
 fn picked(hits: &[Hit], returns: SearchReturn) -> Vec<Hit> {
-    if returns.all || returns.count || !(returns.min || returns.max) {
+    if returns.all || returns.count || !(returns.min || returns.max || returns.partial.is_some()) {
         return hits.to_vec();
     }
     let (min, max) = (hits.first().filter(|_| returns.min), hits.last().filter(|_| returns.max));
-    min.into_iter().chain(max).copied().collect()
+    let part = returns.partial.and_then(|range| hits.get(range.of(hits.len()))).unwrap_or_default();
+    min.into_iter().chain(part).chain(max).copied().collect()
 }
 
 fn highest(hits: &[Hit]) -> Option<ModSeq> {
@@ -112,6 +117,15 @@ async fn extended(
     if returns.all && !hits.is_empty() {
         out.push(" ALL ");
         all(hits, out).await?;
+    }
+    if let Some(range) = returns.partial {
+        let sign = if range.from_end { "-" } else { "" };
+        out.push(format!(" PARTIAL ({sign}{}:{sign}{} ", range.first, range.last));
+        match hits.get(range.of(hits.len())) {
+            Some(part) if !part.is_empty() => all(part, out).await?,
+            _ => write::nil(out.buf()),
+        }
+        out.push(")");
     }
     if let Some(ModSeq(highest)) = mod_seq.filter(|_| question.by_mod_seq) {
         out.push(format!(" MODSEQ {highest}"));

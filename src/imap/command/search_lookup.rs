@@ -39,6 +39,12 @@ impl<'t> Progress<'t> {
         Self { tag, every, due: Instant::now() + every, messages, phases, over: 0 }
     }
 
+    /// Of work that no command asked for: nothing is told.
+    pub(super) fn silent() -> Self {
+        let every = Duration::from_secs(365 * 86_400);
+        Self { tag: b"", every, due: Instant::now() + every, messages: 1, phases: 1, over: 0 }
+    }
+
     /// `* OK [INPROGRESS ("tag" progress goal)]`, if it is time; the progress stays below the goal (RFC 9585 section 4).
     async fn tell(&mut self, done: usize, total: usize, out: &mut Output) -> Result<(), CommandError> {
         let now = Instant::now();

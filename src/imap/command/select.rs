@@ -5,7 +5,9 @@ use super::{list, resync};
 use crate::imap::codec::command::SelectArgs;
 use crate::imap::conn::Output;
 use crate::imap::error::{CommandError, CommandResult, Done};
-use crate::imap::session::{Authenticated, Features, MailboxView, SelectedMailbox, Session, exists, flags_lines};
+use crate::imap::session::{
+    Authenticated, Contexts, Features, MailboxView, SelectedMailbox, Session, exists, flags_lines,
+};
 use crate::mail::UidSet;
 use crate::store::{Mailbox, Snapshot};
 
@@ -43,11 +45,13 @@ pub(in crate::imap) async fn select(
     let mut selected = SelectedMailbox {
         id: mailbox.id,
         name: mailbox.name,
+        account: mailbox.view,
         read_only,
         recent,
         view: MailboxView::new(snapshot, ids),
         watch,
         saved: UidSet::default(),
+        contexts: Contexts::new(cx.deps.settings.context_octets),
         partial: None,
         keywords_told: 0,
         condstore: features.condstore,
@@ -59,7 +63,7 @@ pub(in crate::imap) async fn select(
     if let Some(client) = args.qresync.as_ref().filter(|client| client.uid_validity.get() == uid_validity) {
         resync::catch_up(cx.store, &selected, features, client, out).await?;
     }
-    if selected.name.is_inbox() {
+    if selected.is_of_maildrops() {
         (session.deps.nudge)(&user);
     }
     session.select(selected);
@@ -86,7 +90,8 @@ fn describe(selected: &mut SelectedMailbox, features: Features, out: &mut Output
     flags_lines(selected, out);
     exists(selected, features, out);
     let snapshot = selected.view.snapshot();
-    if let Some(index) = snapshot.first_unseen().filter(|_| !features.rev2) {
+    // A message number, which a client that enabled UIDONLY is never sent (RFC 9586 section 3).
+    if let Some(index) = snapshot.first_unseen().filter(|_| !features.rev2 && !features.uid_only) {
         out.push(format!("* OK [UNSEEN {}] First unseen message\r\n", index + 1));
     }
     out.push(format!("* OK [UIDVALIDITY {}] UIDs valid\r\n", snapshot.uid_validity.value()));

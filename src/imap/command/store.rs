@@ -7,7 +7,7 @@ use crate::imap::codec::command::StoreArgs;
 use crate::imap::codec::write;
 use crate::imap::conn::Output;
 use crate::imap::error::{CommandError, CommandResult, Done};
-use crate::imap::session::{Entry, FlagEcho, SelectedCx, fetch_flags, flags_line, mod_seq_item};
+use crate::imap::session::{Entry, FlagEcho, SelectedCx, fetch_flags, fetch_head, flags_line, mod_seq_item};
 use crate::mail::{Uid, UidSet};
 use crate::store::{FlagChange, Snapshot};
 
@@ -56,7 +56,7 @@ async fn answer(
         if !echo.silent || !own {
             flags_line(cx.mailbox, *cx.features, out, entry, echo.uid);
         } else if cx.features.condstore && (conditional || others.contains_key(&message.uid)) {
-            mod_seq_only(out, entry);
+            mod_seq_only(out, cx.features.uid_only, entry);
         }
         out.relieve().await?;
     }
@@ -64,8 +64,12 @@ async fn answer(
 }
 
 /// Only sent with CONDSTORE, and so with the UID (RFC 7162 section 3.2.4).
-fn mod_seq_only(out: &mut Output, entry: Entry<'_>) {
-    out.push(format!("* {} FETCH (UID {} ", entry.seq, entry.message.uid.value()));
+fn mod_seq_only(out: &mut Output, uid_only: bool, entry: Entry<'_>) {
+    let uid = entry.message.uid;
+    fetch_head(out.buf(), uid_only, entry.seq, uid);
+    if !uid_only {
+        out.push(format!("UID {} ", uid.value()));
+    }
     mod_seq_item(out.buf(), entry.message);
     out.push(")\r\n");
 }
@@ -85,5 +89,9 @@ fn outcome(cx: &SelectedCx<'_>, args: &StoreArgs, uids: &UidSet, modified: &UidS
     let mut code = b"MODIFIED ".to_vec();
     write::uid_set(&mut code, &numbers);
     let code = String::from_utf8_lossy(&code).into_owned();
+    if gone {
+        // Example 11 of RFC 7162: NO for those that are gone, with the code for those that were changed.
+        return Err(CommandError::NoWith(code, "Some of the messages no longer exist"));
+    }
     Ok(Done { code: Some(code), text: Some("Conditional STORE failed for some messages"), ..Done::default() })
 }

@@ -20,9 +20,9 @@ pub(in crate::imap) async fn thread(
     tag: &[u8],
     out: &mut Output,
 ) -> CommandResult {
-    let ThreadArgs { uid, algorithm, charset, key } = args;
+    let ThreadArgs { uid, algorithm, charset, mut key } = args;
     let mut progress = Progress::new(cx, tag, 2);
-    let found = find(cx, key, Some(&charset), &mut progress, out).await?;
+    let found = find(cx, &mut key, Some(&charset), &mut progress, out).await?;
     let letters = look_up(cx, found, &mut progress, out, move |reader, candidate| {
         letter(reader, &candidate, uid, algorithm).map(Some)
     });

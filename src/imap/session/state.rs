@@ -8,14 +8,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::updates::{fetch_flags, sync};
 use super::view::OutOfRange;
-use super::{MailboxView, Upload};
+use super::{Contexts, MailboxView, Upload};
 use crate::auth;
 use crate::imap::codec::command::Name;
 use crate::imap::conn::Output;
 use crate::imap::error::CommandError;
 use crate::imap::registry::{Handle, Membership, Registry};
 use crate::imap::server::Deps;
-use crate::mail::{MailboxId, MailboxName, ModSeq, SequenceSet, UidSet, UserId};
+use crate::mail::{AccountId, MailboxId, MailboxName, ModSeq, SequenceSet, UidSet, UserId, is_among_accounts};
 use crate::store::{BodyCursor, Delta, Mailbox, MailboxWatch, Store};
 
 /// Who is logged in.
@@ -30,6 +30,8 @@ pub(in crate::imap) struct Login {
 pub(in crate::imap) struct SelectedMailbox {
     pub(in crate::imap) id: MailboxId,
     pub(in crate::imap) name: MailboxName,
+    /// It is the view of this account.
+    pub(in crate::imap) account: Option<AccountId>,
     /// Opened by EXAMINE.
     pub(in crate::imap) read_only: bool,
     pub(in crate::imap) view: MailboxView,
@@ -38,6 +40,8 @@ pub(in crate::imap) struct SelectedMailbox {
     pub(in crate::imap) recent: UidSet,
     /// `$`: the saved result of a search (RFC 5182), as UIDs that the client has been shown.
     pub(in crate::imap) saved: UidSet,
+    /// Results that the client follows (RFC 5267).
+    pub(in crate::imap) contexts: Contexts,
     /// Where the last partial FETCH ended.
     pub(in crate::imap) partial: Option<BodyCursor>,
     /// How many rows of the keyword table the client has been told in FLAGS.
@@ -46,6 +50,13 @@ pub(in crate::imap) struct SelectedMailbox {
     pub(in crate::imap) condstore: bool,
     /// Something was told without its mod-sequence: HIGHESTMODSEQ follows before the command ends.
     pub(in crate::imap) owes_mod_seq: bool,
+}
+
+impl SelectedMailbox {
+    /// Who looks at it would like what there is in the maildrops.
+    pub(in crate::imap) fn is_of_maildrops(&self) -> bool {
+        self.name.is_inbox() || self.account.is_some()
+    }
 }
 
 /// RFC 9051 section 3.
@@ -74,6 +85,8 @@ pub(in crate::imap) struct Features {
     pub(in crate::imap) condstore: bool,
     /// ENABLE QRESYNC was given, and so CONDSTORE is enabled too (RFC 7162 section 3.2.3).
     pub(in crate::imap) qresync: bool,
+    /// ENABLE UIDONLY was given (RFC 9586): no message number is sent or taken.
+    pub(in crate::imap) uid_only: bool,
     /// ENABLE UTF8=ACCEPT was given (RFC 6855): strings and mailbox names may be UTF-8.
     pub(in crate::imap) utf8: bool,
     /// ENABLE IMAP4rev2 was given (RFC 9051 section 6.3.1).
@@ -209,6 +222,11 @@ impl Authenticated<'_> {
         selected.map_or(mailbox.counts.highest_mod_seq, |(_, told)| told)
     }
 
+    /// Refuses a name under which the configuration shows accounts, or that stands among such names.
+    pub(in crate::imap) async fn check_not_kept(&self, name: &MailboxName) -> Result<(), CommandError> {
+        if is_kept(self.store, self.login.id, name).await? { Err(CommandError::kept_name()) } else { Ok(()) }
+    }
+
     /// The selected mailbox, if any.
     pub(in crate::imap) fn selected_mailbox(&self) -> Option<MailboxId> {
         self.selected.map(|(id, _)| id)
@@ -272,8 +290,15 @@ async fn find(store: &Store, user: UserId, name: &Name) -> Result<Option<Mailbox
 
 async fn target(store: &Store, user: UserId, name: &Name) -> Result<Mailbox, CommandError> {
     match (find(store, user, name).await?, name) {
+        (Some(mailbox), _) if mailbox.view.is_some() => Err(CommandError::view()),
         (Some(mailbox), _) => Ok(mailbox),
+        (None, Name::Valid(name)) if is_kept(store, user, name).await? => Err(CommandError::view()),
         (None, Name::Valid(_)) => Err(CommandError::No(Some("TRYCREATE"), "No such mailbox")),
         (None, Name::Impossible) => Err(CommandError::No(Some("CANNOT"), "No mailbox can have this name")),
     }
+}
+
+/// Whether no client can make a mailbox of this name, or take it from one: it stands among the views of the user's accounts.
+async fn is_kept(store: &Store, user: UserId, name: &MailboxName) -> Result<bool, CommandError> {
+    Ok(is_among_accounts(name) && store.mailboxes(user).await?.iter().any(|mailbox| mailbox.view.is_some()))
 }

@@ -7,7 +7,7 @@ use super::{Entry, Features, MailboxView, SelectedMailbox};
 use crate::imap::codec::write;
 use crate::imap::conn::Output;
 use crate::imap::error::CommandError;
-use crate::mail::{FlagList, FlagOp, Flags, Keyword, KeywordSet, MAX_KEYWORDS, Message, UidSet};
+use crate::mail::{FlagList, FlagOp, Flags, Keyword, KeywordSet, MAX_KEYWORDS, Message, Uid, UidSet};
 use crate::store::{Delta, Snapshot};
 
 /// Ranges of UIDs in one VANISHED line: below 8,192 octets.
@@ -38,6 +38,8 @@ pub(in crate::imap) async fn sync(
         return Err(CommandError::Bye("The selected mailbox was deleted"));
     };
     let delta = mailbox.view.advance(next);
+    mailbox.contexts.note(delta.changed.iter().chain(&delta.appended).copied());
+    mailbox.contexts.expunged(&mailbox.view, &delta.vanished, out).await?;
     if mailbox.view.snapshot().keywords.len() > mailbox.keywords_told {
         flags_lines(mailbox, out);
     }
@@ -65,13 +67,14 @@ pub(in crate::imap) fn exists(mailbox: &SelectedMailbox, features: Features, out
     }
 }
 
-/// Announces what is expunged: by EXPUNGE, or by VANISHED once QRESYNC is enabled (RFC 7162 section 3.2.10.2). Every UID
-/// so named has been shown to the client by EXISTS.
+/// Announces what is expunged: by EXPUNGE, or by VANISHED once QRESYNC or UIDONLY is enabled (RFC 7162 section 3.2.10.2,
+/// RFC 9586 section 3.6). Every UID so named has been shown to the client by EXISTS.
 async fn expunges(mailbox: &mut SelectedMailbox, features: Features, out: &mut Output) -> Result<(), CommandError> {
     if !mailbox.view.holds_back() {
         return Ok(());
     }
-    let numbers = if features.qresync { Vec::new() } else { mailbox.view.ghost_numbers() };
+    let by_uid = features.qresync || features.uid_only;
+    let numbers = if by_uid { Vec::new() } else { mailbox.view.ghost_numbers() };
     for number in numbers {
         out.push(format!("* {number} EXPUNGE\r\n"));
         out.relieve().await?;
@@ -80,7 +83,7 @@ async fn expunges(mailbox: &mut SelectedMailbox, features: Features, out: &mut O
     mailbox.recent = mailbox.recent.difference(&uids);
     // RFC 5182 section 2.1: what is expunged leaves the saved result.
     mailbox.saved = mailbox.saved.difference(&uids);
-    if features.qresync {
+    if by_uid {
         // VANISHED has no mod-sequence of its own.
         mailbox.owes_mod_seq = true;
         vanished_lines(out, &uids, false).await?;
@@ -117,7 +120,8 @@ pub(in crate::imap) fn fetch_flags(
 }
 
 /// `* n FETCH (FLAGS (...))`, with the UID if asked for, or to an IMAP4rev2 client, who did not ask for it (RFC 9051 section
-/// 7.5.2); with both UID and MODSEQ if CONDSTORE is enabled (RFC 7162 section 3.2.4).
+/// 7.5.2); with both UID and MODSEQ if CONDSTORE is enabled (RFC 7162 section 3.2.4). `* uid UIDFETCH (FLAGS (...))` if UIDONLY
+/// is (RFC 9586 section 3.6).
 pub(in crate::imap) fn flags_line(
     mailbox: &SelectedMailbox,
     features: Features,
@@ -126,8 +130,8 @@ pub(in crate::imap) fn flags_line(
     with_uid: bool,
 ) {
     let Entry { seq, message, .. } = entry;
-    out.push(format!("* {seq} FETCH ("));
-    if with_uid || features.condstore || features.rev2 {
+    fetch_head(out.buf(), features.uid_only, seq, message.uid);
+    if !features.uid_only && (with_uid || features.condstore || features.rev2) {
         out.push(format!("UID {} ", message.uid.value()));
     }
     out.push("FLAGS ");
@@ -140,9 +144,16 @@ pub(in crate::imap) fn flags_line(
     out.push(")\r\n");
 }
 
+/// `* n FETCH (`, or `* uid UIDFETCH (`: `uidfetch-resp = uniqueid SP "UIDFETCH" SP msg-att` (RFC 9586 section 4).
+pub(in crate::imap) fn fetch_head(out: &mut Vec<u8>, uid_only: bool, seq: u32, uid: Uid) {
+    out.extend_from_slice(b"* ");
+    write::number(out, if uid_only { uid.value() } else { seq }.into());
+    out.extend_from_slice(if uid_only { b" UIDFETCH (" } else { b" FETCH (" });
+}
+
 /// The message with this UID in the present version, with its number.
 pub(in crate::imap) fn living(view: &MailboxView, uid: u32) -> Option<(u32, &Message)> {
-    let uid = crate::mail::Uid::new(uid)?;
+    let uid = Uid::new(uid)?;
     Some((view.seq_of(uid)?, view.snapshot().find(uid)?))
 }
 

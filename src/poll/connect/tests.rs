@@ -40,6 +40,8 @@ pub(in crate::poll) fn account(tls: Tls, port: u16) -> AccountSettings {
         delete_dry_run: false,
         first_poll: FirstPoll::All,
         deliver_to: MailboxName::new("a").expect("name"),
+        keyword: None,
+        merge: false,
         enabled: true,
         max_message_size: 1 << 20,
     }

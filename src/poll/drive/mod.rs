@@ -10,14 +10,14 @@ mod remove;
 mod retrieve;
 mod turn;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use tokio::time::{Duration, Instant};
 
 use super::deliveries::Deliveries;
 use super::known::{HeaderKey, Known};
 use super::plan::{Comparison, Ledger, Troubles};
-use super::policy::Policy;
+use super::policy::{Policy, Reason};
 use super::resolve::{Answer, Retrieval};
 use super::settings::{FirstPoll, LeaveOnServer};
 use super::source::{Destination, Mode, Report, Source};
@@ -102,7 +102,7 @@ pub(super) struct Drive<'a> {
     /// Deleted once QUIT is answered.
     deleted: Vec<Removal>,
     /// Deletions that the server refuses, or that a dry run only tells of.
-    undeleted: u64,
+    undeleted: Vec<Reason>,
     /// The server deletes only what was retrieved in the session.
     retrieve_first: bool,
     /// Octets that may still be asked for.
@@ -133,7 +133,8 @@ impl<'a> Drive<'a> {
     pub(super) fn new(source: &'a mut Source, report: &'a mut Report, options: Options, work: Work) -> Self {
         let delete_upstream =
             source.settings.leave_on_server == LeaveOnServer::Never && !source.settings.delete_dry_run;
-        let deliveries = Deliveries::new(source.store.clone(), work.destination, delete_upstream);
+        let deliveries =
+            Deliveries::new(source.store.clone(), work.destination, delete_upstream, source.settings.keyword.clone());
         let (octets_left, ends) =
             (source.bounds.session_octets, Instant::now() + source.bounds.session_time.min(LONGEST));
         Self {
@@ -165,7 +166,7 @@ impl<'a> Drive<'a> {
             unconfirmed: Vec::new(),
             deleting: HashMap::new(),
             deleted: Vec::new(),
-            undeleted: 0,
+            undeleted: Vec::new(),
             retrieve_first: false,
             octets_left,
             ends,
@@ -200,11 +201,26 @@ impl<'a> Drive<'a> {
         let unanswered = self.answers.iter().filter(|(comparison, _)| comparison.is_unknown()).count();
         let retrievals = self.to_retrieve.iter().chain(&self.retrieving).filter(kept).count();
         self.report.backlog = (unasked + unanswered + retrievals) as u64;
-        let discards = self.to_retrieve.iter().chain(&self.retrieving).filter(|r| r.discard.is_some()).count();
-        let claims = self.to_compare.iter().chain(&self.comparing).filter(|c| c.wish().is_some()).count();
+        let removals =
+            self.to_delete.iter().chain(&self.unconfirmed).chain(self.deleting.values()).chain(&self.deleted);
         let deletions = self.to_delete.len() + self.unconfirmed.len() + self.deleting.len() + self.deleted.len();
-        self.report.deletes_pending =
-            (deletions + discards + claims) as u64 + self.undeleted + self.report.deletes_held;
+        let discards = self.to_retrieve.iter().chain(&self.retrieving).filter_map(|retrieval| retrieval.discard);
+        let claims = self.to_compare.iter().chain(&self.comparing).filter_map(Comparison::wish);
+        let wishes = removals.map(|removal| removal.wish).chain(discards).chain(claims);
+        // The brake holds what was expunged here, and nothing else.
+        let mut pending = BTreeMap::from([(Reason::Expunged, self.report.deletes_held)]);
+        for reason in wishes.map(|wish| wish.reason).chain(self.undeleted.iter().copied()) {
+            *pending.entry(reason).or_default() += 1;
+        }
+        self.report.deletes_for = pending
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(reason, count)| (reason.label(), count))
+            .collect();
+        self.report.deletes_pending = self.report.deletes_for.iter().map(|(_, count)| count).sum();
+        if self.source.settings.delete_dry_run {
+            self.report.deletes_dry_run = self.undeleted.len() as u64;
+        }
         let cut = self.is_over() && !self.stopping;
         self.report.more |= cut && (self.report.backlog > 0 || deletions > 0);
         let metrics = &self.source.metrics;

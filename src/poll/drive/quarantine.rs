@@ -124,7 +124,7 @@ impl Drive<'_> {
     fn message(&self, prepared: Prepared) -> NewMessage {
         NewMessage {
             body: prepared.body,
-            flags: FlagList::default(),
+            flags: FlagList { keywords: self.source.settings.keyword.iter().cloned().collect(), ..FlagList::default() },
             internal_date: prepared.received.unwrap_or_else(ingest::now),
             account: Some(self.work.destination.account),
         }

@@ -46,7 +46,7 @@ impl Drive<'_> {
     pub(super) fn on_deletion_refused(&mut self, number: u32) {
         let Some(removal) = self.deleting.remove(&number) else { return };
         if removal.fetched || !self.fits(&removal.target) || self.is_over() {
-            return self.refused();
+            return self.refused(removal.wish);
         }
         self.retrieve_first = true;
         self.report.fault(Fault::DeleteNeedsRetrieval);
@@ -58,14 +58,14 @@ impl Drive<'_> {
         target.size.is_none_or(|size| size <= self.source.settings.max_message_size)
     }
 
-    pub(super) fn refused(&mut self) {
-        self.undeleted += 1;
+    pub(super) fn refused(&mut self, wish: Wish) {
+        self.undeleted.push(wish.reason);
         self.source.metrics.deletes_refused.inc();
     }
 
     /// A dry run: said once of each message.
     pub(super) fn would_delete(&mut self, target: &Target, wish: Wish) {
-        self.undeleted += 1;
+        self.undeleted.push(wish.reason);
         if self.work.mode == Mode::DryRun || !self.source.learnt.told.insert(target.key()) {
             return;
         }

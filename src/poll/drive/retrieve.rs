@@ -78,8 +78,8 @@ impl Drive<'_> {
     pub(super) fn on_too_long(&mut self, number: u32) {
         self.receiving = None;
         let Some(retrieval) = self.taken(number) else { return };
-        if retrieval.discard.is_some() {
-            return self.refused();
+        if let Some(wish) = retrieval.discard {
+            return self.refused(wish);
         }
         self.source.skip(self.report, Skipped::TooLarge, 1);
         if let Some(unique_id) = &retrieval.target.unique_id {
@@ -90,8 +90,8 @@ impl Drive<'_> {
 
     pub(super) fn on_retrieval_refused(&mut self, number: u32, refusal: &Refusal) {
         let Some(retrieval) = self.taken(number) else { return };
-        if retrieval.discard.is_some() {
-            return self.refused();
+        if let Some(wish) = retrieval.discard {
+            return self.refused(wish);
         }
         self.source.skip(self.report, Skipped::Refused, 1);
         if !matches!(refusal.code, Some(ResponseCode::InUse | ResponseCode::SysTemp)) {
@@ -110,7 +110,13 @@ impl Drive<'_> {
     async fn receiving(&mut self) -> Result<&mut Receiving, store::Error> {
         let receiving = match self.receiving.take() {
             Some(receiving) => receiving,
-            None => Receiving { intake: Intake::begin(&self.source.store).await?, octets: 0, head: Vec::new() },
+            None => {
+                let mut intake = Intake::begin(&self.source.store).await?;
+                if self.source.settings.merge {
+                    intake.find_merge_key();
+                }
+                Receiving { intake, octets: 0, head: Vec::new() }
+            }
         };
         Ok(self.receiving.insert(receiving))
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::state::{Mailbox, State};
-use crate::mail::{BodyId, MailboxId, UidSet};
+use crate::mail::{BodyId, Flags, MailboxId, Message, UidSet, UserId};
 use crate::store::body::Unplaced;
 use crate::store::check::Problem;
 use crate::store::common::{count, counted};
@@ -17,10 +17,20 @@ pub(super) fn check(state: &State, pieces: &dyn BodyRead, unplaced: &Unplaced) -
     check.names();
     check.marks();
     state.mailboxes.iter().for_each(|(id, mailbox)| check.mailbox(*id, mailbox));
+    state.users.keys().for_each(|user| check.twins(*user));
     check.bodies();
     check.ledger();
     check.pieces(pieces, unplaced)?;
     Ok(check.problems)
+}
+
+fn is_twin(m: &Message, of: Option<&&Message>, inbox: MailboxId) -> bool {
+    let shared = |m: &Message| m.flags.without(Flags::DELETED);
+    of.is_some_and(|of| {
+        let (uid, mod_seq, saved, flags) = (m.uid, m.mod_seq, m.saved, m.flags);
+        let expected = Message { uid, mod_seq, saved, flags, twin: Some((inbox, of.uid)), ..(*of).clone() };
+        *m == expected && shared(m) == shared(of)
+    })
 }
 
 struct Check<'s> {
@@ -94,8 +104,42 @@ impl Check<'_> {
         self.problem(present > 0, || format!("{}: {present} expunged UIDs are present", at()));
     }
 
+    /// Every message of INBOX has a twin in the view of each of its accounts, and every message of a view is one.
+    fn twins(&mut self, user: UserId) {
+        let Ok(inbox) = self.state.inbox(user) else { return };
+        let (Ok(own), Ok(messages)) = (self.state.user(user), self.state.mailbox(inbox)) else { return };
+        for (uid, account) in own.merged.keys() {
+            let first = messages.messages.get(uid).and_then(|m| m.account);
+            let is_wrong = first.is_none_or(|first| first == *account);
+            self.problem(is_wrong, || format!("user {}: accounts of UID {}", user.0, uid.value()));
+        }
+        for m in messages.messages.values() {
+            let view = m.account.and_then(|account| own.views.get(&account)).map(|view| view.mailbox);
+            self.problem(m.twin.map(|twin| twin.0) != view, || {
+                format!("user {}: twin of UID {}", user.0, m.uid.value())
+            });
+        }
+        for (account, view) in &own.views {
+            let mut expected = BTreeMap::new();
+            for m in messages.messages.values() {
+                let twin = match own.merged.get(&(m.uid, *account)) {
+                    Some(twin) => *twin,
+                    None if m.account == Some(*account) => m.twin.map(|twin| twin.1),
+                    None => continue,
+                };
+                expected.insert(twin, m);
+            }
+            let there = self.state.mailbox(view.mailbox).map(|found| &found.messages);
+            let is_right = there.is_ok_and(|there| {
+                there.len() == expected.len() && there.values().all(|m| is_twin(m, expected.get(&Some(m.uid)), inbox))
+            });
+            self.problem(!is_right, || format!("mailbox {}: messages that are not those of INBOX", view.mailbox.0));
+        }
+    }
+
     fn bodies(&mut self) {
-        let messages = self.state.mailboxes.values().flat_map(|mailbox| mailbox.messages.values());
+        let with_bodies = self.state.mailboxes.iter().filter(|(id, _)| self.state.view_of(**id).is_none());
+        let messages = with_bodies.flat_map(|(_, mailbox)| mailbox.messages.values());
         let mut references = counted(messages.map(|m| m.body));
         let bodies = &self.state.bodies;
         for (id, body) in &bodies.rows {

@@ -2,7 +2,7 @@
 
 use super::txn::Txn;
 use crate::mail::{AccountId, MailboxId};
-use crate::store::error::Result;
+use crate::store::error::{Error, Result};
 use crate::store::ledger::{content_key, half};
 use crate::store::types::{
     Delivered, Delivery, LedgerChange, LedgerRow, LedgerState, NewMessage, Place, PollState, Trouble,
@@ -18,20 +18,33 @@ impl Txn<'_> {
         if self.account_mut(account)?.ledger.get(&key).is_some_and(|row| is_known(row, delivery)) {
             return Ok(Delivered::Duplicate);
         }
-        let appended = self.append(delivery.mailbox, std::slice::from_ref(message))?;
+        let (delivered, body, merged) = match self.same_message(user, delivery)? {
+            Some((same, first)) => {
+                let (uid, body) = (same.uid, same.body);
+                self.merge_into(user, same, delivery)?;
+                (Delivered::Merged(uid), Some(body), Some(first))
+            }
+            None => {
+                let appended = self.append(delivery.mailbox, std::slice::from_ref(message))?;
+                let uid = *appended.uids.first().ok_or(Error::Limit("UIDs of a mailbox"))?;
+                self.remember(user, delivery, uid)?;
+                (Delivered::Stored(uid), self.state.bodies.by_hash.get(&hash).copied(), None)
+            }
+        };
         let row = LedgerRow {
             state: if delivery.delete_upstream { LedgerState::DeleteWanted } else { LedgerState::Stored },
             place: Place::NotAsked,
-            body: self.state.bodies.by_hash.get(&hash).copied(),
+            body,
             listed_size: delivery.listed_size,
             header_hash: delivery.header_hash,
             stored_at: self.now,
             content: half(&hash),
+            merged,
         };
         let account = self.account_mut(account)?;
         account.troubles.remove(&key);
         account.ledger.insert(key, row);
-        Ok(appended.uids.first().map_or(Delivered::Duplicate, |uid| Delivered::Stored(*uid)))
+        Ok(delivered)
     }
 
     pub(super) fn change_ledger(&mut self, account: AccountId, change: &LedgerChange) -> Result<()> {
@@ -57,6 +70,7 @@ impl Txn<'_> {
                     header_hash: *header_hash,
                     stored_at: now,
                     content: [0; 16],
+                    merged: None,
                 });
             }
             LedgerChange::Resize(unique_id, listed_size) => {

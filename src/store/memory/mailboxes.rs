@@ -52,7 +52,12 @@ impl Txn<'_> {
         Ok(id)
     }
 
-    fn add_mailbox(&mut self, user: UserId, name: MailboxName, special_use: Option<SpecialUse>) -> Result<MailboxId> {
+    pub(super) fn add_mailbox(
+        &mut self,
+        user: UserId,
+        name: MailboxName,
+        special_use: Option<SpecialUse>,
+    ) -> Result<MailboxId> {
         let uid_validity = uid_validity_after(self.state.last_uid_validity.into(), self.now)?;
         self.state_mut().last_uid_validity = uid_validity.value();
         let id = MailboxId(next(&mut self.state.last_mailbox)?);
@@ -82,6 +87,7 @@ impl Txn<'_> {
         name: &MailboxName,
         special_use: Option<SpecialUse>,
     ) -> Result<MailboxId> {
+        self.check_name(user, name)?;
         let there = &self.state.user(user)?.mailboxes;
         if there.contains_key(name) {
             return Err(Error::MailboxExists);
@@ -105,7 +111,9 @@ impl Txn<'_> {
         if name.is_inbox() {
             return Err(Error::Refused("INBOX cannot be deleted"));
         }
-        let id = self.user_mut(user)?.mailboxes.remove(name).ok_or(Error::NoMailbox)?;
+        let id = self.state.shown_id(user, name).ok_or(Error::NoMailbox)?;
+        self.check_target(id)?;
+        self.user_mut(user)?.mailboxes.remove(name);
         self.changes.touched.insert(id);
         self.user_mut(user)?.metadata.remove(&Some(id));
         let removed = self.state.mailboxes.remove(&id).ok_or(Error::NoMailbox)?;
@@ -114,11 +122,17 @@ impl Txn<'_> {
 
     pub(super) fn rename_mailbox(&mut self, user: UserId, from: &MailboxName, to: &MailboxName) -> Result<()> {
         let there = &self.state.user(user)?.mailboxes;
-        let source = there.get(from).copied();
+        let source = self.state.shown_id(user, from);
+        let is_hidden = |id| self.state.view_of(id).is_some_and(|(_, is_shown)| !is_shown);
+        let below = || there.iter().filter(|(name, id)| name.is_below(from) && !is_hidden(**id));
         // A name that only has others below it is renamed with them.
-        if source.is_none() && !there.keys().any(|name| name.is_below(from)) {
+        if source.is_none() && below().next().is_none() {
             return Err(Error::NoMailbox);
         }
+        if !from.is_inbox() {
+            below().map(|(_, id)| *id).chain(source).try_for_each(|id| self.check_target(id))?;
+        }
+        self.check_name(user, to)?;
         if from == to || there.contains_key(to) {
             return Err(Error::MailboxExists);
         }
@@ -133,10 +147,12 @@ impl Txn<'_> {
         if there.len() + parents.len() > MAX_MAILBOXES {
             return Err(Error::Limit("mailboxes of a user"));
         }
+        let new_names: Vec<_> = below().filter_map(|(old, _)| old.renamed(from, to)).collect();
+        new_names.iter().try_for_each(|new| self.check_name(user, new))?;
         let mut names = BTreeMap::new();
         let mut moved = Vec::new();
         for (old, id) in there {
-            match old.renamed(from, to) {
+            match old.renamed(from, to).filter(|_| !is_hidden(*id)) {
                 Some(new) => moved.push((new, *id)),
                 None => drop(names.insert(old.clone(), *id)),
             }

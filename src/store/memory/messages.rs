@@ -20,6 +20,7 @@ impl Txn<'_> {
     fn append_freeing(&mut self, mailbox: MailboxId, messages: &[NewMessage], freed: Stored) -> Result<Appended> {
         let target = self.state.mailbox(mailbox)?;
         let (user, uid_validity) = (target.user, target.uid_validity);
+        self.check_target(mailbox)?;
         check_uids(&target.counts, messages.len())?;
         let sizes = messages.iter().map(|m| u32::try_from(m.body.size()).map_err(|_| Error::Limit("message size")));
         let sizes = sizes.collect::<Result<Vec<u32>>>()?;
@@ -53,7 +54,7 @@ impl Txn<'_> {
             });
         }
         let mod_seq = self.next_mod_seq(user)?;
-        Ok(Appended { uid_validity, uids: self.insert(mailbox, mod_seq, rows)? })
+        Ok(Appended { uid_validity, uids: self.place_rows(mailbox, mod_seq, rows)? })
     }
 
     pub(super) fn replace(
@@ -68,12 +69,13 @@ impl Txn<'_> {
         if source.user != target.user {
             return Err(Error::NoMailbox);
         }
+        self.check_target(to)?;
         let Some(octets) = source.messages.get(&old).map(|m| u64::from(m.size)) else { return Ok(None) };
         let freed = Stored { octets, messages: 1 };
         let appended = self.append_freeing(to, std::slice::from_ref(new), freed)?;
         // At the mod-sequence of the new message.
         let mod_seq = self.state.mailbox(to)?.counts.highest_mod_seq;
-        self.remove(from, mod_seq, UidSet::from_iter([(old.value(), old.value())]))?;
+        self.take_out(from, mod_seq, UidSet::from_iter([(old.value(), old.value())]))?;
         Ok(Some(appended))
     }
 
@@ -112,13 +114,16 @@ impl Txn<'_> {
         let mod_seq = self.next_mod_seq(user)?;
         let target = self.mailbox_mut(mailbox)?;
         target.counts.highest_mod_seq = mod_seq;
+        let mut shared = Vec::new();
         for uid in altered {
             let Some(m) = target.messages.get_mut(&uid) else { continue };
             count(&mut target.counts, m, false);
             (m.flags, m.keywords) = after(m);
             m.mod_seq = mod_seq;
             count(&mut target.counts, m, true);
+            shared.push(m.clone());
         }
+        self.share_from(mailbox, mod_seq, &shared)?;
         Ok(stored)
     }
 
@@ -137,6 +142,7 @@ impl Txn<'_> {
             return Err(Error::NoMailbox);
         }
         let (user, uid_validity) = (source.user, target.uid_validity);
+        self.check_target(to)?;
         let messages: Vec<Message> = source.within(uids).cloned().collect();
         check_uids(&target.counts, messages.len())?;
         let found: UidSet = messages.iter().map(|m| m.uid).collect();
@@ -154,10 +160,9 @@ impl Txn<'_> {
             self.add_references(body, copies)?;
         }
         let mod_seq = self.next_mod_seq(user)?;
-        let copies = messages.into_iter().map(|m| Message { twin: None, ..m }).collect();
-        let pairs = sources.into_iter().zip(self.insert(to, mod_seq, copies)?).collect();
+        let pairs = sources.into_iter().zip(self.place_rows(to, mod_seq, messages)?).collect();
         if is_move {
-            self.remove(from, mod_seq, found)?;
+            self.take_out(from, mod_seq, found)?;
         }
         Ok(Copied { uid_validity, pairs, missing })
     }
@@ -170,13 +175,13 @@ impl Txn<'_> {
         let chosen: UidSet = chosen.map(|m| m.uid).collect();
         if !chosen.is_empty() {
             let mod_seq = self.next_mod_seq(user)?;
-            self.remove(mailbox, mod_seq, chosen.clone())?;
+            self.take_out(mailbox, mod_seq, chosen.clone())?;
         }
         Ok(chosen)
     }
 
-    /// Puts messages, which hold their references already, at the end of the mailbox.
-    fn insert(&mut self, mailbox: MailboxId, mod_seq: ModSeq, messages: Vec<Message>) -> Result<Vec<Uid>> {
+    /// Puts messages, which hold their references already, at the end of this mailbox alone.
+    pub(super) fn insert(&mut self, mailbox: MailboxId, mod_seq: ModSeq, messages: Vec<Message>) -> Result<Vec<Uid>> {
         let saved = u32::try_from(self.now).unwrap_or(0);
         let target = self.mailbox_mut(mailbox)?;
         target.counts.highest_mod_seq = mod_seq;
@@ -192,7 +197,7 @@ impl Txn<'_> {
     }
 
     /// Takes messages out of the mailbox, lets go of their bodies and logs that they are gone.
-    fn remove(&mut self, mailbox: MailboxId, mod_seq: ModSeq, uids: UidSet) -> Result<()> {
+    pub(super) fn remove(&mut self, mailbox: MailboxId, mod_seq: ModSeq, uids: UidSet) -> Result<Vec<Message>> {
         let target = self.mailbox_mut(mailbox)?;
         target.counts.highest_mod_seq = mod_seq;
         let mut removed = Vec::new();
@@ -200,12 +205,12 @@ impl Txn<'_> {
             let goes = uids.contains_uid(*uid);
             if goes {
                 count(&mut target.counts, m, false);
-                removed.push(m.body);
+                removed.push(m.clone());
             }
             !goes
         });
         target.expunged.push((mod_seq, uids));
-        self.release(removed.into_iter())
+        Ok(removed)
     }
 
     /// The conversation of the first key that is known, else a new one; all keys are known from then on.

@@ -15,6 +15,7 @@ mod state;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod twins;
 mod txn;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

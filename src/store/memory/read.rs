@@ -15,14 +15,14 @@ use crate::store::snapshot::{Delta, Snapshot};
 use crate::store::stats::Stats;
 use crate::store::types::{LedgerRow, Mailbox, Place, PollState, Stored, Trouble};
 
-fn describe(id: MailboxId, row: &Row) -> Mailbox {
+fn describe(state: &State, id: MailboxId, row: &Row) -> Mailbox {
     let Row { name, uid_validity, special_use, counts, .. } = row;
     Mailbox {
         id,
         name: name.clone(),
         uid_validity: *uid_validity,
         special_use: *special_use,
-        view: None,
+        view: state.view_of(id).map(|(account, _)| account),
         counts: *counts,
     }
 }
@@ -37,24 +37,25 @@ pub(super) struct Version(pub(super) Arc<State>);
 
 impl MetaRead for Version {
     fn mailbox(&self, user: UserId, name: &MailboxName) -> Result<Option<Mailbox>> {
-        let id = self.0.users.get(&user).and_then(|user| user.mailboxes.get(name));
-        id.map(|id| self.mailbox_by_id(*id)).transpose()
+        self.0.shown_id(user, name).map(|id| self.mailbox_by_id(id)).transpose()
     }
 
     fn mailbox_by_id(&self, mailbox: MailboxId) -> Result<Mailbox> {
-        Ok(describe(mailbox, self.0.mailbox(mailbox)?))
+        Ok(describe(&self.0, mailbox, self.0.mailbox(mailbox)?))
     }
 
     fn mailboxes(&self, user: UserId) -> Result<Vec<Mailbox>> {
         let own = self.0.mailboxes.iter().filter(|(_, row)| row.user == user);
-        let mut own: Vec<Mailbox> = own.map(|(id, row)| describe(*id, row)).collect();
+        let own = own.filter(|(id, _)| self.0.view_of(**id).is_none_or(|(_, is_shown)| is_shown));
+        let mut own: Vec<Mailbox> = own.map(|(id, row)| describe(&self.0, *id, row)).collect();
         own.sort_by(|a, b| order(&a.name).cmp(&order(&b.name)));
         Ok(own)
     }
 
     fn has_mailboxes_below(&self, user: UserId, name: &MailboxName) -> Result<bool> {
-        let names = self.0.users.get(&user).map(|user| user.mailboxes.keys());
-        Ok(names.into_iter().flatten().any(|other| other.is_below(name)))
+        let names = self.0.users.get(&user).map(|user| user.mailboxes.iter());
+        let is_shown = |id| self.0.view_of(id).is_none_or(|(_, is_shown)| is_shown);
+        Ok(names.into_iter().flatten().any(|(other, id)| other.is_below(name) && is_shown(*id)))
     }
 
     fn subscriptions(&self, user: UserId) -> Result<Vec<MailboxName>> {
@@ -124,11 +125,14 @@ impl MetaRead for Version {
         let Some(found) = self.0.accounts.get(&account) else { return Ok(HashMap::new()) };
         let mut places = HashMap::new();
         for (id, mailbox) in self.0.mailboxes.iter().filter(|(_, mailbox)| mailbox.user == found.user) {
-            let own = mailbox.messages.values().filter(|m| m.account == Some(account));
-            places.extend(own.map(|m| (m.body, (*id, m.uid))));
+            // What is in a view is in INBOX.
+            if self.0.view_of(*id).is_none() {
+                places.extend(mailbox.messages.values().map(|m| ((m.account, m.body), (*id, m.uid))));
+            }
         }
         let rows = found.ledger.iter().map(|(unique_id, row)| {
-            let at = row.body.and_then(|body| places.get(&body));
+            let of = row.merged.or(Some(account));
+            let at = row.body.and_then(|body| places.get(&(of, body)));
             let place = match with_places {
                 true => at.map_or(Place::Nowhere, |(mailbox, uid)| Place::At(*mailbox, *uid)),
                 false => Place::NotAsked,
@@ -153,7 +157,8 @@ impl MetaRead for Version {
     }
 
     fn messages(&self) -> Result<u64> {
-        Ok(self.0.mailboxes.values().map(|row| u64::from(row.counts.exists)).sum())
+        let counted = self.0.mailboxes.iter().filter(|(id, _)| self.0.view_of(**id).is_none());
+        Ok(counted.map(|(_, row)| u64::from(row.counts.exists)).sum())
     }
 
     fn stats(&self, bodies: &dyn BodyRead, tell: Tell<'_>) -> Result<Stats> {

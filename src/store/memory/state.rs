@@ -40,6 +40,18 @@ pub(super) struct User {
     /// By mailbox; `None`: of the server.
     pub(super) metadata: BTreeMap<Option<MailboxId>, Arc<Annotations>>,
     pub(super) threads: Arc<BTreeMap<ThreadKey, ThreadId>>,
+    pub(super) views: BTreeMap<AccountId, View>,
+    /// By UID in INBOX, and account that the message is of as well: the UID in its view.
+    pub(super) merged: Arc<BTreeMap<(Uid, AccountId), Option<Uid>>>,
+    /// What two messages have in common that are one -> UID in INBOX of the last that came with it.
+    pub(super) merges: Arc<BTreeMap<[u8; 16], Uid>>,
+}
+
+/// The view of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct View {
+    pub(super) mailbox: MailboxId,
+    pub(super) is_shown: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -110,9 +122,26 @@ impl State {
     /// What the user has in all mailboxes.
     pub(super) fn usage(&self, user: UserId) -> Stored {
         let mut usage = Stored::default();
-        let own = self.mailboxes.values().filter(|mailbox| mailbox.user == user);
-        own.for_each(|mailbox| usage.add(mailbox.counts.usage()));
+        let own = self.mailboxes.iter().filter(|(_, mailbox)| mailbox.user == user);
+        own.filter(|(id, _)| self.view_of(**id).is_none()).for_each(|(_, mailbox)| usage.add(mailbox.counts.usage()));
         usage
+    }
+
+    /// The account of which the mailbox is the view, and whether it is shown.
+    pub(super) fn view_of(&self, id: MailboxId) -> Option<(AccountId, bool)> {
+        let user = self.mailboxes.get(&id).and_then(|mailbox| self.users.get(&mailbox.user))?;
+        let found = user.views.iter().find(|(_, view)| view.mailbox == id);
+        found.map(|(account, view)| (*account, view.is_shown))
+    }
+
+    /// The id of this name, unless that is of a view which is not shown.
+    pub(super) fn shown_id(&self, user: UserId, name: &MailboxName) -> Option<MailboxId> {
+        let id = self.users.get(&user).and_then(|user| user.mailboxes.get(name)).copied()?;
+        Some(id).filter(|id| self.view_of(*id).is_none_or(|(_, is_shown)| is_shown))
+    }
+
+    pub(super) fn inbox(&self, user: UserId) -> Result<MailboxId> {
+        self.user(user)?.mailboxes.get(&MailboxName::inbox()).copied().ok_or(Error::NoMailbox)
     }
 
     pub(super) fn mailbox(&self, mailbox: MailboxId) -> Result<&Mailbox> {

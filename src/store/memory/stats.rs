@@ -27,8 +27,11 @@ pub(super) fn stats(state: &State, pieces: &dyn BodyRead, tell: Tell<'_>) -> Res
         for (name, id) in &user.mailboxes {
             let mut own = Scope::new(&rooms);
             for message in state.mailbox(*id)?.messages.values() {
-                for scope in [&mut own, &mut all, &mut everything] {
-                    scope.add(message.body, message.size.into());
+                own.add(message.body, message.size.into());
+                // What is in a view is in INBOX.
+                if state.view_of(*id).is_none() {
+                    all.add(message.body, message.size.into());
+                    everything.add(message.body, message.size.into());
                 }
             }
             mailboxes.push(MailboxStats { name: name.as_str().to_owned(), usage: own.usage });

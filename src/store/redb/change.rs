@@ -40,8 +40,8 @@ impl MetaTxn for Txn<'_> {
         self.rename_mailbox(user, from, to)
     }
 
-    fn set_account_views(&mut self, _user: UserId, _views: &[AccountView]) -> Result<Vec<MailboxName>> {
-        Ok(Vec::new())
+    fn set_account_views(&mut self, user: UserId, views: &[AccountView]) -> Result<Vec<MailboxName>> {
+        self.set_account_views(user, views)
     }
 
     fn set_subscribed(&mut self, user: UserId, name: &MailboxName, subscribed: bool) -> Result<()> {

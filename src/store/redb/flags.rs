@@ -1,5 +1,6 @@
 //! STORE: flags and keywords of many messages, in one transaction (RFC 9051 section 6.4.6, RFC 7162 section 3.1.3).
 
+use super::twins::is_same_but_deleted;
 use super::txn::Txn;
 use crate::mail::{FlagOp, Flags, KeywordSet, MailboxId, Message, ModSeq, UidSet, UserId};
 use crate::store::common::missing;
@@ -70,6 +71,8 @@ impl Txn<'_> {
         change: &Change,
     ) -> Result<()> {
         let mut mod_seq: Option<ModSeq> = None;
+        let has_twins = self.has_twins(mailbox)?;
+        let mut shared = Vec::new();
         let (mut seen, mut unseen, mut deleted, mut undeleted) = (0, 0, 0, 0);
         for number in numbers {
             let is_due = |m: &Message| uids.contains_uid(m.uid) && change.alters(m);
@@ -82,9 +85,12 @@ impl Txn<'_> {
             };
             mod_seq = Some(now);
             for m in self.block_mut(mailbox, *number, now)?.messages.iter_mut().filter(|m| is_due(m)) {
-                let before = m.flags;
+                let (before, keywords) = (m.flags, m.keywords);
                 (m.flags, m.keywords) = change.of(m);
                 m.mod_seq = now;
+                if has_twins && !(is_same_but_deleted(before, m.flags) && keywords == m.keywords) {
+                    shared.push(m.clone());
+                }
                 let turned = |flag| (before.contains(flag), m.flags.contains(flag));
                 match turned(Flags::SEEN) {
                     (false, true) => seen += 1,
@@ -103,6 +109,7 @@ impl Txn<'_> {
             counts.unseen = (counts.unseen + unseen).saturating_sub(seen);
             counts.deleted = (counts.deleted + deleted).saturating_sub(undeleted);
             counts.highest_mod_seq = counts.highest_mod_seq.max(mod_seq);
+            self.share_from(mailbox, mod_seq, shared)?;
         }
         Ok(())
     }

@@ -7,8 +7,9 @@ use redb::ReadableTable;
 use super::read::MetaReader;
 use super::row::{DeadRow, UidlRow};
 use super::schema::{POLL_STATE, TROUBLE, UIDL};
+use super::twins::Role;
 use super::txn::Txn;
-use crate::mail::{AccountId, BodyId, MailboxId};
+use crate::mail::{AccountId, BodyId, MailboxId, Uid, UserId};
 use crate::store::body::BodyRow;
 use crate::store::error::{Error, Result};
 use crate::store::ledger::{content_key, half};
@@ -30,11 +31,19 @@ impl Txn<'_> {
             Some(row) if delivery.reused && !self.is_same(&row, delivery)? => {}
             Some(_) => return Ok(Delivered::Duplicate),
         }
-        let appended = self.append(delivery.mailbox, std::slice::from_ref(message))?;
+        let (delivered, body, merged) = match self.same_message(user, delivery)? {
+            Some((same, first)) => {
+                let (uid, body) = (same.uid, same.body);
+                self.merge_into(user, same, delivery)?;
+                (Delivered::Merged(uid), body, Some(first))
+            }
+            None => {
+                let (uid, body) = self.deliver_new(user, delivery)?;
+                (Delivered::Stored(uid), body, None)
+            }
+        };
         self.set_trouble(account, &key, None)?;
         let state = if delivery.delete_upstream { LedgerState::DeleteWanted } else { LedgerState::Stored };
-        let by_hash = self.tables.hash.get(&message.body.row.hash)?.map(|id| BodyId(id.value()));
-        let body = by_hash.ok_or_else(|| Error::Internal("a body just placed has no hash".to_owned()))?;
         let row = UidlRow {
             state,
             body,
@@ -42,9 +51,23 @@ impl Txn<'_> {
             header_hash: delivery.header_hash,
             stored_at: self.now,
             content: half(&message.body.hash()),
+            merged,
         };
         self.tables.uidl.insert((account.0, key.as_slice()), row.encode().as_slice())?;
-        Ok(appended.uids.first().map_or(Delivered::Duplicate, |uid| Delivered::Stored(*uid)))
+        Ok(delivered)
+    }
+
+    fn deliver_new(&mut self, user: UserId, delivery: &Delivery) -> Result<(Uid, BodyId)> {
+        let message = &delivery.message;
+        let appended = self.append(delivery.mailbox, std::slice::from_ref(message))?;
+        let uid = appended.uids.first().copied();
+        let uid = uid.ok_or_else(|| Error::Internal("a message just delivered has no UID".to_owned()))?;
+        if let Some(key) = delivery.merge.filter(|_| self.role(delivery.mailbox).is_ok_and(|role| role == Role::Inbox))
+        {
+            self.tables.merge.insert((user.0, &key), uid.value())?;
+        }
+        let by_hash = self.tables.hash.get(&message.body.row.hash)?.map(|id| BodyId(id.value()));
+        Ok((uid, by_hash.ok_or_else(|| Error::Internal("a body just placed has no hash".to_owned()))?))
     }
 
     pub(super) fn change_ledger(&mut self, account: AccountId, changes: &[LedgerChange]) -> Result<()> {
@@ -65,7 +88,15 @@ impl Txn<'_> {
                     if self.ledger_row(account, unique_id)?.is_none() {
                         let (listed_size, header_hash) = (*listed_size, *header_hash);
                         let (state, body, stored_at) = (LedgerState::Skipped, BodyId(0), self.now);
-                        let row = UidlRow { state, body, listed_size, header_hash, stored_at, content: [0; 16] };
+                        let row = UidlRow {
+                            state,
+                            body,
+                            listed_size,
+                            header_hash,
+                            stored_at,
+                            content: [0; 16],
+                            merged: None,
+                        };
                         self.put_ledger_row(account, unique_id, &row)?;
                     }
                 }

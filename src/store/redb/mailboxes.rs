@@ -4,7 +4,9 @@ use redb::{ReadableTable, ReadableTableMetadata};
 
 use super::row::MailboxRow;
 use super::schema::global;
+use super::twins::Role;
 use super::txn::Txn;
+use super::views::IS_VIEW;
 use crate::mail::{AccountId, DELIMITER, MailboxId, MailboxName, SpecialUse, Uid, UserId};
 use crate::store::common::{MAX_MAILBOXES, MAX_SUBSCRIPTIONS, all_uids};
 use crate::store::error::{Error, Result};
@@ -65,6 +67,7 @@ impl Txn<'_> {
         name: &MailboxName,
         special_use: Option<SpecialUse>,
     ) -> Result<MailboxId> {
+        self.check_name(user, name)?;
         if self.mailbox_id(user, name)?.is_some() {
             return Err(Error::MailboxExists);
         }
@@ -149,7 +152,10 @@ impl Txn<'_> {
         if name.is_inbox() {
             return Err(Error::Refused("INBOX cannot be deleted"));
         }
-        let mailbox = self.mailbox_id(user, name)?.ok_or(Error::NoMailbox)?;
+        let mailbox = self.shown_id(user, name)?.ok_or(Error::NoMailbox)?;
+        if self.role(mailbox)? == Role::View {
+            return Err(Error::Refused(IS_VIEW));
+        }
         let counts = self.mailbox(mailbox)?.counts;
         let mut bodies = Vec::new();
         for number in self.block_numbers(mailbox, &all_uids())? {
@@ -163,12 +169,20 @@ impl Txn<'_> {
     }
 
     pub(super) fn rename_mailbox(&mut self, user: UserId, from: &MailboxName, to: &MailboxName) -> Result<()> {
-        let source = self.mailbox_id(user, from)?;
+        let source = self.shown_id(user, from)?;
+        let views = self.views(user)?;
+        let is_hidden = |id: MailboxId| views.iter().any(|view| view.mailbox == id && !view.is_shown);
         let mut names = self.names_below(user, from)?;
+        names.retain(|(_, mailbox)| !is_hidden(*mailbox));
         // A name that only has others below it is renamed with them.
         if source.is_none() && names.is_empty() {
             return Err(Error::NoMailbox);
         }
+        let is_moved = |id: MailboxId| source == Some(id) || names.iter().any(|(_, below)| *below == id);
+        if !from.is_inbox() && views.iter().any(|view| is_moved(view.mailbox)) {
+            return Err(Error::Refused(IS_VIEW));
+        }
+        self.check_name(user, to)?;
         if from == to || self.mailbox_id(user, to)?.is_some() {
             return Err(Error::MailboxExists);
         }
@@ -181,6 +195,9 @@ impl Txn<'_> {
         names.extend(source.map(|mailbox| (from.clone(), mailbox)));
         let parents = self.missing_parents(user, to)?;
         self.check_room(user, parents.len())?;
+        for new in names.iter().filter_map(|(old, _)| old.renamed(from, to)) {
+            self.check_name(user, &new)?;
+        }
         let mut renamed = Vec::new();
         for (old, mailbox) in names {
             let Some(new) = old.renamed(from, to) else { continue };

@@ -5,6 +5,7 @@ use redb::ReadableTable;
 
 use super::BLOCK_SHIFT;
 use super::row::{DeadRow, encode_ranges};
+use super::twins::Role;
 use super::txn::Txn;
 use crate::mail::{BodyId, Flags, MailboxId, Message, ModSeq, Uid, UidSet, UserId};
 use crate::store::body::{BodyRow, PreparedBody};
@@ -23,7 +24,7 @@ impl Txn<'_> {
         }
         let mod_seq = self.next_mod_seq(user)?;
         let rows = self.new_rows(user, mod_seq, messages)?;
-        let uids = self.insert_rows(mailbox, mod_seq, rows)?;
+        let uids = self.place_rows(mailbox, mod_seq, rows)?;
         Ok(Appended { uid_validity, uids })
     }
 
@@ -43,8 +44,8 @@ impl Txn<'_> {
         let user = self.mailbox(to)?.user;
         let mod_seq = self.next_mod_seq(user)?;
         let rows = self.new_rows(user, mod_seq, new)?;
-        let uids = self.insert_rows(to, mod_seq, rows)?;
-        let removed = self.remove_rows(from, mod_seq, &gone)?;
+        let uids = self.place_rows(to, mod_seq, rows)?;
+        let removed = self.take_out(from, mod_seq, &gone)?;
         self.drop_references(removed.into_iter().map(|m| m.body))?;
         Ok(Some(Appended { uid_validity: copied.uid_validity, uids }))
     }
@@ -78,6 +79,7 @@ impl Txn<'_> {
     /// The same where `freed` goes at the same time.
     fn check_new(&mut self, mailbox: MailboxId, messages: &[NewMessage], freed: Stored) -> Result<()> {
         let user = self.mailbox(mailbox)?.user;
+        self.check_target(mailbox)?;
         check_uids(&self.mailbox(mailbox)?.counts, messages.len())?;
         if messages.iter().any(|m| u32::try_from(m.body.size()).is_err()) {
             return Err(Error::Limit("message size"));
@@ -118,7 +120,7 @@ impl Txn<'_> {
         let user = self.mailbox(to)?.user;
         let mod_seq = self.next_mod_seq(user)?;
         copied.pairs = self.insert_copies(to, mod_seq, messages)?;
-        self.remove_rows(from, mod_seq, &moved)?;
+        self.take_out(from, mod_seq, &moved)?;
         Ok(copied)
     }
 
@@ -132,6 +134,7 @@ impl Txn<'_> {
             return Err(Error::NoMailbox);
         }
         let uid_validity = target.uid_validity;
+        self.check_target(to)?;
         let mut messages = Vec::new();
         for number in self.block_numbers(from, uids)? {
             let block = self.block(from, number)?;
@@ -143,12 +146,9 @@ impl Txn<'_> {
         Ok((messages, Copied { uid_validity, pairs: Vec::new(), missing }))
     }
 
-    fn insert_copies(&mut self, to: MailboxId, mod_seq: ModSeq, mut messages: Vec<Message>) -> Result<Vec<(Uid, Uid)>> {
+    fn insert_copies(&mut self, to: MailboxId, mod_seq: ModSeq, messages: Vec<Message>) -> Result<Vec<(Uid, Uid)>> {
         let sources: Vec<Uid> = messages.iter().map(|m| m.uid).collect();
-        for message in &mut messages {
-            message.twin = None;
-        }
-        Ok(sources.into_iter().zip(self.insert_rows(to, mod_seq, messages)?).collect())
+        Ok(sources.into_iter().zip(self.place_rows(to, mod_seq, messages)?).collect())
     }
 
     /// Expunges messages with \Deleted, of `only` if given. Returns their UIDs.
@@ -158,8 +158,12 @@ impl Txn<'_> {
         if row.counts.deleted == 0 {
             return Ok(UidSet::default());
         }
-        let all = all_uids();
-        let uids = only.unwrap_or(&all);
+        // While somebody watches the mailbox as this transaction finds it, its blocks need not be read to find them.
+        let highest = row.counts.highest_mod_seq;
+        let watched = self.shared.live.current(mailbox).filter(|known| known.counts.highest_mod_seq == highest);
+        let all = watched.map_or_else(all_uids, |known| known.deleted());
+        let within = only.map(|only| only.intersection(&all));
+        let uids = within.as_ref().unwrap_or(&all);
         let mut chosen = UidSet::default();
         for number in self.block_numbers(mailbox, uids)? {
             for m in &self.block(mailbox, number)?.messages {
@@ -170,13 +174,14 @@ impl Txn<'_> {
         }
         if !chosen.is_empty() {
             let mod_seq = self.next_mod_seq(user)?;
-            let removed = self.remove_rows(mailbox, mod_seq, &chosen)?;
+            let removed = self.take_out(mailbox, mod_seq, &chosen)?;
             self.drop_references(removed.into_iter().map(|m| m.body))?;
         }
         Ok(chosen)
     }
 
-    /// Puts rows at the end of the mailbox, with new UIDs, this mod-sequence and the saved date of now.
+    /// Puts rows at the end of the mailbox, with new UIDs, this mod-sequence and the saved date of now. Of this mailbox alone:
+    /// twins are the caller's.
     pub(super) fn insert_rows(
         &mut self,
         mailbox: MailboxId,
@@ -192,7 +197,7 @@ impl Txn<'_> {
         row.counts.uid_next += messages.len() as u32;
         let user = row.user;
         row.counts.highest_mod_seq = row.counts.highest_mod_seq.max(mod_seq);
-        self.user_mut(user)?.usage.add(usage(&messages));
+        self.charge(mailbox, user, |used| used.add(usage(&messages)))?;
         let mut uids = Vec::with_capacity(messages.len());
         let mut rest = messages.into_iter().zip(first..).peekable();
         while let Some((_, value)) = rest.peek() {
@@ -208,7 +213,15 @@ impl Txn<'_> {
         Ok(uids)
     }
 
-    /// Takes rows out of the mailbox and into its expunge log. The bodies keep their references.
+    /// What is in a view is counted where it is: in INBOX.
+    fn charge(&mut self, mailbox: MailboxId, user: UserId, change: impl FnOnce(&mut Stored)) -> Result<()> {
+        if self.role(mailbox)? != Role::View {
+            change(&mut self.user_mut(user)?.usage);
+        }
+        Ok(())
+    }
+
+    /// Takes rows out of this mailbox alone and into its expunge log. The bodies keep their references.
     pub(super) fn remove_rows(&mut self, mailbox: MailboxId, mod_seq: ModSeq, uids: &UidSet) -> Result<Vec<Message>> {
         let mut removed = Vec::new();
         for number in self.block_numbers(mailbox, uids)? {
@@ -231,7 +244,7 @@ impl Txn<'_> {
         }
         row.counts.highest_mod_seq = row.counts.highest_mod_seq.max(mod_seq);
         let user = row.user;
-        self.user_mut(user)?.usage.take(usage(&removed));
+        self.charge(mailbox, user, |used| used.take(usage(&removed)))?;
         Ok(removed)
     }
 

@@ -29,8 +29,11 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod threads;
+mod twins;
+mod twins_repair;
 mod txn;
 mod usage;
+mod views;
 mod writer;
 
 use std::path::Path;

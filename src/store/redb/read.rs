@@ -1,7 +1,7 @@
 //! Mailboxes, their versions, their changes and the ledger, read from meta.redb.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use redb::{AccessGuard, Database, ReadTransaction, ReadableDatabase, ReadableTable};
@@ -10,8 +10,9 @@ use super::file::File;
 use super::mailboxes::below;
 use super::row::{DeadRow, MailboxRow, UidlRow, UserState, decode_ranges};
 use super::schema::{
-    BODY, DEAD, ENV, EXPUNGE, MAILBOX, MAILBOX_NAME, MSGBLK, ReadTable, SUBSCRIPTION, UIDL, USER_STATE,
+    BODY, DEAD, ENV, EXPUNGE, MAILBOX, MAILBOX_NAME, MSGBLK, ReadTable, SUBSCRIPTION, UIDL, USER_STATE, VIEW,
 };
+use super::views::View;
 use crate::mail::{AccountId, BodyId, Keyword, MailboxId, MailboxName, ModSeq, Uid, UserId};
 use crate::store::body::{BodyRow, Unplaced};
 use crate::store::check::Problem;
@@ -43,6 +44,9 @@ impl AsRef<[u8]> for Value<'_> {
     }
 }
 
+/// By account that it came from, and body.
+type Places = HashMap<(AccountId, BodyId), (MailboxId, Uid)>;
+
 /// `OnceCell::get_or_try_init`, which is not stable.
 pub(super) fn get_or_open<T>(cell: &OnceCell<T>, open: impl FnOnce() -> Result<T>) -> Result<&T> {
     if cell.get().is_none() {
@@ -50,6 +54,12 @@ pub(super) fn get_or_open<T>(cell: &OnceCell<T>, open: impl FnOnce() -> Result<T
         drop(cell.set(open()?));
     }
     cell.get().ok_or_else(|| Error::Internal("a table was not opened".to_owned()))
+}
+
+fn described(id: MailboxId, row: MailboxRow, views: &[View]) -> Mailbox {
+    let MailboxRow { name, uid_validity, special_use, counts, .. } = row;
+    let view = views.iter().find(|view| view.mailbox == id).map(|view| view.account);
+    Mailbox { id, name, uid_validity, special_use, view, counts }
 }
 
 impl MetaReader {
@@ -71,17 +81,27 @@ impl MetaReader {
 
     pub(super) fn mailbox(&self, user: UserId, name: &MailboxName) -> Result<Option<Mailbox>> {
         let found = self.meta.open_table(MAILBOX_NAME)?.get((user.0, name.as_str()))?;
-        found.map(|id| self.describe(MailboxId(id.value()))).transpose()
+        let Some(id) = found.map(|id| MailboxId(id.value())) else { return Ok(None) };
+        let is_hidden = self.views(user)?.iter().any(|view| view.mailbox == id && !view.is_shown);
+        if is_hidden { Ok(None) } else { self.describe(id).map(Some) }
     }
 
     /// Ordered by name, INBOX first.
     pub(super) fn mailboxes(&self, user: UserId) -> Result<Vec<Mailbox>> {
+        let mut all = self.all_mailboxes(user)?;
+        let views = self.views(user)?;
+        all.retain(|found| !views.iter().any(|view| view.mailbox == found.id && !view.is_shown));
+        Ok(all)
+    }
+
+    /// The same with the views that are not shown.
+    pub(super) fn all_mailboxes(&self, user: UserId) -> Result<Vec<Mailbox>> {
         let mut all = Vec::new();
-        let rows = self.meta.open_table(MAILBOX)?;
+        let (rows, views) = (self.meta.open_table(MAILBOX)?, self.views(user)?);
         for entry in self.meta.open_table(MAILBOX_NAME)?.range((user.0, "")..(user.0 + 1, ""))? {
             let id = entry?.1.value();
             let row = rows.get(id)?.ok_or(Error::NoMailbox)?;
-            all.push(Self::described(MailboxId(id), MailboxRow::decode(row.value())?));
+            all.push(described(MailboxId(id), MailboxRow::decode(row.value())?, &views));
         }
         all.sort_by(|a, b| (!a.name.is_inbox(), &a.name).cmp(&(!b.name.is_inbox(), &b.name)));
         Ok(all)
@@ -90,25 +110,42 @@ impl MetaReader {
     /// Messages in all mailboxes.
     pub(super) fn messages(&self) -> Result<u64> {
         let mut messages = 0;
+        let views = self.view_ids()?;
         for entry in self.meta.open_table(MAILBOX)?.iter()? {
-            messages += u64::from(MailboxRow::decode(entry?.1.value())?.counts.exists);
+            let (id, row) = entry?;
+            if !views.contains(&id.value()) {
+                messages += u64::from(MailboxRow::decode(row.value())?.counts.exists);
+            }
         }
         Ok(messages)
     }
 
-    fn describe(&self, id: MailboxId) -> Result<Mailbox> {
-        Ok(Self::described(id, self.mailbox_row(id)?))
+    /// The user's views, shown or not.
+    pub(super) fn views(&self, user: UserId) -> Result<Vec<View>> {
+        super::views::of_user(&self.meta.open_table(VIEW)?, user)
     }
 
-    fn described(id: MailboxId, row: MailboxRow) -> Mailbox {
-        let MailboxRow { name, uid_validity, special_use, counts, .. } = row;
-        Mailbox { id, name, uid_validity, special_use, view: None, counts }
+    /// The views of all users: what is in them is in INBOX, and not counted again.
+    pub(super) fn view_ids(&self) -> Result<HashSet<u32>> {
+        self.meta.open_table(VIEW)?.iter()?.map(|entry| Ok(entry?.1.value().0)).collect()
+    }
+
+    fn describe(&self, id: MailboxId) -> Result<Mailbox> {
+        let row = self.mailbox_row(id)?;
+        let views = self.views(row.user)?;
+        Ok(described(id, row, &views))
     }
 
     pub(super) fn has_mailboxes_below(&self, user: UserId, name: &MailboxName) -> Result<bool> {
         let (first, end) = below(name);
-        let names = self.meta.open_table(MAILBOX_NAME)?;
-        Ok(names.range((user.0, first.as_str())..(user.0, end.as_str()))?.next().transpose()?.is_some())
+        let (names, views) = (self.meta.open_table(MAILBOX_NAME)?, self.views(user)?);
+        for entry in names.range((user.0, first.as_str())..(user.0, end.as_str()))? {
+            let id = entry?.1.value();
+            if !views.iter().any(|view| view.mailbox.0 == id && !view.is_shown) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     pub(super) fn subscriptions(&self, user: UserId) -> Result<Vec<MailboxName>> {
@@ -167,34 +204,50 @@ impl MetaReader {
     /// The ledger of an account; with where each message is now, if asked for.
     pub(super) fn ledger(&self, account: AccountId, with_places: bool) -> Result<HashMap<Vec<u8>, LedgerRow>> {
         self.is_durable()?;
-        let places = if with_places { Some(self.places(account)?) } else { None };
         let table = self.meta.open_table(UIDL)?;
         let range = (account.0, &[][..])..(account.0 + 1, &[][..]);
+        let mut places = None;
+        if with_places {
+            let mut accounts = HashSet::from([account]);
+            for entry in table.range(range.clone())? {
+                accounts.extend(UidlRow::decode(entry?.1.value())?.merged);
+            }
+            places = Some(self.places(account, &accounts)?);
+        }
         // Counted first: a map that grows holds its rows twice for a while.
         let mut ledger = HashMap::with_capacity(table.range(range.clone())?.count());
         for entry in table.range(range)? {
             let (key, row) = entry?;
-            let UidlRow { state, body, listed_size, header_hash, stored_at, content } = UidlRow::decode(row.value())?;
+            let row = UidlRow::decode(row.value())?;
+            let UidlRow { state, body, listed_size, header_hash, stored_at, content, merged } = row;
+            let of = merged.unwrap_or(account);
             let place = match &places {
-                Some(places) => places.get(&body).map_or(Place::Nowhere, |(mailbox, uid)| Place::At(*mailbox, *uid)),
+                Some(places) => {
+                    places.get(&(of, body)).map_or(Place::Nowhere, |(mailbox, uid)| Place::At(*mailbox, *uid))
+                }
                 None => Place::NotAsked,
             };
             let body = Some(body).filter(|body| body.0 != 0);
-            let row = LedgerRow { state, place, body, listed_size, header_hash, stored_at, content };
+            let row = LedgerRow { state, place, body, listed_size, header_hash, stored_at, content, merged };
             ledger.insert(key.value().1.to_vec(), row);
         }
         Ok(ledger)
     }
 
-    /// One place of each body among the messages that came from the account.
-    fn places(&self, account: AccountId) -> Result<HashMap<BodyId, (MailboxId, Uid)>> {
+    /// One place of each body among the messages that came from each of these accounts of the user of one. What is in a view
+    /// is in INBOX.
+    fn places(&self, account: AccountId, accounts: &HashSet<AccountId>) -> Result<Places> {
         let mut places = HashMap::new();
         let Some(user) = self.account_user(account)? else { return Ok(places) };
+        let views = self.views(user)?;
         for entry in self.meta.open_table(MAILBOX_NAME)?.range((user.0, "")..(user.0 + 1, ""))? {
             let mailbox = MailboxId(entry?.1.value());
+            if views.iter().any(|view| view.mailbox == mailbox) {
+                continue;
+            }
             self.blocks(mailbox, ModSeq(0), |block| {
-                let own = block.messages.iter().filter(|m| m.account == Some(account));
-                places.extend(own.map(|m| (m.body, (mailbox, m.uid))));
+                let placed = block.messages.iter().filter_map(|m| Some(((m.account?, m.body), (mailbox, m.uid))));
+                places.extend(placed.filter(|((account, _), _)| accounts.contains(account)));
             })?;
         }
         Ok(places)

@@ -1,7 +1,7 @@
 //! Rebuilds what other rows tell: counters, indexes, reference counts, ids to give out. Never guesses, and never takes a
 //! message away.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use redb::ReadableTable;
 
@@ -23,6 +23,7 @@ impl Txn<'_> {
         let fixes: BTreeSet<Fix> = fixes.iter().copied().collect();
         for fix in fixes {
             match fix {
+                Fix::Twins(user) => self.rebuild_twins(user)?,
                 Fix::Counters(mailbox) => self.recount(mailbox)?,
                 Fix::Usage(user) => self.recount_user(user)?,
                 Fix::Names => self.rebuild_names()?,
@@ -69,8 +70,9 @@ impl Txn<'_> {
     /// What the counters of the user's mailboxes say together; of one that cannot be read nothing is known.
     fn recount_user(&mut self, user: UserId) -> Result<()> {
         let ids: Vec<u32> = self.tables.mailbox.iter()?.map(|entry| Ok(entry?.0.value())).collect::<Result<_>>()?;
+        let views = self.views(user)?;
         let mut usage = Stored::default();
-        for id in ids {
+        for id in ids.into_iter().filter(|id| !views.iter().any(|view| view.mailbox.0 == *id)) {
             match self.mailbox(MailboxId(id)) {
                 Ok(row) if row.user == user => usage.add(row.counts.usage()),
                 Ok(_) | Err(Error::Damaged(_)) => {}
@@ -139,8 +141,13 @@ impl Txn<'_> {
     /// A body has as many references as message rows, and is found by its hash; one that no message has is dead.
     fn rebuild_references(&mut self) -> Result<()> {
         let mut counted: HashMap<u64, u32> = HashMap::new();
+        let views: HashSet<u32> =
+            self.tables.view.iter()?.map(|entry| Ok(entry?.1.value().0)).collect::<Result<_>>()?;
         for entry in self.tables.msgblk.iter()? {
             let (key, bytes) = entry?;
+            if views.contains(&key.value().0) {
+                continue;
+            }
             for message in Block::decode(key.value().1, bytes.value())?.messages {
                 *counted.entry(message.body.0).or_default() += 1;
             }

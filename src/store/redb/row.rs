@@ -241,6 +241,8 @@ pub(super) struct UidlRow {
     pub(super) stored_at: i64,
     /// The first half of the BLAKE3 of its octets; zero when it was skipped, or written before rows had it.
     pub(super) content: [u8; 16],
+    /// It is one with a message that this account had brought: where that is, it is.
+    pub(super) merged: Option<AccountId>,
 }
 
 impl UidlRow {
@@ -257,6 +259,7 @@ impl UidlRow {
         out.extend(self.header_hash);
         out.extend(self.stored_at.to_le_bytes());
         out.extend(self.content);
+        out.extend(self.merged.map_or(0, |account| account.0).to_le_bytes());
         out
     }
 
@@ -276,6 +279,7 @@ impl UidlRow {
             header_hash: input.array()?,
             stored_at: input.i64()?,
             content: if input.rest.is_empty() { [0; 16] } else { input.array()? },
+            merged: if input.rest.is_empty() { None } else { Some(AccountId(input.u32()?)).filter(|a| a.0 != 0) },
         })
     }
 }

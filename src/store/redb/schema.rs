@@ -8,7 +8,7 @@ use redb::{
 use crate::store::error::Result;
 
 /// The schema that this code reads and writes.
-pub(super) const SCHEMA_VERSION: u64 = 3;
+pub(super) const SCHEMA_VERSION: u64 = 4;
 
 /// Names of the rows of [`GLOBAL`].
 pub(super) mod global {
@@ -160,4 +160,10 @@ meta_tables! {
     metadata METADATA: (u32, u32, &'static str) => &'static [u8];
     /// (user, hash of a message-id) -> conversation.
     thread THREAD: (u32, &'static [u8; 16]) => u64;
+    /// (user, account) -> mailbox that is the view of the account, and whether it is shown.
+    view VIEW: (u32, u32) => (u32, bool);
+    /// (INBOX, UID, account): the message is of this account as well -> UID in the account's view; 0: it has none.
+    twin TWIN: (u32, u32, u32) => u32;
+    /// (user, what two messages that are one have in common) -> UID in INBOX of the last that came with it.
+    merge MERGE: (u32, &'static [u8; 16]) => u32;
 }

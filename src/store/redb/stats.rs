@@ -29,12 +29,15 @@ impl MetaReader {
             let user = UserId(id.value());
             let mut all = Scope::new(&rooms);
             let mut mailboxes = Vec::new();
-            for mailbox in self.mailboxes(user)? {
+            for mailbox in self.all_mailboxes(user)? {
                 let mut own = Scope::new(&rooms);
                 let rows = self.rows_of(mailbox.id, &mut |body, octets| {
                     own.add(body, octets);
-                    all.add(body, octets);
-                    everything.add(body, octets);
+                    // What is in a view is in INBOX.
+                    if mailbox.view.is_none() {
+                        all.add(body, octets);
+                        everything.add(body, octets);
+                    }
                 })?;
                 let rows = rows + self.metadata_bytes(user, Some(mailbox.id))?;
                 own.usage.index += rows;

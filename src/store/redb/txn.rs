@@ -12,6 +12,7 @@ use redb::ReadableTable;
 use super::BLOCK_SHIFT;
 use super::row::{MailboxRow, UserState};
 use super::schema::{Tables, global};
+use super::views::View;
 use crate::mail::{BodyId, Keyword, KeywordSet, MAX_KEYWORDS, MailboxId, ModSeq, UidSet, UidValidity, UserId};
 use crate::store::Shared;
 use crate::store::clock::unix_now;
@@ -44,6 +45,7 @@ pub struct Txn<'t> {
     mailboxes: HashMap<MailboxId, Cached<Option<MailboxRow>>>,
     /// By (mailbox, block number).
     blocks: BTreeMap<(u32, u32), Cached<Block>>,
+    views: HashMap<UserId, Arc<[View]>>,
     /// Bodies that this transaction took over: in `body` or `dead` now, no longer in flight.
     pub(super) placed: Vec<BodyId>,
     has_written: bool,
@@ -79,6 +81,7 @@ impl<'t> Txn<'t> {
             users: HashMap::new(),
             mailboxes: HashMap::new(),
             blocks: BTreeMap::new(),
+            views: HashMap::new(),
             placed: Vec::new(),
             has_written: false,
             has_written_before: false,
@@ -223,6 +226,23 @@ impl<'t> Txn<'t> {
         let cached = self.load_mailbox(mailbox)?;
         cached.is_dirty = true;
         cached.row.as_mut().ok_or(Error::NoMailbox)
+    }
+
+    /// The user's views, shown or not.
+    pub(super) fn views(&mut self, user: UserId) -> Result<Arc<[View]>> {
+        if let Some(views) = self.views.get(&user) {
+            return Ok(Arc::clone(views));
+        }
+        let views: Arc<[View]> = super::views::of_user(&self.tables.view, user)?.into();
+        self.views.insert(user, Arc::clone(&views));
+        Ok(views)
+    }
+
+    pub(super) fn put_view(&mut self, user: UserId, view: &View) -> Result<()> {
+        self.has_written = true;
+        self.views.remove(&user);
+        self.tables.view.insert((user.0, view.account.0), (view.mailbox.0, view.is_shown))?;
+        Ok(())
     }
 
     pub(super) fn insert_mailbox(&mut self, mailbox: MailboxId, row: MailboxRow) {

@@ -23,6 +23,7 @@ pub(super) fn complete(tables: &mut Tables<'_>) -> Result<()> {
     if incomplete.is_empty() {
         return Ok(());
     }
+    // Rows without usage are older than account views.
     let mut stored: HashMap<UserId, Stored> = HashMap::new();
     for entry in tables.mailbox.iter()? {
         if let Ok(row) = MailboxRow::decode(entry?.1.value()) {

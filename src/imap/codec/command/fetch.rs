@@ -1,5 +1,6 @@
 //! FETCH as a value.
 
+use super::PartialRange;
 use crate::mail::{ModSeq, SequenceSet};
 
 /// Arguments of FETCH.
@@ -15,6 +16,8 @@ pub struct FetchArgs {
     pub changed_since: Option<ModSeq>,
     /// `VANISHED` beside it, in UID FETCH only (RFC 7162 section 3.2.6).
     pub vanished: bool,
+    /// `(PARTIAL range)`: of the messages named only those in these places, in UID FETCH only (RFC 9394 section 3.3).
+    pub partial: Option<PartialRange>,
 }
 
 /// A FETCH data item.

@@ -1,7 +1,9 @@
 //! SEARCH as a value.
 
+use std::num::NonZeroU32;
+
 use crate::imap::codec::envelope::AddressList;
-use crate::mail::{FlagList, ModSeq, SequenceSet};
+use crate::mail::{FlagList, ModSeq, SequenceSet, SetNumber};
 
 /// Arguments of SEARCH.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +38,30 @@ pub struct SearchReturn {
     pub count: bool,
     /// `SAVE`: the result becomes `$` (RFC 5182).
     pub save: bool,
+    /// `PARTIAL`: a part of the numbers found, never beside `all` (RFC 9394, RFC 5267 section 4.4).
+    pub partial: Option<PartialRange>,
+    /// `UPDATE`: what the result gains and loses is told from then on (RFC 5267 section 4.3).
+    pub update: bool,
+}
+
+/// Places in a result, of which the first is 1 (RFC 9394 section 4 `partial-range`). `500:400` is `400:500`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartialRange {
+    /// The place nearest to where counting begins.
+    pub first: NonZeroU32,
+    /// The place farthest from there.
+    pub last: NonZeroU32,
+    /// `-1:-100`: counted from the end.
+    pub from_end: bool,
+}
+
+impl PartialRange {
+    /// Which of `length` results it names, as indexes.
+    pub fn of(self, length: usize) -> std::ops::Range<usize> {
+        let place = |n: NonZeroU32| usize::try_from(n.get()).unwrap_or(usize::MAX);
+        let (before, end) = (length.min(place(self.first) - 1), length.min(place(self.last)));
+        if self.from_end { length - end..length - before } else { before..end }
+    }
 }
 
 /// A search key (RFC 9051 section 6.4.4, RFC 3501 for NEW, OLD and RECENT, RFC 7162 for MODSEQ, RFC 5032 for OLDER and
@@ -110,5 +136,45 @@ impl SearchKey {
             Self::Seq(set) => *set != SequenceSet::SavedResult,
             _ => false,
         }
+    }
+
+    /// Whether the highest UID decides: `*` among UIDs.
+    pub fn uses_star(&self) -> bool {
+        match self {
+            Self::And(keys) => keys.iter().any(Self::uses_star),
+            Self::Or(a, b) => a.uses_star() || b.uses_star(),
+            Self::Not(key) => key.uses_star(),
+            Self::Uid(SequenceSet::Ranges(ranges)) => ranges.iter().any(|(a, b)| [*a, *b].contains(&SetNumber::Star)),
+            _ => false,
+        }
+    }
+
+    /// Whether the passing of time alone changes what matches.
+    pub fn uses_clock(&self) -> bool {
+        match self {
+            Self::And(keys) => keys.iter().any(Self::uses_clock),
+            Self::Or(a, b) => a.uses_clock() || b.uses_clock(),
+            Self::Not(key) => key.uses_clock(),
+            Self::Older(_) | Self::Younger(_) => true,
+            _ => false,
+        }
+    }
+
+    /// What it takes in memory, about.
+    pub fn octets(&self) -> usize {
+        let below = match self {
+            Self::And(keys) => keys.iter().map(Self::octets).sum(),
+            Self::Or(a, b) => a.octets() + b.octets(),
+            Self::Not(key) => key.octets(),
+            Self::Seq(SequenceSet::Ranges(ranges)) | Self::Uid(SequenceSet::Ranges(ranges)) => size_of_val(&**ranges),
+            Self::Address(_, value)
+            | Self::Body(value)
+            | Self::Text(value)
+            | Self::EmailId(value)
+            | Self::ThreadId(value) => value.len(),
+            Self::Header(name, value) => name.len() + value.len(),
+            _ => 0,
+        };
+        size_of::<Self>() + below
     }
 }

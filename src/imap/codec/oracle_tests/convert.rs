@@ -120,6 +120,7 @@ fn message_command(body: &CommandBody<'_>) -> Option<Command> {
                 _ => return None,
             },
             vanished: modifiers.contains(&FetchModifier::Vanished),
+            partial: None,
         }),
         CommandBody::Store { sequence_set, kind, response, flags, uid, modifiers } => Command::Store(ours::StoreArgs {
             uid: *uid,

@@ -2,9 +2,10 @@
 
 use super::MAX_FETCH_ITEMS;
 use super::input::{Input, Parsed};
+use super::search::partial_range;
 use super::section::{partial, section};
 use super::set::{mod_seq, sequence_set};
-use crate::imap::codec::command::{FetchArgs, FetchItem, Section, SectionText};
+use crate::imap::codec::command::{FetchArgs, FetchItem, PartialRange, Section, SectionText};
 use crate::mail::ModSeq;
 
 /// `fetch = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")")
@@ -23,15 +24,19 @@ pub(super) fn fetch(input: &mut Input<'_>, uid: bool) -> Parsed<FetchArgs> {
             items.push(item);
         }
     }
-    let (mut changed_since, mut vanished) = (None, false);
+    let mut modifiers = Modifiers::default();
     if input.has_argument() {
         input.sp()?;
-        (changed_since, vanished) = fetch_modifiers(input)?;
+        modifiers = fetch_modifiers(input)?;
+    }
+    let Modifiers { changed_since, vanished, partial } = modifiers;
+    if partial.is_some() && !uid {
+        return Err("PARTIAL belongs to UID FETCH");
     }
     if vanished && (!uid || changed_since.is_none()) {
         return Err("VANISHED belongs to UID FETCH with CHANGEDSINCE");
     }
-    Ok(FetchArgs { uid, set, items, changed_since, vanished })
+    Ok(FetchArgs { uid, set, items, changed_since, vanished, partial })
 }
 
 /// `"ALL" / "FULL" / "FAST" / fetch-att`; the macros as RFC 9051 section 6.4.5 writes them out.
@@ -105,21 +110,34 @@ fn preview_modifiers(input: &mut Input<'_>) -> bool {
     found
 }
 
+/// What stands in parentheses after the items.
+#[derive(Default)]
+struct Modifiers {
+    changed_since: Option<ModSeq>,
+    vanished: bool,
+    partial: Option<PartialRange>,
+}
+
 /// `fetch-modifiers = SP "(" fetch-modifier *(SP fetch-modifier) ")"`,
 /// `chgsince-fetch-mod = "CHANGEDSINCE" SP mod-sequence-value`, `rexpunges-fetch-mod = "VANISHED"` (RFC 7162 section 7); a
-/// mod-sequence of zero is taken, as clients send it.
-fn fetch_modifiers(input: &mut Input<'_>) -> Parsed<(Option<ModSeq>, bool)> {
-    let (mut changed_since, mut vanished) = (None, false);
+/// mod-sequence of zero is taken, as clients send it. `fetch-modifier =/ modifier-partial` (RFC 9394 section 4)
+fn fetch_modifiers(input: &mut Input<'_>) -> Parsed<Modifiers> {
+    let mut modifiers = Modifiers::default();
     input.list(false, |input| {
         match input.word().to_ascii_uppercase().as_slice() {
             b"CHANGEDSINCE" => {
                 input.sp()?;
-                changed_since = Some(mod_seq(input)?);
+                modifiers.changed_since = Some(mod_seq(input)?);
             }
-            b"VANISHED" => vanished = true,
+            b"VANISHED" => modifiers.vanished = true,
+            b"PARTIAL" if modifiers.partial.is_some() => return Err("PARTIAL can be given once"),
+            b"PARTIAL" => {
+                input.sp()?;
+                modifiers.partial = Some(partial_range(input)?);
+            }
             _ => return Err("unknown modifier of FETCH"),
         }
         Ok(())
     })?;
-    Ok((changed_since, vanished))
+    Ok(modifiers)
 }

@@ -112,6 +112,8 @@ fn command(input: &mut Input<'_>) -> Parsed<Command> {
         b"SEARCH" => Command::Search(search::search(input, false)?),
         b"SORT" => Command::Sort(search::sort(input, false)?),
         b"THREAD" => Command::Thread(search::thread(input, false)?),
+        b"CANCELUPDATE" => search::cancel_update(input)?,
+        b"UIDBATCHES" => search::uid_batches(input)?,
         b"FETCH" => Command::Fetch(fetch::fetch(input, false)?),
         b"STORE" => Command::Store(store::store(input, false)?),
         b"COPY" => Command::Copy(store::copy(input, false)?),

@@ -6,7 +6,8 @@ use super::flags::keyword;
 use super::input::{Input, Parsed};
 use super::set::{mod_seq, sequence_set};
 use crate::imap::codec::command::{
-    SearchArgs, SearchKey, SearchReturn, SortArgs, SortCriterion, SortKey, ThreadAlgorithm, ThreadArgs,
+    Command, PartialRange, SearchArgs, SearchKey, SearchReturn, SortArgs, SortCriterion, SortKey, ThreadAlgorithm,
+    ThreadArgs,
 };
 use crate::imap::codec::envelope::AddressList;
 use crate::mail::{FlagList, Flags};
@@ -28,10 +29,10 @@ pub(super) fn search(input: &mut Input<'_>, uid: bool) -> Parsed<SearchArgs> {
 /// `sort = "SORT" [search-return-opts] SP sort-criteria SP search-criteria`,
 /// `sort-criteria = "(" sort-criterion *(SP sort-criterion) ")"` (RFC 5256 section 4, RFC 5267 section 5)
 ///
-/// A key given again, which decides nothing, is left out.
+/// A key given again, which decides nothing, is left out. The RETURN after the charset, which no RFC has, is what ImapTest sends.
 pub(super) fn sort(input: &mut Input<'_>, uid: bool) -> Parsed<SortArgs> {
     input.sp()?;
-    let returns = returns(input)?;
+    let mut returns = returns(input)?;
     let mut criteria: Vec<SortCriterion> = Vec::new();
     input.list(false, |input| {
         let criterion = sort_criterion(input)?;
@@ -41,7 +42,12 @@ pub(super) fn sort(input: &mut Input<'_>, uid: bool) -> Parsed<SortArgs> {
         Ok(())
     })?;
     input.sp()?;
-    let (charset, key) = search_criteria(input)?;
+    let charset = charset_name(input)?;
+    input.sp()?;
+    if returns.is_none() {
+        returns = self::returns(input)?;
+    }
+    let key = program(input)?;
     Ok(SortArgs { uid, returns, criteria, charset, key })
 }
 
@@ -111,8 +117,12 @@ fn returns(input: &mut Input<'_>) -> Parsed<Option<SearchReturn>> {
 /// `search-return-opts = SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"`
 ///
 /// `search-return-opt = "MIN" / "MAX" / "ALL" / "COUNT" / "SAVE"`; none means ALL (RFC 9051 section 6.4.4).
+///
+/// `search-return-opt =/ modifier-context / modifier-partial / modifier-update` (RFC 5267 section 5): CONTEXT is a hint, which
+/// does not count; of PARTIAL and ALL there is one at most.
 fn return_options(input: &mut Input<'_>) -> Parsed<SearchReturn> {
     let mut returns = SearchReturn::default();
+    let mut hints = 0;
     let options = input.list(true, |input| {
         match input.word().to_ascii_uppercase().as_slice() {
             b"MIN" => returns.min = true,
@@ -120,12 +130,57 @@ fn return_options(input: &mut Input<'_>) -> Parsed<SearchReturn> {
             b"ALL" => returns.all = true,
             b"COUNT" => returns.count = true,
             b"SAVE" => returns.save = true,
+            b"CONTEXT" => hints += 1,
+            b"UPDATE" => returns.update = true,
+            b"PARTIAL" if returns.partial.is_some() => return Err("PARTIAL can be given once"),
+            b"PARTIAL" => returns.partial = Some(argument(input, partial_range)?),
             _ => return Err("unknown RETURN option of SEARCH"),
         }
         Ok(())
     })?;
-    returns.all |= options.is_empty();
+    returns.all |= options.len() == hints;
+    if returns.all && returns.partial.is_some() {
+        return Err("PARTIAL and ALL exclude each other");
+    }
     Ok(returns)
+}
+
+/// `partial-range = partial-range-first / partial-range-last`, `partial-range-first = nz-number ":" nz-number`,
+/// `partial-range-last = MINUS nz-number ":" MINUS nz-number` (RFC 9394 section 4)
+pub(super) fn partial_range(input: &mut Input<'_>) -> Parsed<PartialRange> {
+    let from_end = input.eat(b'-');
+    let a = input.nz_number()?;
+    input.expect(b':', "expected a range of places")?;
+    if from_end {
+        input.expect(b'-', "expected a range of places from the end")?;
+    }
+    let b = input.nz_number()?;
+    Ok(PartialRange { first: a.min(b), last: a.max(b), from_end })
+}
+
+/// `command-select =/ "CANCELUPDATE" 1*(SP quoted)` (RFC 5267 section 5)
+pub(super) fn cancel_update(input: &mut Input<'_>) -> Parsed<Command> {
+    let mut tags = vec![argument(input, Input::astring)?.into_owned()];
+    while input.has_argument() {
+        tags.push(argument(input, Input::astring)?.into_owned());
+    }
+    Ok(Command::CancelUpdate(tags))
+}
+
+/// `"UIDBATCHES" SP nz-number [SP nz-number ":" nz-number]` (RFC 10022): the size of a batch, and which batches; a range that
+/// runs backward is an error.
+pub(super) fn uid_batches(input: &mut Input<'_>) -> Parsed<Command> {
+    let size = argument(input, Input::nz_number)?.get();
+    if !input.has_argument() {
+        return Ok(Command::UidBatches(size, None));
+    }
+    let first = argument(input, Input::nz_number)?.get();
+    input.expect(b':', "expected a range of batches")?;
+    let last = input.nz_number()?.get();
+    if first > last {
+        return Err("the range of batches runs backward");
+    }
+    Ok(Command::UidBatches(size, Some((first, last))))
 }
 
 /// One key as it is, several as a list.

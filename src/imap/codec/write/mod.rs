@@ -124,6 +124,22 @@ pub fn uid_set(out: &mut Vec<u8>, set: &UidSet) {
     }
 }
 
+/// `sequence-set` in the order given, of runs of consecutive numbers.
+pub fn number_runs<'a>(out: &mut Vec<u8>, runs: impl Iterator<Item = &'a [u32]>) {
+    for (index, run) in runs.enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        if let [first, .., last] = run {
+            number(out, u64::from(*first));
+            out.push(b':');
+            number(out, u64::from(*last));
+        } else if let [only] = run {
+            number(out, u64::from(*only));
+        }
+    }
+}
+
 /// `sequence-set`, as the client wrote it.
 pub fn sequence_set(out: &mut Vec<u8>, set: &SequenceSet) {
     let seq_number = |out: &mut Vec<u8>, n: SetNumber| match n {
@@ -177,7 +193,7 @@ pub fn date_time(out: &mut Vec<u8>, date: &InternalDate) {
 }
 
 /// `quoted`, of octets that may stand there.
-fn quoted(out: &mut Vec<u8>, value: &[u8]) {
+pub fn quoted(out: &mut Vec<u8>, value: &[u8]) {
     out.push(b'"');
     for b in value {
         if matches!(b, b'"' | b'\\') {

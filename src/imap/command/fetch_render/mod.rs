@@ -16,17 +16,22 @@ pub(super) use section::{clip, header, want};
 
 use crate::imap::codec::command::{FetchItem, Section, SectionText};
 use crate::imap::codec::write;
-use crate::imap::session::{mod_seq_item, write_flags};
-use crate::mail::{InternalDate, Keyword, Message};
+use crate::imap::session::{fetch_head, mod_seq_item, write_flags};
+use crate::mail::{InternalDate, Keyword, Message, Uid};
 use crate::store::{self, BodyCursor, ObjectIds, Reader, RecordRef};
 
-/// One step ends when this much has been rendered.
-const STEP: usize = 256 << 10;
+/// One step ends when this much has been rendered: a client that reads slowly costs what is being written to it and what
+/// comes after that (DESIGN 2.8).
+const STEP: usize = 64 << 10;
+/// Octets are read in pieces of this size at most, which may pass the end of a step.
+const SLACK: usize = 16 << 10;
 
 /// What to send of each message.
 pub(super) struct Plan {
     /// In the order they are sent.
     pub(super) items: Vec<FetchItem>,
+    /// The responses are UIDFETCH.
+    pub(super) uid_only: bool,
     /// FLAGS is not among the items, but shown where the command itself set `\Seen`.
     pub(super) implied_flags: bool,
     pub(super) keywords: Arc<Vec<Keyword>>,
@@ -88,12 +93,14 @@ impl Known<'_> {
 }
 
 /// What could not be had.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 pub(super) struct Missed {
     /// Bytes of messages that are expunged.
     pub(super) ghosts: bool,
-    /// Bytes of messages that should be readable.
-    pub(super) living: bool,
+    /// Messages that the view has not seen expunged, and whose bytes are gone.
+    pub(super) living: Vec<Uid>,
+    /// Bytes of messages that are stored, and damaged.
+    pub(super) damaged: bool,
     /// Parts with a transfer encoding that is broken or not known.
     pub(super) undecodable: bool,
     /// The octets that a literal promised: the connection cannot go on.
@@ -146,7 +153,7 @@ impl Plan {
 
     /// A whole response of the small items.
     pub(super) fn render_row(&self, job: &Job, out: &mut Vec<u8>) {
-        begin(out, job);
+        self.begin(out, job);
         let mut first = true;
         for item in self.items.iter().filter(|item| is_small(item)) {
             separate(out, &mut first);
@@ -154,6 +161,10 @@ impl Plan {
         }
         self.implied(job, out, &mut first);
         out.extend_from_slice(b")\r\n");
+    }
+
+    fn begin(&self, out: &mut Vec<u8>, job: &Job) {
+        fetch_head(out, self.uid_only, job.seq, job.message.uid);
     }
 
     fn implied(&self, job: &Job, out: &mut Vec<u8>, first: &mut bool) {
@@ -221,12 +232,6 @@ fn is_small(item: &FetchItem) -> bool {
     )
 }
 
-fn begin(out: &mut Vec<u8>, job: &Job) {
-    out.extend_from_slice(b"* ");
-    write::number(out, job.seq.into());
-    out.extend_from_slice(b" FETCH (");
-}
-
 fn separate(out: &mut Vec<u8>, first: &mut bool) {
     if !std::mem::take(first) {
         out.push(b' ');
@@ -270,11 +275,11 @@ impl Renderer {
                 None => self.continue_job(reader, &mut out),
             };
             if let Err(error) = done {
-                if !self.missed.living {
+                if !self.missed.damaged {
                     tracing::error!(%error, "a message cannot be read");
                 }
-                // A living message all the same: what is damaged is not what was expunged.
-                self.missed.living = true;
+                // Expunged or not: what is damaged is not what was expunged.
+                self.missed.damaged = true;
                 self.miss(&mut out);
             }
         }
@@ -285,6 +290,8 @@ impl Renderer {
         match literal {
             Literal::Raw(cursor) => {
                 let before = out.len();
+                // A vector that doubles would cost twice as much.
+                out.reserve_exact((STEP + SLACK).saturating_sub(before));
                 let mut octets = Octets(cursor);
                 let readable = octets.read(reader, out, STEP.saturating_sub(before).max(1))?;
                 // NUL never leaves in a literal (RFC 9051 section 4.3): it goes out as 0x80, as Dovecot does.
@@ -326,7 +333,7 @@ impl Renderer {
             }
             self.line = Some(out.len());
             if let Some(job) = self.jobs.get(self.job) {
-                begin(out, job);
+                plan.begin(out, job);
             }
             self.begun = true;
         }
@@ -418,9 +425,10 @@ impl Renderer {
             };
             out.truncate(line);
         }
-        let ghost = self.jobs.get(self.job).is_some_and(|job| job.ghost);
-        self.missed.ghosts |= ghost;
-        self.missed.living |= !ghost;
+        match self.jobs.get(self.job) {
+            Some(job) if !job.ghost => self.missed.living.push(job.message.uid),
+            _ => self.missed.ghosts = true,
+        }
         self.next_job();
     }
 

@@ -21,6 +21,10 @@ impl Check<'_> {
             self.problem(!self.accounts.contains_key(&account), None, || {
                 format!("a ledger row of account {account}, which is not there")
             });
+            let others = row.merged.map(|other| self.accounts.get(&other.0));
+            self.problem(others.is_some_and(|other| other != self.accounts.get(&account)), None, || {
+                format!("a ledger row of account {account} is one with a message of an account of another user")
+            });
             let body = row.body.0;
             let is_skipped = row.state == LedgerState::Skipped;
             self.problem((body == 0) != is_skipped || body >= next, None, || {

@@ -42,7 +42,9 @@ impl Check<'_> {
         let mut unsure = HashSet::new();
         for (id, user, stored) in counts {
             let total = totals.remove(&id).unwrap_or_default();
-            usage.entry(user).or_default().add(total.usage());
+            if !self.views.contains_key(&id) {
+                usage.entry(user).or_default().add(total.usage());
+            }
             if unread.contains(&id) {
                 unsure.insert(user);
             }
@@ -85,7 +87,10 @@ impl Check<'_> {
         self.problem(block.max_mod_seq > counts.highest_mod_seq, fix, || format!("{}: above HIGHESTMODSEQ", at()));
         for m in &block.messages {
             let uid = m.uid.value();
-            *self.references.entry(m.body.0).or_default() += 1;
+            // What is in a view has its body in INBOX.
+            if !self.views.contains_key(&mailbox) {
+                *self.references.entry(m.body.0).or_default() += 1;
+            }
             self.problem(uid >= counts.uid_next, fix, || format!("{}: UID {uid} is not below UIDNEXT", at()));
             self.problem(m.mod_seq.0 == 0 || m.mod_seq > block.max_mod_seq, None, || {
                 format!("{}: mod-sequence of UID {uid}", at())

@@ -5,6 +5,7 @@ mod bodies;
 mod ledger;
 mod marks;
 mod messages;
+mod twins;
 
 use std::collections::{HashMap, HashSet};
 
@@ -30,6 +31,8 @@ pub(in crate::store::redb) struct Check<'r> {
     users: HashMap<u32, UserState>,
     /// Account -> user.
     accounts: HashMap<u32, u32>,
+    /// Mailboxes that are views: of whom, of which account.
+    views: HashMap<u32, (u32, u32)>,
     /// Message rows of each body.
     references: HashMap<u64, u32>,
     bodies: HashMap<u64, BodyRow>,
@@ -46,6 +49,7 @@ impl<'r> Check<'r> {
             mailboxes: HashMap::new(),
             users: HashMap::new(),
             accounts: HashMap::new(),
+            views: HashMap::new(),
             references: HashMap::new(),
             bodies: HashMap::new(),
             dead: HashMap::new(),
@@ -56,7 +60,9 @@ impl<'r> Check<'r> {
     pub(in crate::store::redb) fn run(mut self, unplaced: &Unplaced) -> Result<Vec<Problem>> {
         self.users_and_accounts()?;
         self.mailboxes()?;
+        self.views()?;
         self.messages()?;
+        self.twins()?;
         self.expunge_log()?;
         self.bodies()?;
         self.ledger()?;

@@ -95,12 +95,21 @@ fn other_rows_keep_every_field() {
     let dead = DeadRow { since: -6, body };
     is_robust(&dead.encode(), |bytes| DeadRow::decode(bytes).is_ok_and(|d| d == dead));
     for state in [LedgerState::Stored, LedgerState::DeleteWanted, LedgerState::Gone, LedgerState::Skipped] {
-        let row =
-            UidlRow { state, body: BodyId(1), listed_size: 2, header_hash: [3; 16], stored_at: 4, content: [5; 16] };
+        let row = UidlRow {
+            state,
+            body: BodyId(1),
+            listed_size: 2,
+            header_hash: [3; 16],
+            stored_at: 4,
+            content: [5; 16],
+            merged: Some(AccountId(6)),
+        };
         let bytes = row.encode();
         is_robust(&bytes, |bytes| UidlRow::decode(bytes).is_ok_and(|r| r == row));
-        let older = UidlRow { content: [0; 16], ..row };
-        assert!(UidlRow::decode(&bytes[..bytes.len() - 16]).is_ok_and(|row| row == older));
+        let older = UidlRow { merged: None, ..row };
+        assert!(UidlRow::decode(&bytes[..bytes.len() - 4]).is_ok_and(|row| row == older));
+        let oldest = UidlRow { content: [0; 16], ..older };
+        assert!(UidlRow::decode(&bytes[..bytes.len() - 20]).is_ok_and(|row| row == oldest));
     }
     let trouble = Trouble { tries: 2, last_try: -3, is_quarantined: true };
     is_robust(&trouble.encode(), |bytes| Trouble::decode(bytes).is_ok_and(|t| t == trouble));

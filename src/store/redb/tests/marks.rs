@@ -175,6 +175,6 @@ async fn step_from_schema_2(is_begun: bool) {
     let meta = Database::open(f.dir.path().join("data").join(open::META)).expect("opens");
     let read = meta.begin_read().expect("begins");
     let globals = read.open_table(schema::GLOBAL).expect("a table");
-    assert_eq!(open::global_number(&globals, schema::global::SCHEMA_VERSION).expect("read"), 3);
+    assert_eq!(open::global_number(&globals, schema::global::SCHEMA_VERSION).expect("read"), schema::SCHEMA_VERSION);
     assert!(globals.get(schema::global::MIGRATING_FROM).expect("read").is_none());
 }

@@ -188,11 +188,11 @@ async fn opening_refuses_what_would_lose_mail_and_says_what_to_do() {
     }
     let store = Store::open(&settings(f.dir.path())).expect("whole again");
     assert_eq!(store.sizes().await.expect("sizes").messages, 1);
-    let newer = write_rows(&store, |txn| txn.set_global(schema::global::SCHEMA_VERSION, 4));
+    let newer = write_rows(&store, |txn| txn.set_global(schema::global::SCHEMA_VERSION, 5));
     newer.await.expect("written");
     store.close().await.expect("close");
     let says = refusal(f.dir.path());
-    assert!(says.contains("schema version 4") && says.contains("up to 3") && says.contains("newer version"), "{says}");
+    assert!(says.contains("schema version 5") && says.contains("up to 4") && says.contains("newer version"), "{says}");
 }
 
 /// Corrupts one thing and checks that the check names it.
@@ -266,6 +266,7 @@ async fn the_check_names_what_is_wrong() {
             header_hash: [0; 16],
             stored_at: 0,
             content: [0; 16],
+            merged: None,
         };
         Ok(txn.tables.uidl.insert((5, &b"x"[..]), row.encode().as_slice()).map(drop)?)
     })

@@ -265,7 +265,14 @@ fn sets_store_copy_move_expunge() {
 fn fetch() {
     use FetchItem::*;
     let fetch = |items| {
-        Command::Fetch(FetchArgs { uid: false, set: set(&[(1, 1)]), items, changed_since: None, vanished: false })
+        Command::Fetch(FetchArgs {
+            uid: false,
+            set: set(&[(1, 1)]),
+            items,
+            changed_since: None,
+            vanished: false,
+            partial: None,
+        })
     };
     let section = |path: &[u32], text, partial, peek| Section {
         section: crate::imap::codec::command::Section { path: path.into(), text },
@@ -305,7 +312,14 @@ fn fetch() {
     assert_eq!(command("FETCH 1 BODY[2.header.fields.not (a)]"), fetch(vec![section(&[2], fields, None, false)]));
     let since = |vanished| {
         let changed_since = Some(crate::mail::ModSeq(0));
-        Command::Fetch(FetchArgs { uid: true, set: set(&[(1, 0)]), items: vec![Flags], changed_since, vanished })
+        Command::Fetch(FetchArgs {
+            uid: true,
+            set: set(&[(1, 0)]),
+            items: vec![Flags],
+            changed_since,
+            vanished,
+            partial: None,
+        })
     };
     assert_eq!(command("UID FETCH 1:* (FLAGS) (CHANGEDSINCE 0)"), since(false));
     assert_eq!(command("UID FETCH 1:* FLAGS (changedsince 0)"), since(false));
@@ -422,10 +436,34 @@ fn rule_35_search_return_options() {
     };
     assert_eq!(returns("()"), Some(SearchReturn { all: true, ..SearchReturn::default() }));
     assert_eq!(returns("(SAVE)"), Some(SearchReturn { save: true, ..SearchReturn::default() }));
-    let all = SearchReturn { min: true, max: true, all: true, count: true, save: true };
+    let all = SearchReturn { min: true, max: true, all: true, count: true, save: true, ..SearchReturn::default() };
     assert_eq!(returns("(min MAX all COUNT Save)"), Some(all));
+    let part = |first, last, from_end| {
+        let number = |n| std::num::NonZeroU32::new(n).unwrap();
+        let partial = Some(PartialRange { first: number(first), last: number(last), from_end });
+        Some(SearchReturn { partial, ..SearchReturn::default() })
+    };
+    assert_eq!(returns("(partial 500:400 context)"), part(400, 500, false));
+    assert_eq!(returns("(PARTIAL -500:-400)"), part(400, 500, true));
+    assert_eq!(returns("(CONTEXT)"), returns("()"));
+    assert_eq!(returns("(update)"), Some(SearchReturn { update: true, ..SearchReturn::default() }));
     let charset = command("UID SEARCH RETURN (MIN) CHARSET UTF-8 ALL");
     assert!(matches!(charset, Command::Search(SearchArgs { charset: Some(_), returns: Some(_), uid: true, .. })));
+}
+
+#[test]
+fn contexts_and_batches() {
+    let tags = |tags: &[&str]| Command::CancelUpdate(tags.iter().map(|tag| tag.as_bytes().to_vec()).collect());
+    assert_eq!(command("CANCELUPDATE \"B01\""), tags(&["B01"]));
+    assert_eq!(command("cancelupdate \"B\\\"1\" B02 \"\""), tags(&["B\"1", "B02", ""]));
+    assert_eq!(command("UIDBATCHES 2000"), Command::UidBatches(2000, None));
+    assert_eq!(command("uidbatches 4294967295 10:4294967295"), Command::UidBatches(u32::MAX, Some((10, u32::MAX))));
+    match command("UID FETCH 1:* FLAGS (PARTIAL -3:-1 CHANGEDSINCE 5)") {
+        Command::Fetch(FetchArgs { partial: Some(range), changed_since: Some(_), .. }) => {
+            assert_eq!(range.of(10), 7..10)
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
