@@ -13,9 +13,9 @@ mod harness;
 mod octets;
 #[path = "imap_resync/others.rs"]
 mod others;
-#[path = "imap_stress/parse.rs"]
+#[path = "replica/parse.rs"]
 mod parse;
-#[path = "imap_stress/random.rs"]
+#[path = "replica/random.rs"]
 mod random;
 
 use std::sync::Arc;

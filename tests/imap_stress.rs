@@ -1,228 +1,227 @@
-//! Many clients at once on one account, doing whatever comes to their minds. Each replays the untagged responses it
-//! gets into a picture of its mailbox, which must be a possible one at every step and the true one at the end.
+//! Many connections of one user over sockets, all at once: flags, moves, copies, appends, expunges, searches, IDLE,
+//! deliveries by a poller, and connections that break and come back, from nothing or with what they remember. Again and
+//! again all rest, and then each must know what the store holds.
 //!
-//! `IMAP_STRESS_SEED`, `IMAP_STRESS_STEPS` and `IMAP_STRESS_CLIENTS` make it another or a longer run.
+//! `IMAP_STRESS_SECONDS`, `IMAP_STRESS_CLIENTS` and `IMAP_STRESS_SEED` make it a longer, a larger or the same run.
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub, dead_code)]
 
-#[path = "imap_stress/command.rs"]
-mod command;
 #[path = "imap/harness.rs"]
 mod harness;
-#[path = "imap_stress/parse.rs"]
-mod parse;
-#[path = "imap_stress/picture.rs"]
-mod picture;
-#[path = "imap_stress/planted.rs"]
-mod planted;
-#[path = "imap_stress/random.rs"]
-mod random;
+mod replica;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
-use command::{Command, Kind};
-use harness::{Client, TestServer};
-use picture::{Constants, Picture};
-use random::Random;
+use harness::TestServer;
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use replica::cache::Telling;
+use replica::client::Client;
+use replica::fault::Fault;
+use replica::op::{Op, operation};
+use replica::picture::{Checked, Features};
+use replica::random::Random;
+use replica::world::World;
+use tributary::imap::Settings;
+use tributary::store::Store;
 
-/// Lines of the transcript shown when something is wrong.
-const REMEMBERED: usize = 60;
+/// From one rest to the next.
+const ROUND: Duration = Duration::from_secs(5);
+/// A mailbox with more messages is thinned out.
+const ENOUGH: usize = 120;
 
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|value| value.parse().unwrap())
+}
+
+/// A client, with its chance.
 struct Actor {
-    name: String,
-    server: Arc<TestServer>,
     client: Client,
     random: Random,
-    picture: Picture,
-    constants: Constants,
-    tag: u32,
-    transcript: VecDeque<String>,
+    runner: TestRunner,
+    features: Features,
+    steps: u64,
 }
 
 impl Actor {
-    async fn new(name: String, server: Arc<TestServer>, seed: u64, constants: Constants) -> Self {
-        let client = server.login().await;
-        let picture = Picture::new(Arc::clone(&constants));
-        let transcript = VecDeque::new();
-        Self { name, server, client, random: Random(seed), picture, constants, tag: 0, transcript }
+    fn new(world: &Arc<World>, seed: u64, n: u64) -> Self {
+        let mut octets = [0; 32];
+        octets[..8].copy_from_slice(&seed.to_le_bytes());
+        octets[8..16].copy_from_slice(&n.to_le_bytes());
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &octets);
+        let mut client = Client::new(world, format!("IMAP_STRESS_SEED={seed}, client {n}"));
+        client.enough = ENOUGH;
+        let random = Random(seed.wrapping_mul(1_000_003).wrapping_add(n));
+        let runner = TestRunner::new_with_rng(Config::default(), rng);
+        Self { client, random, runner, features: Features::default(), steps: 0 }
     }
 
-    fn note(&mut self, line: String) {
-        self.transcript.push_back(line);
-        if self.transcript.len() > REMEMBERED {
-            self.transcript.pop_front();
+    async fn until(&mut self, end: Instant, world: &World) -> Checked {
+        while Instant::now() < end {
+            self.steps += 1;
+            self.step(world).await?;
         }
+        Ok(())
     }
 
-    fn check(&self, outcome: Result<(), String>) {
-        if let Err(what) = outcome {
-            let lines: Vec<_> = self.transcript.iter().map(|l| l.chars().take(300).collect::<String>()).collect();
-            panic!("{}: {what}\n{}", self.name, lines.join("\n"));
+    fn telling(&mut self) -> Telling {
+        let mut below = |n| self.random.below(n) as u8;
+        Telling { known: below(4), matches: below(256), examine: below(8) == 0 }
+    }
+
+    fn operations(&mut self) -> Vec<Op> {
+        let count = if self.random.below(4) == 0 { 2 + self.random.below(3) } else { 1 };
+        (0..count).map(|_| operation().new_tree(&mut self.runner).unwrap().current()).collect()
+    }
+
+    async fn step(&mut self, world: &World) -> Checked {
+        let how = self.telling();
+        if !self.client.is_online() {
+            let bits = self.random.below(8);
+            let (condstore, qresync, rev2) = (bits % 4 > 0, bits % 4 > 1, bits >= 4);
+            self.features = Features { condstore, qresync, rev2, ..Features::default() };
+            return self.client.connect(self.features).await;
         }
-    }
-
-    async fn response(&mut self) -> String {
-        let line = self.client.response().await.unwrap_or_else(|| panic!("{}: the connection ended", self.name));
-        self.note(format!("S: {line}"));
-        line
-    }
-
-    /// Sends all of the commands in one piece, then reads until each has its tagged response, in order.
-    async fn run(&mut self, commands: &[Command]) {
-        let first = self.tag + 1;
-        let mut batch = String::new();
-        for command in commands {
-            self.tag += 1;
-            batch.push_str(&format!("s{} {}\r\n", self.tag, command.text));
-            self.note(format!("C: s{} {}", self.tag, command.text));
+        let name = &world.names[self.random.below(world.names.len())];
+        if self.client.picture.mailbox.is_none() {
+            return self.client.select(name, how, self.random.below(8) > 0).await;
         }
-        self.client.raw(batch).await;
-        for (tag, command) in (first..).zip(commands) {
-            self.picture.begin(command);
-            self.finish(&format!("s{tag} "), command).await;
-        }
-    }
-
-    async fn finish(&mut self, tag: &str, command: &Command) {
-        loop {
-            let line = self.response().await;
-            if let Some(tagged) = line.strip_prefix(tag) {
-                let outcome = self.picture.tagged(tagged, command);
-                return self.check(outcome);
+        match self.random.below(60) {
+            0 => self.client.go_offline(),
+            1 => {
+                let operation = self.operations().pop().filter(|_| how.known > 0);
+                return self.client.leave_in_the_middle(operation.as_ref(), how, how.matches % 8).await;
             }
-            let outcome = self.picture.untagged(&line, Some(command));
-            self.check(outcome);
+            2 => return self.client.select(name, how, true).await,
+            3 => return self.client.close(how.matches % 2 == 0).await,
+            4..=7 => {
+                self.client.enter_idle().await?;
+                return self.client.listen(Duration::from_millis(u64::from(how.matches))).await;
+            }
+            _ => {
+                let operations = self.operations();
+                return self.client.act(&operations).await;
+            }
         }
+        Ok(())
     }
 
-    async fn step(&mut self) {
-        if self.picture.mailbox.is_none() {
-            let command = Command::select(&mut self.random);
-            return self.run(&[command]).await;
-        }
-        match self.random.below(40) {
+    /// Everybody rests.
+    async fn rest(&mut self) -> Checked {
+        self.client.sync(true).await?;
+        match self.random.below(8) {
             0 => {
-                self.client = self.server.login().await;
-                self.picture = Picture::new(Arc::clone(&self.constants));
+                let how = self.telling();
+                self.client.twin(how).await
             }
-            1 => self.run(&[Command::new("CLOSE", Kind::Close)]).await,
-            2 => {
-                let command = Command::select(&mut self.random);
-                self.run(&[command]).await;
-            }
-            3..=5 => self.idle().await,
-            6 => self.run(&[Command::new("ENABLE CONDSTORE", Kind::Other)]).await,
-            7..=19 => {
-                let command = self.command(true);
-                self.run(&[command]).await;
-            }
-            _ => self.batch().await,
+            _ => Ok(()),
         }
-    }
-
-    fn command(&mut self, first: bool) -> Command {
-        match self.random.below(2) {
-            0 => Command::any(&mut self.random, &self.picture, first),
-            _ => Command::on_messages(&mut self.random, &self.picture, first),
-        }
-    }
-
-    /// Pipelines commands: those by number first, since the numbers may shift after the others.
-    async fn batch(&mut self) {
-        let numbered = self.random.below(4);
-        let mut commands: Vec<Command> = Vec::new();
-        while commands.len() < numbered && commands.iter().all(|c| !c.may_expunge) {
-            commands.push(Command::on_messages(&mut self.random, &self.picture, true));
-        }
-        for _ in 0..=self.random.below(4) {
-            let command = self.command(false);
-            let by_number =
-                !command.by_uid && matches!(command.kind, Kind::Fetch | Kind::Store { .. } | Kind::Search(_));
-            if !by_number {
-                commands.push(command);
-            }
-        }
-        self.run(&commands).await;
-    }
-
-    /// Listens for a while, then says DONE and the next command in one segment.
-    async fn idle(&mut self) {
-        let idle = Command::new("IDLE", Kind::Other);
-        self.tag += 1;
-        let tag = format!("s{} ", self.tag);
-        self.note(format!("C: {tag}IDLE"));
-        self.client.raw(format!("{tag}IDLE\r\n")).await;
-        self.picture.begin(&idle);
-        let mut heard = self.random.below(3);
-        let mut ready = false;
-        while !ready || heard > 0 {
-            // Others are busy, but this may be the last of them: it does not wait for ever.
-            let wait = std::time::Duration::from_millis(if ready { 20 } else { 30_000 });
-            let Ok(line) = tokio::time::timeout(wait, self.client.response()).await else { break };
-            let line = line.unwrap_or_else(|| panic!("{}: the connection ended in IDLE", self.name));
-            self.note(format!("S: {line}"));
-            if line.starts_with("+ ") {
-                ready = true;
-                continue;
-            }
-            let outcome = self.picture.untagged(&line, Some(&idle));
-            self.check(outcome);
-            heard = heard.saturating_sub(1);
-        }
-        self.tag += 1;
-        let noop = format!("s{} ", self.tag);
-        self.note(format!("C: DONE, {noop}NOOP"));
-        self.client.raw(format!("DONE\r\n{noop}NOOP\r\n")).await;
-        self.finish(&tag, &idle).await;
-        self.finish(&noop, &Command::new("NOOP", Kind::Other)).await;
-    }
-
-    /// With everybody at rest: after a NOOP the picture is the mailbox.
-    async fn compare(&mut self) {
-        self.run(&[Command::new("NOOP", Kind::Other)]).await;
-        let Some(mailbox) = self.picture.mailbox.clone() else { return };
-        let name = format!("{} looking again", self.name);
-        let mut fresh = Self::new(name, Arc::clone(&self.server), 0, Arc::clone(&self.constants)).await;
-        let look = |box_name: &str| Command::new(format!("EXAMINE {box_name}"), Kind::Select(box_name.to_owned()));
-        fresh.run(&[look(&mailbox)]).await;
-        if !fresh.picture.messages.is_empty() {
-            let all = Command::new("FETCH 1:* (UID FLAGS INTERNALDATE BODY.PEEK[])", Kind::Fetch);
-            fresh.run(std::slice::from_ref(&all)).await;
-            let outcome = self.picture.agrees(&fresh.picture);
-            self.check(outcome);
-            self.run(&[all]).await;
-        }
-        let outcome = self.picture.agrees(&fresh.picture);
-        self.check(outcome);
     }
 }
 
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
+async fn deliver(world: Arc<World>, end: Instant) {
+    for n in 0.. {
+        if Instant::now() >= end {
+            break;
+        }
+        world.deliver(n).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Lets all of them do something until the end, or rest.
+async fn round(world: &Arc<World>, actors: Vec<Actor>, end: Option<Instant>) -> Result<Vec<Actor>, String> {
+    let mut running = tokio::task::JoinSet::new();
+    for mut actor in actors {
+        let world = Arc::clone(world);
+        running.spawn(async move {
+            actor.client.picture.alone = false;
+            let outcome = match end {
+                Some(end) => actor.until(end, &world).await,
+                None => actor.rest().await,
+            };
+            outcome.map(|()| actor)
+        });
+    }
+    let mut back = Vec::new();
+    while let Some(done) = running.join_next().await {
+        back.push(done.map_err(|error| error.to_string())??);
+    }
+    Ok(back)
+}
+
+async fn server() -> Arc<World> {
+    let settings = Settings {
+        allow_cleartext_login: true,
+        max_user_connections: 10_000,
+        max_user_address_connections: 10_000,
+        ..Settings::default()
+    };
+    let store = Store::in_memory(Duration::from_secs(3600)).unwrap();
+    World::new(TestServer::over(store, settings).await).await
+}
+
+/// Lines of /proc/self/status in KiB.
+fn memory(name: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    line.and_then(|rest| rest.trim_matches([':', ' ', '\t', 'k', 'B']).parse().ok()).unwrap_or(0)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn clients_at_random_see_what_is_there() {
-    let (seed, steps) = (setting("IMAP_STRESS_SEED", 1), setting("IMAP_STRESS_STEPS", 120));
-    let clients = setting("IMAP_STRESS_CLIENTS", 10);
-    println!("IMAP_STRESS_SEED={seed} IMAP_STRESS_STEPS={steps} IMAP_STRESS_CLIENTS={clients}");
-    let server = Arc::new(TestServer::start().await);
-    server.login().await.ok("CREATE box").await;
-    server.fill(5).await;
-    let constants = Constants::default();
-    let mut running = tokio::task::JoinSet::new();
-    for n in 0..clients {
-        let (server, constants) = (Arc::clone(&server), Arc::clone(&constants));
-        running.spawn(async move {
-            let mine = seed.wrapping_mul(1_000_003).wrapping_add(n);
-            let mut actor = Actor::new(format!("seed {seed}, client {n}"), server, mine, constants).await;
-            for _ in 0..steps {
-                actor.step().await;
-            }
-            actor
-        });
+async fn many_connections_know_what_the_store_holds() {
+    let seed = setting("IMAP_STRESS_SEED").unwrap_or_else(rand::random);
+    let seconds = setting("IMAP_STRESS_SECONDS").unwrap_or(20);
+    let clients = setting("IMAP_STRESS_CLIENTS").unwrap_or(200);
+    println!("IMAP_STRESS_SEED={seed} IMAP_STRESS_SECONDS={seconds} IMAP_STRESS_CLIENTS={clients}");
+    let world = server().await;
+    let mut actors: Vec<Actor> = (0..clients).map(|n| Actor::new(&world, seed, n)).collect();
+    let (mut left, mut rests) = (Duration::from_secs(seconds), 0);
+    while !left.is_zero() {
+        let length = ROUND.min(left);
+        left -= length;
+        let end = Instant::now() + length;
+        let poller = tokio::spawn(deliver(Arc::clone(&world), end));
+        actors = round(&world, actors, Some(end)).await.unwrap_or_else(|what| panic!("{what}"));
+        poller.await.unwrap();
+        actors = round(&world, actors, None).await.unwrap_or_else(|what| panic!("{what}"));
+        rests += 1;
     }
-    for actor in &mut running.join_all().await {
-        actor.compare().await;
+    world.check().unwrap();
+    let mut latencies: Vec<u32> = actors.iter().flat_map(|actor| actor.client.latencies.iter().copied()).collect();
+    latencies.sort_unstable();
+    let at = |share: usize| f64::from(latencies[latencies.len() * share / 1000]) / 1000.0;
+    let (steps, commands) = (actors.iter().map(|a| a.steps).sum::<u64>(), world.commands.load(Ordering::Relaxed));
+    println!(
+        "{steps} steps, {commands} commands, {rests} times all {clients} pictures were the store: no inconsistency"
+    );
+    println!("answered in ms: p50 {:.1}, p99 {:.1}, p99.9 {:.1}", at(500), at(990), at(999));
+    println!("clients and server: {} MiB, at most {} MiB", memory("VmRSS") / 1024, memory("VmHWM") / 1024);
+}
+
+/// The harness can fail: each fault of a server is noticed with everybody at work.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn planted_faults_are_found() {
+    let seed = setting("IMAP_STRESS_SEED").unwrap_or_else(rand::random);
+    for fault in Fault::ALL {
+        let world = server().await;
+        let mut actors: Vec<Actor> = (0..8).map(|n| Actor::new(&world, seed, n)).collect();
+        let deadline = Instant::now() + harness::DEADLINE * 2;
+        let what = loop {
+            assert!(Instant::now() < deadline, "{fault:?} was not noticed, IMAP_STRESS_SEED={seed}");
+            // Whoever goes away at the wrong moment does not notice: each round has faults of its own.
+            actors.iter_mut().for_each(|actor| actor.client.plant(fault, 1));
+            let end = Instant::now() + Duration::from_millis(300);
+            let worked = match round(&world, actors, Some(end)).await {
+                Ok(actors) => round(&world, actors, None).await,
+                wrong => wrong,
+            };
+            match worked {
+                Ok(back) => actors = back,
+                Err(what) => break what,
+            }
+        };
+        println!("{fault:?}: {}", what.lines().next().unwrap_or_default());
     }
 }

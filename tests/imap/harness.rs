@@ -72,7 +72,12 @@ impl TestServer {
         let dir = tempfile::tempdir().expect("temporary directory");
         let registry = Registry::new().expect("registry");
         let user = |name: &str| UserSettings { name: name.into(), password: Password::Plain(Secret::new("secret")) };
-        let users = auth::Settings { users: vec![user("alice"), user("bob")], ..auth::Settings::default() };
+        let users = auth::Settings {
+            users: vec![user("alice"), user("bob")],
+            queue: 1_000,
+            queue_per_address: 1_000,
+            ..auth::Settings::default()
+        };
         let tls = tls::load(&tls::Settings::SelfSigned { directory: dir.path().join("tls") }).expect("tls");
         let roots = tls::root_store(&tls.certificate).expect("roots");
         let deps = Deps {
