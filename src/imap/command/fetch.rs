@@ -186,17 +186,19 @@ async fn mark_seen(
     Ok(cx.mailbox.view.entries(&unseen).filter(|entry| !entry.ghost).map(|entry| entry.message.uid).collect())
 }
 
-/// The items in the order they are sent: UID first, then the small ones, bodies last (IMAP-RULES 37). Where the command
-/// itself `changes` a flag and CONDSTORE is enabled, the UID and the mod-sequence are sent too; where it does not, what was
-/// asked for is (RFC 7162 section 3.2.4), and the mod-sequence with CHANGEDSINCE (section 3.1.4.1). A UIDFETCH begins with the
-/// UID: there the item is sent only where it is asked for (RFC 9586 section 3.3).
+/// The items in the order they are sent: UID first, then the small ones, bodies last (IMAP-RULES 37). Flags come with the
+/// mod-sequence that they have once the client has enabled CONDSTORE (RFC 7162 section 3.1), and with the UID after ENABLE
+/// QRESYNC (section 3.2.4) or where the command itself `changes` a flag. A UIDFETCH begins with the UID: there the item is sent
+/// only where it is asked for (RFC 9586 section 3.3).
 fn items(args: &FetchArgs, features: Features, changes: bool) -> Vec<FetchItem> {
     let mut items = args.items.clone();
     let changes = features.condstore && changes;
-    if !features.uid_only && (args.uid || changes) && !items.contains(&FetchItem::Uid) {
+    let flags = changes || items.contains(&FetchItem::Flags);
+    let uid = args.uid || changes || features.qresync && flags;
+    if uid && !features.uid_only && !items.contains(&FetchItem::Uid) {
         items.push(FetchItem::Uid);
     }
-    if (args.changed_since.is_some() || changes) && !items.contains(&FetchItem::ModSeq) {
+    if (args.changed_since.is_some() || features.condstore && flags) && !items.contains(&FetchItem::ModSeq) {
         items.push(FetchItem::ModSeq);
     }
     items.sort_by_key(|item| match item {
