@@ -20,7 +20,8 @@ pub struct Settings {
     pub users: Vec<UserSettings>,
     /// Checks that may wait for their turn; beyond it an attempt is answered [`Denied::Busy`].
     pub queue: usize,
-    /// Checks of one address that may wait or run.
+    /// Checks of one address that may wait or run. What logs in from this machine is a webmail or a proxy, which speaks for
+    /// many: it is not bounded by this.
     pub queue_per_address: usize,
     /// Successes remembered, and for how long.
     pub cache_entries: usize,
@@ -74,7 +75,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             users: Vec::new(),
-            queue: 256,
+            queue: 1_024,
             queue_per_address: 32,
             cache_entries: 4096,
             cache_time: Duration::from_secs(3600),
@@ -294,7 +295,7 @@ impl<'a> Pending<'a> {
         let network = throttle::network(from);
         let mut state = users.state();
         let count = state.pending.entry(network).or_default();
-        if *count >= users.settings.queue_per_address {
+        if *count >= users.settings.queue_per_address && !from.to_canonical().is_loopback() {
             return Err(Denied::Busy);
         }
         *count += 1;

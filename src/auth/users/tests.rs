@@ -1,7 +1,7 @@
 use super::*;
 use crate::auth::password::cheap;
 
-const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 7));
 
 fn settings() -> Settings {
     let user = |name: &str, password| UserSettings { name: name.to_owned(), password };
@@ -121,6 +121,20 @@ async fn queues_are_bounded() {
     assert!(other.await.expect("task"));
     assert_eq!(users.metrics.busy.get(), 2);
     assert!(users.state().pending.is_empty());
+}
+
+/// A webmail logs in for many at once.
+#[tokio::test]
+async fn the_share_of_an_address_is_not_for_this_machine() {
+    let users = Arc::new(users(Settings { queue: 9, queue_per_address: 1, ..settings() }));
+    let here = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+    let logins = (0..5).map(|_| {
+        let users = Arc::clone(&users);
+        tokio::spawn(async move { users.verify("alice", &Secret::new("wonder"), here).await.is_ok() })
+    });
+    for login in logins.collect::<Vec<_>>() {
+        assert!(login.await.expect("task"));
+    }
 }
 
 #[test]
