@@ -1,6 +1,7 @@
 """interimap: keeps the mailboxes of two servers in step, both ways, by QRESYNC alone; it gives up at any broken answer."""
 import os
 import subprocess
+import time
 
 from common import Target, check, imaplib_session, message, target
 
@@ -46,6 +47,29 @@ class Pair:
         words = done.stdout.decode(errors="replace")
         check(done.returncode == 0 and "WARNING" not in words and "ERROR" not in words, "interimap: " + what, words)
         return words
+
+
+    def watch(self, one, two):
+        """By NOTIFY: what happens at one side is at the other long before it would look by itself."""
+        with open(self.config + ".log", "w+") as log:
+            watching = subprocess.Popen(["interimap", "--config", self.config, "--notify", "--watch=600"], stdout=log, stderr=log,
+                                        env=self.environment)
+            try:
+                for sender, receiver in ((one, two), (two, one), (one, two)):
+                    before = len(held(sender))
+                    sender.append(BOX, None, None, message(200 + before))
+                    receiver.select(BOX)
+                    end = time.monotonic() + 100
+                    while int(receiver.untagged_responses["EXISTS"][-1]) <= before:
+                        check(time.monotonic() < end and watching.poll() is None, "interimap is told of new mail by NOTIFY")
+                        receiver.noop()
+                    receiver.close()
+            finally:
+                watching.terminate()
+                watching.wait(60)
+            log.seek(0)
+            words = log.read()
+        check("WARNING" not in words and "ERROR" not in words, "interimap takes what NOTIFY tells", words)
 
 
 def held(client, box=BOX):
@@ -106,6 +130,7 @@ def main():
         pair.sync("what it has written itself")
         words = pair.sync("nothing to do")
         check("Added" not in words and "Updated" not in words, "an idle run changes nothing", words)
+        pair.watch(one, two)
         for client in (one, two):
             for box in (BELOW, BOX):
                 client.delete(box)
