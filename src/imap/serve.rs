@@ -170,9 +170,10 @@ impl Life {
     }
 
     async fn next_event(&mut self) -> Result<Event, End> {
-        let deadline = self.deadline();
-        let Some(conn) = &mut self.conn else { return Err(End::Ended) };
         loop {
+            // Anew each time: a client that is told things may not have said anything for hours.
+            let deadline = self.deadline();
+            let Some(conn) = &mut self.conn else { return Err(End::Ended) };
             if let Some(event) = conn.ready_event()? {
                 return Ok(event);
             }

@@ -100,6 +100,26 @@ async fn the_silence_in_idle_grows_to_29_minutes() {
     assert_eq!(word(&mut idler(&server, "198.51.100.1").await).await, 120);
 }
 
+/// NOTIFY (RFC 5465) between commands: the client has no reason to speak, and is neither cut nor left in doubt; nothing is said
+/// into half a command.
+#[tokio::test]
+async fn who_asked_to_be_notified_hears_the_same_without_idle() {
+    let server = TestServer::start().await;
+    let mut client = server.memory(1 << 16, "192.0.2.1").await;
+    client.ok("SELECT INBOX").await;
+    client.ok("NOTIFY SET (SELECTED (MessageNew MessageExpunge))").await;
+    pause();
+    let mut words = Vec::new();
+    for _ in 0..5 {
+        words.push(word(&mut client).await);
+    }
+    assert_eq!(words, [120, 120, 240, 480, 960]);
+    client.raw("n NO").await;
+    sleep(Duration::from_secs(1000)).await;
+    client.raw("OP\r\n").await;
+    client.s("n OK *").await;
+}
+
 #[tokio::test]
 async fn whatever_passes_spares_the_word() {
     let server = TestServer::start().await;
