@@ -79,7 +79,7 @@ impl Actor {
         let how = self.telling();
         if !self.client.is_online() {
             let bits = self.random.below(8);
-            let (condstore, qresync, rev2) = (bits % 4 > 0, bits % 4 > 1, bits >= 4);
+            let (condstore, qresync, rev2) = (!bits.is_multiple_of(4), bits % 4 > 1, bits >= 4);
             self.features = Features { condstore, qresync, rev2, ..Features::default() };
             return self.client.connect(self.features).await;
         }
@@ -94,7 +94,7 @@ impl Actor {
                 return self.client.leave_in_the_middle(operation.as_ref(), how, how.matches % 8).await;
             }
             2 => return self.client.select(name, how, true).await,
-            3 => return self.client.close(how.matches % 2 == 0).await,
+            3 => return self.client.close(how.matches.is_multiple_of(2)).await,
             4..=7 => {
                 self.client.enter_idle().await?;
                 return self.client.listen(Duration::from_millis(u64::from(how.matches))).await;

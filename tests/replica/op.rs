@@ -264,8 +264,8 @@ fn search_key(flag: usize) -> String {
 }
 
 fn append(mailbox: String, serial: u64, bits: u8, size: u8, more: bool) -> Command {
-    let list = if bits % 3 == 0 { String::new() } else { format!("({}) ", flags(bits & !0b100).join(" ")) };
-    let date = if bits % 5 == 0 { "\" 7-Feb-1994 22:43:04 -0800\" " } else { "" };
+    let list = if bits.is_multiple_of(3) { String::new() } else { format!("({}) ", flags(bits & !0b100).join(" ")) };
+    let date = if bits.is_multiple_of(5) { "\" 7-Feb-1994 22:43:04 -0800\" " } else { "" };
     let body = |n: u32| format!("Subject: {serial}.{n}\r\n\r\n{}\r\n", "word ".repeat(usize::from(size)));
     let bodies: Vec<String> = (0..=u32::from(more)).map(body).collect();
     let literals: Vec<String> = bodies.iter().map(|b| format!("{list}{date}{{{}+}}\r\n{b}", b.len())).collect();

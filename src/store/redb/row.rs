@@ -1,5 +1,5 @@
 //! Rows of meta.redb to bytes and back (`docs/store-format.md`). Decoding never panics: what cannot be read is
-//! [`Error::Damaged`].
+//! [`crate::store::Error::Damaged`].
 
 use super::BLOCK_SHIFT;
 use crate::mail::{
