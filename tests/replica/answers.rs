@@ -13,7 +13,11 @@ impl Picture {
             self.settle_mod_seq();
             return Ok(());
         }
-        let expected = line.starts_with("OK") || line.starts_with("NO [EXPUNGEISSUED]") && !command.by_uid;
+        let expunged = line.starts_with("NO [EXPUNGEISSUED]") && !command.by_uid;
+        // RFC 7162 section 3.1.3: some had changed, and others are gone.
+        let conditional = command.text.contains("UNCHANGEDSINCE") && matches!(command.kind, Kind::Store { .. });
+        let modified = line.starts_with("NO [MODIFIED ") && conditional && !command.by_uid;
+        let expected = line.starts_with("OK") || expunged || modified;
         ensure(expected, || format!("{} was answered so", command.text))?;
         self.status_response(line, Some(command))?;
         self.settle_mod_seq();
@@ -144,9 +148,10 @@ impl Picture {
         ensure(missing.is_none(), || format!("{missing:?} was asked for and not answered"))
     }
 
-    /// A message of which the number alone is known may have come while the command ran.
+    /// A message that came while the command ran is not among those it named, which the server settles as it begins. A FETCH
+    /// that sets `\Seen` tells of arrivals first, and at its end of what has become of their flags by then.
     fn is_new(&self, message: &Known) -> bool {
-        message.uid.is_none() || !self.alone && message.flags.is_none()
+        message.arrived || message.uid.is_none() || !self.alone && message.flags.is_none()
     }
 
     /// Whether the message fits the SEARCH, as far as it is known.

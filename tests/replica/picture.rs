@@ -20,6 +20,8 @@ pub struct Known {
     pub(super) told: bool,
     /// It was answered by the FETCH that runs.
     pub(super) answered: bool,
+    /// EXISTS told of it during the command that runs.
+    pub(super) arrived: bool,
     /// Whether it matched the SEARCH that runs when that began, if that was known.
     pub(super) matched: Option<bool>,
 }
@@ -104,6 +106,7 @@ impl Picture {
         let matching: Vec<_> = (1..).zip(&self.messages).map(|(n, m)| self.matches(command, n, m)).collect();
         for (message, matched) in self.messages.iter_mut().zip(matching) {
             (message.told, message.answered, message.matched) = (false, false, matched);
+            message.arrived = false;
         }
         if let Kind::Copy { .. } = command.kind {
             let known = || (1..).zip(&self.messages).filter_map(|(n, m)| Some((n, m.uid?)));
@@ -147,7 +150,7 @@ impl Picture {
         match word {
             "EXISTS" => {
                 ensure(n as usize >= have, || format!("EXISTS shrinks from {have}"))?;
-                self.messages.resize_with(n as usize, Known::default);
+                self.messages.resize_with(n as usize, || Known { arrived: true, ..Known::default() });
                 self.answer.exists = true;
                 Ok(())
             }
