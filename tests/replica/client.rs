@@ -302,9 +302,8 @@ impl Client {
 
     /// Listens until the picture is the mailbox, which nobody changes now.
     async fn hear(&mut self, mailbox: &str) -> Checked {
-        let truth = self.world.truth(mailbox).await;
         let idle = idle();
-        while let Err(wrong) = truth.agrees(&self.picture, false) {
+        while let Err(wrong) = self.world.truth(mailbox).await.agrees(&self.picture, false) {
             let Ok(line) = tokio::time::timeout(NEWS, self.response(Some(&idle))).await else {
                 return Err(self.explained(&format!("not told in IDLE: {wrong}")));
             };
@@ -320,16 +319,21 @@ impl Client {
         if self.idle.is_some() {
             return self.hear(&mailbox).await;
         }
-        self.run(&[Command::noop()]).await?;
-        let truth = self.world.truth(&mailbox).await;
-        self.explain(truth.agrees(&self.picture, false))?;
-        if in_full {
-            let fetch = fetch_new(&self.picture);
-            self.run(&[fetch]).await?;
-            let truth = self.world.truth(&mailbox).await;
-            self.explain(truth.agrees(&self.picture, true))?;
+        self.caught_up(&mailbox, false).await?;
+        if in_full { self.caught_up(&mailbox, true).await } else { Ok(()) }
+    }
+
+    /// Asks until nothing happens meanwhile: the last commands of a connection that was cut may still run.
+    async fn caught_up(&mut self, mailbox: &str, complete: bool) -> Checked {
+        loop {
+            let before = self.world.truth(mailbox).await.highest_mod_seq;
+            let ask = if complete { fetch_new(&self.picture) } else { Command::noop() };
+            self.run(&[ask]).await?;
+            let truth = self.world.truth(mailbox).await;
+            if truth.highest_mod_seq == before {
+                return self.explain(truth.agrees(&self.picture, complete));
+            }
         }
-        Ok(())
     }
 
     /// Another device with the same memory comes back with QRESYNC, and must then have what is there: whatever this one
