@@ -26,7 +26,9 @@ async fn mailboxes(store: &Store, user: UserId, out: &mut String) {
         writeln!(out, "subscribed {name:?}").expect("write");
     }
     for mailbox in store.mailboxes(user).await.expect("read") {
-        writeln!(out, "{mailbox:?}").expect("write");
+        // That version had no account views.
+        assert!(mailbox.view.is_none());
+        writeln!(out, "{}", format!("{mailbox:?}").replace(" view: None,", "")).expect("write");
         let vanished = store.changes_since(mailbox.id, ModSeq(0)).await.expect("read").vanished;
         writeln!(out, "  vanished {:?}", vanished.ranges()).expect("write");
         let snapshot = store.watch(mailbox.id).await.expect("watch").current().expect("a version");
