@@ -23,7 +23,11 @@ impl Txn<'_> {
         let fixes: BTreeSet<Fix> = fixes.iter().copied().collect();
         for fix in fixes {
             match fix {
-                Fix::Twins(user) => self.rebuild_twins(user)?,
+                Fix::Twins(user) => {
+                    self.rebuild_twins(user)?;
+                    // What comes after reads the tables.
+                    self.flush()?;
+                }
                 Fix::Counters(mailbox) => self.recount(mailbox)?,
                 Fix::Usage(user) => self.recount_user(user)?,
                 Fix::Names => self.rebuild_names()?,

@@ -11,11 +11,16 @@ use super::txn::Txn;
 use super::views::View;
 use crate::mail::{Flags, MailboxId, MailboxName, Message, ModSeq, Uid, UidSet, UserId};
 use crate::store::common::{all_uids, count};
-use crate::store::error::Result;
+use crate::store::error::{Error, Result};
 
 impl Txn<'_> {
     pub(super) fn rebuild_twins(&mut self, user: UserId) -> Result<()> {
         let Some(inbox) = self.mailbox_id(user, &MailboxName::inbox())? else { return Ok(()) };
+        for view in self.views(user)?.iter() {
+            if matches!(self.mailbox(view.mailbox), Err(Error::NoMailbox)) {
+                self.forget_view(user, view.account)?;
+            }
+        }
         let views = self.views(user)?;
         let mod_seq = self.next_mod_seq(user)?;
         self.return_lost(inbox, &views, mod_seq)?;

@@ -13,7 +13,9 @@ use super::BLOCK_SHIFT;
 use super::row::{MailboxRow, UserState};
 use super::schema::{Tables, global};
 use super::views::View;
-use crate::mail::{BodyId, Keyword, KeywordSet, MAX_KEYWORDS, MailboxId, ModSeq, UidSet, UidValidity, UserId};
+use crate::mail::{
+    AccountId, BodyId, Keyword, KeywordSet, MAX_KEYWORDS, MailboxId, ModSeq, UidSet, UidValidity, UserId,
+};
 use crate::store::Shared;
 use crate::store::clock::unix_now;
 use crate::store::common::uid_validity_after;
@@ -247,6 +249,13 @@ impl<'t> Txn<'t> {
         self.has_written = true;
         self.views.remove(&user);
         self.tables.view.insert((user.0, view.account.0), (view.mailbox.0, view.is_shown))?;
+        Ok(())
+    }
+
+    pub(super) fn forget_view(&mut self, user: UserId, account: AccountId) -> Result<()> {
+        self.has_written = true;
+        self.views.remove(&user);
+        self.tables.view.remove((user.0, account.0))?;
         Ok(())
     }
 

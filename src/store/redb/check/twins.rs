@@ -24,7 +24,9 @@ impl Check<'_> {
             let is_own = found.is_some_and(|row| row.user.0 == user && !row.name.is_inbox())
                 && self.accounts.get(&account) == Some(&user);
             let is_first = self.views.insert(mailbox, (user, account)).is_none();
-            self.problem(!is_own || !is_first, None, || {
+            // A view is made of INBOX: what was in it is not lost with it.
+            let fix = found.is_none().then_some(Fix::Twins(UserId(user)));
+            self.problem(!is_own || !is_first, fix, || {
                 format!("mailbox {mailbox} cannot be the view of account {account} of user {user}")
             });
         }

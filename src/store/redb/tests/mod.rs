@@ -12,6 +12,7 @@ mod limits;
 mod marks;
 mod quota;
 mod repair;
+mod twins;
 mod upkeep;
 
 use std::time::Duration;

@@ -23,12 +23,12 @@ fn deriving() -> Box<dyn Derive> {
     Box::new(Same(Vec::new()))
 }
 
-async fn repair(store: &Store) -> Vec<Problem> {
+pub(super) async fn repair(store: &Store) -> Vec<Problem> {
     let store = store.clone();
     tokio::task::spawn_blocking(move || store.repair(&deriving, &|_| {})).await.expect("no panic").expect("repair")
 }
 
-async fn sound(store: &Store) -> bool {
+pub(super) async fn sound(store: &Store) -> bool {
     let store = store.clone();
     let looked = move || Ok::<_, Error>([store.examine()?, store.examine_octets(&|_| {})?].concat());
     let problems = tokio::task::spawn_blocking(looked).await.expect("no panic").expect("check");
