@@ -1,11 +1,12 @@
 //! The only file of the IMAP server that touches a socket: reading with deadlines, writing with back-pressure.
 
+use std::future::pending;
 use std::io;
 use std::time::Duration;
 
 use prometheus::IntCounter;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
 use super::codec::fragment::{Event, Fragmenter, Limits};
@@ -169,8 +170,24 @@ impl Conn {
     /// When the client must hear something to keep the connection, if nothing passes until then; none while it is in the
     /// middle of a line. A wait for changes ends then, and says [`STILL_HERE`](super::keepalive::STILL_HERE) if it is still
     /// due.
-    pub(in crate::imap) fn keepalive_due(&mut self) -> Option<Instant> {
+    fn keepalive_due(&mut self) -> Option<Instant> {
         (!self.input.fragmenter.has_input()).then(|| self.output.pulse.due())
+    }
+
+    /// Completes when [`Self::keepalive_due`] says, as things are now.
+    pub(in crate::imap) fn silence(&mut self) -> impl Future<Output = ()> + use<> {
+        let due = self.keepalive_due();
+        async move {
+            match due {
+                Some(due) => sleep_until(due).await,
+                None => pending().await,
+            }
+        }
+    }
+
+    /// Whether it is time: octets that are no line, or a line, may have passed since the wait began.
+    pub(in crate::imap) fn is_silent_for_long(&mut self) -> bool {
+        self.keepalive_due().is_some_and(|due| due <= Instant::now())
     }
 
     /// The client has logged in from a network of which this is known.

@@ -93,6 +93,13 @@ pub(super) fn refuse(conn: &mut Conn, tag: &[u8], error: CommandError) -> io::Re
     Ok(if failure.condition == Condition::Bye { Flow::Ended } else { Flow::Continue })
 }
 
+/// Ends the session where no command is answered: what cannot be told makes what was told before untrue.
+pub(super) fn end(conn: &mut Conn, error: CommandError) -> io::Result<()> {
+    let failure = Failure { condition: Condition::Bye, ..error.failure()? };
+    tagged_failure(conn, b"*", &failure);
+    Ok(())
+}
+
 /// Why the present state, or what the client has enabled, does not allow the command.
 pub(super) fn refusal(facts: Spec, session: &Session) -> Option<CommandError> {
     let fits = match facts.allowed {

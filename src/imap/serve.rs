@@ -181,23 +181,18 @@ impl Life {
             // is told once, as it then is.
             let tells = self.session.notifies() && conn.is_between_commands();
             if tells && let Err(error) = notify::tell_unasked(&mut self.session, conn).await {
-                return Err(unasked_failure(conn, error));
+                return Err(dispatch::end(conn, error).map_or_else(End::Io, |()| End::Ended));
             }
             conn.output.flush().await.map_err(End::Io)?;
             // A client that is told need not say anything: as in IDLE, the word that keeps the connection finds out whether it
             // is still there.
-            let (deadline, silence) = if tells { (None, conn.keepalive_due()) } else { (Some(deadline), None) };
+            let deadline = (!tells).then_some(deadline);
+            let silence = conn.silence();
             let may_be_evicted = self.session.upload.is_none();
             let changed = async {
                 match tells {
                     true => notify::changed(&mut self.session).await,
                     false => std::future::pending().await,
-                }
-            };
-            let silence = async {
-                match silence {
-                    Some(due) => tokio::time::sleep_until(due).await,
-                    None => std::future::pending().await,
                 }
             };
             tokio::select! {
@@ -206,9 +201,9 @@ impl Life {
                 () = self.ends.handle.evicted.cancelled(), if may_be_evicted => return Err(End::Evicted),
                 event = conn.next_event(deadline) => return event.map_err(End::from),
                 () = changed => {}
-                () = silence => {}
+                () = silence, if tells => {}
             }
-            if tells && conn.keepalive_due().is_some_and(|due| due <= Instant::now()) {
+            if tells && conn.is_silent_for_long() {
                 conn.output.line(STILL_HERE);
             }
         }
@@ -258,18 +253,6 @@ impl Life {
             }
             None => tracing::debug!(%peer, session, reason, seconds, "IMAP connection ended without login"),
         }
-    }
-}
-
-/// What cannot be told ends the session: what it was told before would not be true any more.
-fn unasked_failure(conn: &mut Conn, error: CommandError) -> End {
-    match error.failure() {
-        Ok(failure) => {
-            let code = failure.code.map(|code| format!("[{code}] ")).unwrap_or_default();
-            conn.output.line(format!("* BYE {code}{}", failure.text));
-            End::Ended
-        }
-        Err(error) => End::Io(error),
     }
 }
 

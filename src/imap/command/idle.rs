@@ -1,10 +1,6 @@
 //! IDLE (RFC 2177). A hint from the store wakes the session, which then says what changed since its view: what
 //! happens between the last response and the continuation is not lost (IMAP-RULES 40).
 
-use std::future::pending;
-
-use tokio::time::{Instant, sleep_until};
-
 use super::notify;
 use crate::imap::conn::{Conn, ReadError};
 use crate::imap::error::{CommandError, CommandResult, Done, EVICTED, STOPPING};
@@ -65,13 +61,7 @@ async fn wait(session: &mut Session, conn: &mut Conn) -> Wake {
     let changed = notify::changed(session);
     tokio::pin!(changed);
     loop {
-        let due = conn.keepalive_due();
-        let silence = async {
-            match due {
-                Some(due) => sleep_until(due).await,
-                None => pending().await,
-            }
-        };
+        let silence = conn.silence();
         tokio::select! {
             biased;
             () = shutdown.cancelled() => return Wake::End(STOPPING),
@@ -80,8 +70,7 @@ async fn wait(session: &mut Session, conn: &mut Conn) -> Wake {
             line = conn.next_line(None) => return Wake::Line(line),
             () = silence => {}
         }
-        // Octets that are no line may have come meanwhile.
-        if conn.keepalive_due().is_some_and(|due| due <= Instant::now()) {
+        if conn.is_silent_for_long() {
             return Wake::Keepalive;
         }
     }

@@ -13,6 +13,7 @@ use crate::mail::{
 use crate::secret::Secret;
 
 mod known;
+mod known_searches;
 mod near_misses;
 mod refused;
 
