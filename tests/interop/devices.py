@@ -1,14 +1,13 @@
 """The devices of one person: each behind a proxy that counts, and each with a picture of every mailbox, {UID: (Message-ID, flags)}."""
-import contextlib
 import json
 import os
 import re
-import socket
 import subprocess
 import threading
 
 import maildir
 from common import DEADLINE, check
+from tap import Tap
 
 SYSTEM = {"\\answered", "\\flagged", "\\deleted", "\\seen", "\\draft"}
 LETTERS = {"D": "\\draft", "F": "\\flagged", "R": "\\answered", "S": "\\seen", "T": "\\deleted"}
@@ -19,72 +18,13 @@ def folded(flags):
     return frozenset(flag.lower() for flag in flags) - {"\\recent"}
 
 
-class Counter:
-    """Forwards connections to a port and counts what the server sends."""
-
-    def __init__(self, host, port):
-        self.to, self.octets, self.lock = (host, port), 0, threading.Lock()
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            near, _ = self.listener.accept()
-            far = socket.create_connection(self.to)
-            threading.Thread(target=self.copy, args=(near, far, False), daemon=True).start()
-            threading.Thread(target=self.copy, args=(far, near, True), daemon=True).start()
-
-    def copy(self, source, sink, counted):
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                if counted:
-                    with self.lock:
-                        self.octets += len(data)
-                sink.sendall(data)
-        for end in (source, sink):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-
-    def taken(self):
-        """Octets since the last call."""
-        with self.lock:
-            octets, self.octets = self.octets, 0
-        return octets
-
-
 class Mbsync(maildir.Device):
     """Maildirs kept by mbsync."""
 
-    CONFIG = """
-IMAPAccount server
-Host 127.0.0.1
-Port COUNTED
-User {user}
-Pass {password}
-SSLType None
-Timeout 60
-
-IMAPStore remote
-Account server
-
-MaildirStore local
-Path {home}/mail/
-Inbox {home}/mail/INBOX
-SubFolders Verbatim
-
-Channel all
-Far :remote:
-Near :local:
-Patterns BOXES
-Create Near
-Expunge Both
-SyncState *
-"""
-
     def __init__(self, t, name, boxes):
-        self.counter = Counter(t.host, t.imap)
-        config = self.CONFIG.replace("COUNTED", str(self.counter.port)).replace("BOXES", " ".join(boxes))
+        self.counter = Tap(t.host, t.imap)
+        account = ["Host 127.0.0.1", "Port %d" % self.counter.port, "SSLType None", "Timeout 60"]
+        config = maildir.mbsync(account, " ".join(boxes), ["Create Near", "Expunge Both"])
         super().__init__(t, name, "INBOX", "mbsyncrc", config)
         self.name, self.known, self.added = name, {}, 0
 
@@ -137,7 +77,7 @@ class Phone:
     """The process of node/phone.cjs."""
 
     def __init__(self, t):
-        self.counter, self.lock = Counter(t.host, t.imap), threading.Lock()
+        self.counter, self.lock = Tap(t.host, t.imap), threading.Lock()
         argument = json.dumps({"host": "127.0.0.1", "port": self.counter.port, "user": t.user, "password": t.password})
         script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "node", "phone.cjs")
         self.process = subprocess.Popen(["node", script, argument], stdin=subprocess.PIPE, stdout=subprocess.PIPE)

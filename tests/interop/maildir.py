@@ -6,6 +6,15 @@ import ssl
 from common import message
 
 
+def mbsync(account, patterns, channel):
+    """The template of a configuration of mbsync: lines that say where the server is, and lines of what to do both ways."""
+    return "\n".join(
+        ["IMAPAccount server", "User {user}", "Pass {password}", *account, "",
+         "IMAPStore remote", "Account server", "",
+         "MaildirStore local", "Path {home}/mail/", "Inbox {home}/mail/INBOX", "SubFolders Verbatim", "",
+         "Channel all", "Far :remote:", "Near :local:", "Patterns " + patterns, *channel, "SyncState *", ""])
+
+
 class Device:
     """One home directory with Maildirs in it and a configuration file for the program."""
 

@@ -7,34 +7,9 @@ from common import check, imaplib_session, message, target
 
 BOX = "TourMbsync"
 
-CONFIG = """
-IMAPAccount server
-Host localhost
-Port {port}
-User {user}
-Pass {password}
-SSLType IMAPS
-SystemCertificates no
-CertificateFile {certificate}
-Timeout 30
-
-IMAPStore remote
-Account server
-
-MaildirStore local
-Path {home}/mail/
-Inbox {home}/mail/INBOX
-SubFolders Verbatim
-
-Channel all
-Far :remote:
-Near :local:
-Patterns {box} {box}/*
-Create Both
-Remove Both
-Expunge Both
-SyncState *
-"""
+CONFIG = maildir.mbsync(
+    ["Host localhost", "Port {port}", "SSLType IMAPS", "SystemCertificates no", "CertificateFile {certificate}", "Timeout 30"],
+    "{box} {box}/*", ["Create Both", "Remove Both", "Expunge Both"])
 
 
 class Device(maildir.Device):

@@ -12,7 +12,7 @@ import termios
 import threading
 
 from common import check, imaplib_session, message, target, wait_until
-from neomutt_qresync import Tap
+from tap import Tap
 
 BOX = "INBOX"  # what it opens at its start
 CONFIG = """

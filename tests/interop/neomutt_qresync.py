@@ -1,11 +1,10 @@
 """neomutt with a header cache and QRESYNC: it comes back to a mailbox that others have changed, over a proxy that listens."""
 import os
 import re
-import socket
-import threading
 
 from common import check, imaplib_session, message, target
 from neomutt_batch import RC, run_in_terminal
+from tap import Tap
 
 BOX, SAVED = "TourNeomuttQresync", "TourNeomuttQresyncSaved"
 MORE = """
@@ -15,40 +14,6 @@ set imap_qresync=yes
 set mark_old=no
 """
 COUNT = 30
-
-
-class Tap:
-    """Forwards connections to a port and keeps what was said."""
-
-    def __init__(self, host, port):
-        self.to, self.said, self.answered = (host, port), [], []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            near, _ = self.listener.accept()
-            far = socket.create_connection(self.to)
-            for source, sink, kept in ((near, far, self.said), (far, near, self.answered)):
-                threading.Thread(target=self.copy, args=(source, sink, kept), daemon=True).start()
-
-    @staticmethod
-    def copy(source, sink, kept):
-        try:
-            while data := source.recv(65536):
-                kept.append(data)
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
-
-    def heard(self):
-        """What the client and the server said since the last call."""
-        both = b"".join(self.said), b"".join(self.answered)
-        self.said.clear()
-        self.answered.clear()
-        return both
 
 
 def tapped(t, box, more):

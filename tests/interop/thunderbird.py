@@ -6,7 +6,7 @@ import socket
 import subprocess
 
 from common import DEADLINE, wait_until
-from devices import Counter
+from tap import Tap
 
 # A first start may read half a gigabyte of program from a cold disk on busy processors.
 START_SECONDS = 120.0
@@ -121,7 +121,7 @@ class Thunderbird:
     """One running Thunderbird; use it in a `with`."""
 
     def __init__(self, t, name):
-        self.counter = Counter(t.host, t.imap)
+        self.counter = Tap(t.host, t.imap)
         self.home, self.password = os.path.join(t.scratch, name), t.password
         self.profile = os.path.join(self.home, "profile")
         os.makedirs(self.profile)
