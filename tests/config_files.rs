@@ -18,6 +18,7 @@ fn parse(text: &str, home: &Path) -> Config {
         .replace("/run/secrets/google-client", &at("secret"))
         .replace("/run/secrets/old-isp", &at("secret"))
         .replace("/run/secrets/proxy", &at("secret"))
+        .replace("/run/secrets/webhook", &at("secret"))
         .replace("/run/secrets/isp", &at("secret"))
         .replace("/etc/tributary/fullchain.pem", &at("tls/cert.pem"))
         .replace("/etc/tributary/isp-ca.pem", &at("tls/cert.pem"))

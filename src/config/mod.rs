@@ -3,11 +3,14 @@
 //! The text becomes a tree that knows its lines (`yaml`), the tree is read key by key (`read`), secrets are fetched (`secrets`),
 //! files that are named are looked at. Unknown keys are errors. Nothing here starts anything.
 
+mod diff;
 mod limits;
 mod maildrop;
+mod operate;
 mod policy;
 mod problem;
 mod read;
+mod rules;
 mod secrets;
 mod section;
 mod types;
@@ -20,7 +23,9 @@ use std::path::{Path, PathBuf};
 
 pub use limits::{ImapLimits, Limits, MimeLimits, Pop3Limits};
 pub use maildrop::{Credential, OAuth2, OAuthProvider, Pop3, Pop3Tls, Route, Socks5, Trust};
+pub use operate::{Webhook, WebhookEvent};
 pub use problem::Problem;
+pub use rules::Rule;
 pub use secrets::{Source, Sourced, token_source};
 pub use types::{Account, Certificate, Config, Duplicates, Http, Imap, Log, LogFormat, LogLevel, User, UserImap};
 
@@ -105,5 +110,7 @@ impl Config {
     }
 }
 
+#[cfg(test)]
+mod operate_tests;
 #[cfg(test)]
 mod tests;

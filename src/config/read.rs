@@ -9,7 +9,7 @@ use super::limits::Limits;
 use super::secrets;
 use super::section::{Item, Section};
 use super::types::{Account, Certificate, Config, Duplicates, Http, Imap, Log, LogFormat, LogLevel, User, UserImap};
-use super::{maildrop, policy, value};
+use super::{maildrop, operate, policy, rules, value};
 use crate::mail::MailboxName;
 use crate::poll::{FirstPoll, LeaveOnServer};
 use crate::tls;
@@ -41,8 +41,24 @@ pub(super) fn config(mut root: Section<'_>) -> Option<Config> {
     let http = root.section("http").map(http);
     let limits = root.section("limits").map(Limits::read).unwrap_or_default();
     let users = root.required("users", "a list with at least one user").and_then(|item| users(&item, &limits));
+    let admins = operate::admins(&mut root, users.as_deref());
+    let notify_after = operate::notify_after(&mut root);
+    let webhooks = operate::webhooks(&mut root);
+    let watch_config = root.value("watch_config", false, value::switch);
     root.finish();
-    Some(Config { data_dir, log: log?, imap: imap?, tls, http: http?, users: users?, limits })
+    Some(Config {
+        data_dir,
+        log: log?,
+        imap: imap?,
+        tls,
+        http: http?,
+        users: users?,
+        admins,
+        notify_after,
+        webhooks: webhooks?,
+        watch_config,
+        limits,
+    })
 }
 
 fn default_data_dir() -> PathBuf {
@@ -97,9 +113,10 @@ fn any_address(port: u16) -> SocketAddr {
 
 fn http(mut section: Section<'_>) -> Http {
     let listen = listeners(&mut section, "listen", || vec![SocketAddr::from(([127, 0, 0, 1], 8025))]);
+    let allow_cleartext_login = section.value("allow_cleartext_login", false, value::switch);
     let user_labels = section.value("user_labels", false, value::switch);
     section.finish();
-    Http { listen, user_labels }
+    Http { listen, allow_cleartext_login, user_labels }
 }
 
 /// One address or a list of them; an empty list: none.
@@ -169,7 +186,7 @@ fn user(mut section: Section<'_>, limits: &Limits) -> Option<User> {
         "merge" => Ok(Duplicates::Merge),
         _ => Err(format!("{text:?} is neither keep nor merge; write keep or merge")),
     });
-    section.not_yet("rules", &[]);
+    let rules = rules::read(&mut section, accounts.as_deref(), account_mailboxes);
     section.finish();
     // A quota that cannot be read is no user without one.
     let quota = quota.map_or(Some(None), |read| read.map(Some))?;
@@ -183,6 +200,7 @@ fn user(mut section: Section<'_>, limits: &Limits) -> Option<User> {
         account_mailboxes,
         account_keywords,
         duplicates,
+        rules: rules?,
         accounts: accounts?,
     })
 }

@@ -55,12 +55,12 @@ impl Sourced {
     pub fn source(&self) -> SecretSource {
         match &self.source {
             Source::File(path) => {
-                let path = path.clone();
-                SecretSource::new(move || from_file(&path).and_then(check))
+                let (path, place) = (path.clone(), format!("file {}", path.display()));
+                SecretSource::new(move || from_file(&path).and_then(check)).at(place)
             }
             Source::Env(name) => {
-                let name = name.clone();
-                SecretSource::new(move || from_env(&name).and_then(check))
+                let (name, place) = (name.clone(), format!("env {name}"));
+                SecretSource::new(move || from_env(&name).and_then(check)).at(place)
             }
             Source::Command(words) => from_program(words, COMMAND_TIMEOUT),
             Source::Hash | Source::Plain => SecretSource::fixed(self.secret.clone()),
@@ -74,8 +74,8 @@ pub fn token_source(words: &[String]) -> SecretSource {
 }
 
 fn from_program(words: &[String], patience: Duration) -> SecretSource {
-    let words = words.to_vec();
-    SecretSource::program(move || from_command(&words, patience).and_then(check))
+    let (words, place) = (words.to_vec(), format!("command {words:?}"));
+    SecretSource::program(move || from_command(&words, patience).and_then(check)).at(place)
 }
 
 impl Serialize for Sourced {

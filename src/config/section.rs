@@ -83,6 +83,27 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// As a list, of which one single value may stand alone.
+    pub(super) fn one_or_list(&self) -> Option<Vec<Self>> {
+        match &self.node.value {
+            Value::Text(_) => Some(vec![self.clone()]),
+            _ => self.list(),
+        }
+    }
+
+    /// As a mapping with keys of the user's own.
+    pub(super) fn fields(&self) -> Option<Vec<(String, Self)>> {
+        let Value::Map(entries) = &self.node.value else {
+            self.problem(format!("{} where a mapping is expected; write name: value", self.node.value.kind()));
+            return None;
+        };
+        let field = |entry: &'a Entry| {
+            let path = format!("{}.{}", self.path, entry.key);
+            (entry.key.clone(), Item { cx: self.cx, node: &entry.value, path })
+        };
+        Some(entries.iter().map(field).collect())
+    }
+
     pub(super) fn text(&self) -> Option<&'a str> {
         match &self.node.value {
             Value::Text(text) => Some(text),
@@ -159,22 +180,6 @@ impl<'a> Section<'a> {
         let item = self.item(key)?;
         let cx = self.cx;
         item.value(|text| Ok(cx.resolve(text)))
-    }
-
-    /// A key of a later version: only the value that means what this version does is accepted.
-    pub(super) fn not_yet(&mut self, key: &'static str, today: &[&str]) {
-        let Some(item) = self.item(key) else { return };
-        let is_today = match &item.node.value {
-            Value::Text(text) => today.contains(&text.as_str()),
-            Value::List(list) => list.is_empty(),
-            Value::Map(entries) => entries.is_empty(),
-            Value::Null => true,
-        };
-        if !is_today {
-            let instead =
-                today.first().map_or_else(|| "leave it out".to_owned(), |value| format!("write {key}: {value}"));
-            item.problem(format!("not available in this version; {instead}"));
-        }
     }
 
     /// Reports the keys that nobody asked for. Call last.

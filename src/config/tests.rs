@@ -131,13 +131,6 @@ fn names_must_be_distinct() {
 }
 
 #[test]
-fn what_comes_later_is_refused_and_todays_values_are_not() {
-    let problem = one_problem(&minimal("    rules:\n      - match: { from: x }\n"));
-    assert!(problem.contains("not available in this version"), "{problem}");
-    good(&minimal("    rules: []\n"));
-}
-
-#[test]
 fn what_a_user_sees_of_the_accounts() {
     let of = |text: &str| {
         let user = good(&minimal(text)).users.remove(0);

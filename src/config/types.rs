@@ -8,7 +8,9 @@ use serde::{Serialize, Serializer};
 
 use super::limits::Limits;
 use super::maildrop::Pop3;
+use super::operate::Webhook;
 use super::policy::{show_first_poll, show_leave_on_server};
+use super::rules::Rule;
 use super::secrets::Sourced;
 use super::value::show_size;
 use crate::mail::MailboxName;
@@ -30,6 +32,17 @@ pub struct Config {
     pub http: Http,
     /// At least one.
     pub users: Vec<User>,
+    /// Names of users who see and tell all accounts and devices on the status page, not only their own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub admins: Vec<String>,
+    /// A user is told by mail of an account that has failed for so long; `None`: never.
+    #[serde(serialize_with = "duration_or_never")]
+    pub notify_after: Option<Duration>,
+    /// Who is told by HTTP.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub webhooks: Vec<Webhook>,
+    /// This file is read again when it has changed, as on SIGHUP.
+    pub watch_config: bool,
     /// Bounds on peers.
     pub limits: Limits,
 }
@@ -96,6 +109,8 @@ pub struct Certificate {
 pub struct Http {
     /// May be empty.
     pub listen: Vec<SocketAddr>,
+    /// Logins to the status page over connections that others can read.
+    pub allow_cleartext_login: bool,
     /// Metrics of users, which show their names.
     pub user_labels: bool,
 }
@@ -122,6 +137,9 @@ pub struct User {
     pub account_keywords: bool,
     /// What becomes of one message that several of the accounts bring.
     pub duplicates: Duplicates,
+    /// What they want of certain messages, as written.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<Rule>,
     /// Maildrops whose mail is theirs.
     pub accounts: Vec<Account>,
 }
@@ -183,6 +201,13 @@ pub struct Account {
 
 fn duration<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&humantime::format_duration(*duration))
+}
+
+fn duration_or_never<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    match duration {
+        Some(duration) => serializer.collect_str(&humantime::format_duration(*duration)),
+        None => serializer.serialize_str("never"),
+    }
 }
 
 fn size<S: Serializer>(size: &u64, serializer: S) -> Result<S::Ok, S::Error> {
