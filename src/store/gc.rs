@@ -119,13 +119,16 @@ impl Collector {
         drop(turn);
         loop {
             let Some(_turn) = self.shared.upkeep.turn() else { return Ok(removed) };
-            let bodies = self.due()?;
-            if bodies.is_empty() {
+            let due = self.due()?;
+            if due.is_empty() {
                 return Ok(removed);
             }
+            let (bodies, octets): (Vec<BodyId>, Vec<u64>) = due.into_iter().unzip();
             removed += bodies.len();
             self.bodies.remove(&bodies)?;
+            let count = bodies.len();
             self.forget(bodies)?;
+            self.shared.metrics.collected(count, octets.iter().sum());
         }
     }
 
@@ -144,11 +147,13 @@ impl Collector {
             self.bodies.remove(bodies)?;
         }
         self.shared.bodies.placed(discarded);
+        // How long they were to be nobody knows.
+        self.shared.metrics.collected(unused.len(), 0);
         Ok(unused.len())
     }
 
-    /// Some of the bodies that have been dead for longer than the grace period.
-    fn due(&self) -> Result<Vec<BodyId>> {
+    /// Some of the bodies that have been dead for longer than the grace period, and the octets of their messages.
+    fn due(&self) -> Result<Vec<(BodyId, u64)>> {
         let now = Instant::now();
         let mut due = self.due.borrow_mut();
         let mut is_due = |body, since| since == 0 || *due.entry(body).or_insert_with(|| now + self.grace) <= now;

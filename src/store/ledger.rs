@@ -49,6 +49,24 @@ impl Store {
         self.write(move |txn| troubles.iter().try_for_each(|(key, row)| txn.set_trouble(account, key, *row))).await
     }
 
+    /// Appends the messages and remembers or forgets these, all in one transaction: whoever finds in `troubles` what it wrote
+    /// knows that the messages are there.
+    pub async fn append_with_troubles(
+        &self,
+        mailbox: MailboxId,
+        messages: Vec<NewMessage>,
+        account: AccountId,
+        troubles: Vec<(Vec<u8>, Option<Trouble>)>,
+    ) -> Result<()> {
+        self.write(move |txn| {
+            if !messages.is_empty() {
+                txn.append(mailbox, &messages)?;
+            }
+            troubles.iter().try_for_each(|(key, row)| txn.set_trouble(account, key, *row))
+        })
+        .await
+    }
+
     /// Delivers what could be had of a message that cannot be fetched, with the notice beside it, and marks it as
     /// quarantined, all in one transaction. Once it is marked nothing is delivered again.
     pub async fn quarantine(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use prometheus::{Histogram, HistogramOpts, IntCounterVec, Opts, Registry};
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry};
 
 use super::error::Error;
 
@@ -15,11 +15,16 @@ pub struct Metrics {
     commit_duration: Histogram,
     commit_operations: Histogram,
     errors: IntCounterVec,
+    collected_bodies: IntCounter,
+    collected_bytes: IntCounter,
 }
 
 impl Metrics {
     pub(super) fn new() -> Result<Self, Error> {
         let invalid = |e: prometheus::Error| Error::Internal(e.to_string());
+        let counter = |name: &str, help: &str| {
+            IntCounter::with_opts(Opts::new(format!("tributary_{name}"), help)).map_err(invalid)
+        };
         let duration = HistogramOpts::new(
             "tributary_store_commit_duration_seconds",
             "Time from the beginning of a transaction of meta.redb until it is durable",
@@ -37,6 +42,14 @@ impl Metrics {
             commit_duration: Histogram::with_opts(duration.buckets(seconds)).map_err(invalid)?,
             commit_operations: Histogram::with_opts(operations.buckets(groups)).map_err(invalid)?,
             errors,
+            collected_bodies: counter(
+                "store_collected_bodies_total",
+                "Bodies that no message had any more, removed by the collector",
+            )?,
+            collected_bytes: counter(
+                "store_collected_bytes_total",
+                "Octets of the messages whose bodies the collector removed, before compression",
+            )?,
         })
     }
 
@@ -44,12 +57,20 @@ impl Metrics {
     pub fn register(&self, registry: &Registry) -> prometheus::Result<()> {
         registry.register(Box::new(self.commit_duration.clone()))?;
         registry.register(Box::new(self.commit_operations.clone()))?;
-        registry.register(Box::new(self.errors.clone()))
+        registry.register(Box::new(self.errors.clone()))?;
+        registry.register(Box::new(self.collected_bodies.clone()))?;
+        registry.register(Box::new(self.collected_bytes.clone()))
     }
 
     pub(super) fn committed(&self, duration: Duration, operations: usize) {
         self.commit_duration.observe(duration.as_secs_f64());
         self.commit_operations.observe(operations as f64);
+    }
+
+    /// The collector has removed bodies, of messages of so many octets.
+    pub(super) fn collected(&self, bodies: usize, octets: u64) {
+        self.collected_bodies.inc_by(bodies as u64);
+        self.collected_bytes.inc_by(octets);
     }
 
     #[cfg(test)]

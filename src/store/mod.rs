@@ -44,7 +44,7 @@ mod views_tests;
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -70,8 +70,10 @@ pub use types::{
     LedgerState, Mailbox, NewMessage, Place, PollState, Quota, QuotaLimit, Record, Settings, Share, Sizes, Stored,
     Trouble,
 };
-pub use upkeep::{BackupReport, CompactReport, RestoreReport};
+pub use upkeep::{BackupReport, CompactReport, RestoreReport, Upkept};
 pub use user_watch::{UserMarks, UserWatch};
+
+use arc_swap::ArcSwap;
 
 use crate::mail::{AccountId, MailboxId, MailboxName, ModSeq, SpecialUse, Uid, UidSet, UserId};
 use crate::mime;
@@ -127,7 +129,7 @@ struct Inner {
     /// Where both are files.
     files: Option<self::redb::Handles>,
     /// What is told apart in a message that is stored.
-    limits: OnceLock<mime::Limits>,
+    limits: ArcSwap<mime::Limits>,
     /// Ended before the writers, to which it sends requests.
     collector: Mutex<Option<(std::sync::mpsc::Sender<gc::Wake>, JoinHandle<()>)>>,
 }
@@ -171,14 +173,14 @@ impl Store {
         Self::start(shared, Arc::new(meta), Arc::new(memory::Pieces::new()), None, gc_grace)
     }
 
-    /// What is told apart in messages from now on, by all who make records. Not kept: to be said at each start, once.
+    /// What is told apart in messages from now on, by all who make records. Not kept: to be said at each start.
     pub fn limit_parsing(&self, limits: mime::Limits) {
-        self.0.limits.get_or_init(|| limits);
+        self.0.limits.store(Arc::new(limits));
     }
 
     /// What is told apart in a message.
     pub fn parse_limits(&self) -> mime::Limits {
-        self.0.limits.get().copied().unwrap_or_default()
+        **self.0.limits.load()
     }
 
     /// Whether a store, or a part of one, is in the directory.
@@ -196,7 +198,7 @@ impl Store {
         let (wake, woken) = std::sync::mpsc::channel();
         let collector = gc::Collector::new(Arc::clone(&shared), Arc::clone(&meta), Arc::clone(&bodies), gc_grace);
         let collector = Mutex::new(Some((wake, collector.spawn(woken)?)));
-        Ok(Self(Arc::new(Inner { shared, meta, bodies, files, limits: OnceLock::new(), collector })))
+        Ok(Self(Arc::new(Inner { shared, meta, bodies, files, limits: ArcSwap::default(), collector })))
     }
 
     /// Completes what is queued, ends the threads and closes the files. Everything after it is [`Error::Closed`].
@@ -442,7 +444,14 @@ impl Store {
     pub async fn sizes(&self) -> Result<Sizes> {
         let inner = Arc::clone(&self.0);
         self.read(move |reader| {
-            Ok(Sizes { meta: inner.meta.size()?, blobs: inner.bodies.size()?, messages: reader.meta.messages()? })
+            Ok(Sizes {
+                meta: inner.meta.size()?,
+                blobs: inner.bodies.size()?,
+                messages: reader.meta.messages()?,
+                dead_bodies: reader.meta.dead_bodies()?,
+                last_backup: reader.meta.upkept(Upkept::Backup)?,
+                last_compaction: reader.meta.upkept(Upkept::Compaction)?,
+            })
         })
         .await
     }

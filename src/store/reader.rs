@@ -54,7 +54,7 @@ impl Reader {
     pub(super) fn begin(inner: &Inner) -> Result<Self> {
         let unpacker = RefCell::new(None);
         let (meta, store) = (inner.meta.read()?, Arc::clone(&inner.bodies));
-        let limits = inner.limits.get().copied().unwrap_or_default();
+        let limits = **inner.limits.load();
         let headers = Arc::clone(&inner.shared.headers);
         Ok(Self { meta, bodies: OnceCell::new(), store, unpacker, headers, limits })
     }

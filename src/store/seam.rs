@@ -21,6 +21,7 @@ use super::types::{
     AccountView, Appended, Copied, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, LedgerRow, Mailbox,
     NewMessage, PollState, Record, Stored, Trouble,
 };
+use super::upkeep::Upkept;
 use crate::mail::{AccountId, BodyId, MailboxId, MailboxName, ModSeq, SpecialUse, Uid, UidSet, UserId};
 
 /// A future of a trait that is used as an object.
@@ -161,6 +162,11 @@ pub trait MetaTxn {
     /// Forgets dead bodies whose pieces are gone, with their records.
     fn forget_bodies(&mut self, bodies: &[BodyId]) -> Result<()>;
 
+    /// Remembers when this was last done, seconds since 1970. A back-end without files has nothing to remember.
+    fn note_upkeep(&mut self, _what: Upkept, _at: i64) -> Result<()> {
+        Ok(())
+    }
+
     /// Rebuilds these, of which [`Fix::Record`] and [`Fix::Stray`] are none, from the rows as they are now.
     fn repair(&mut self, fixes: &[Fix]) -> Result<()>;
 
@@ -223,13 +229,13 @@ pub trait MetaRead {
     fn bodies(&self, f: &mut dyn FnMut(BodyId, &BodyRow) -> Result<()>) -> Result<()>;
 
     /// Some of the dead bodies for which `is_due` says so, told since when they are dead (seconds since 1970; 0: nobody has
-    /// ever seen them): at most `max_bodies`, and no more once they have `max_pieces`.
+    /// ever seen them): at most `max_bodies`, and no more once they have `max_pieces`. With the octets of the message of each.
     fn dead(
         &self,
         is_due: &mut dyn FnMut(BodyId, i64) -> bool,
         max_bodies: usize,
         max_pieces: u64,
-    ) -> Result<Vec<BodyId>>;
+    ) -> Result<Vec<(BodyId, u64)>>;
 
     /// Mailboxes of which the expunge log has more than `max` rows.
     fn long_expunge_logs(&self, _max: usize) -> Result<Vec<MailboxId>> {
@@ -250,6 +256,14 @@ pub trait MetaRead {
 
     /// Messages in all mailboxes.
     fn messages(&self) -> Result<u64>;
+
+    /// Bodies that no message has any more, until the collector has removed them.
+    fn dead_bodies(&self) -> Result<u64>;
+
+    /// See [`MetaTxn::note_upkeep`].
+    fn upkept(&self, _what: Upkept) -> Result<Option<i64>> {
+        Ok(None)
+    }
 
     /// What takes how much room, but for the files as such.
     fn stats(&self, bodies: &dyn BodyRead, tell: Tell<'_>) -> Result<Stats>;

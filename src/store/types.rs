@@ -349,6 +349,8 @@ pub struct PollState {
     pub not_before: i64,
     /// 16 bits of a hash of what was logged in with: enough to see that it has changed, too few to test guesses.
     pub credentials: u16,
+    /// When a poll last ended well, seconds since 1970; 0 when none has. May be some minutes behind.
+    pub last_success: i64,
 }
 
 /// A flag change on many messages (STORE).
@@ -402,7 +404,7 @@ pub struct Record {
     pub text_end: u64,
 }
 
-/// Bytes on disk and messages stored, for the gauges `store_size_bytes{file}` and `store_messages`.
+/// Bytes on disk and what is stored, for the gauges `store_size_bytes{file}`, `store_messages` and `store_dead_bodies`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sizes {
     /// Size of meta.redb.
@@ -411,4 +413,10 @@ pub struct Sizes {
     pub blobs: u64,
     /// Messages in all mailboxes of all users.
     pub messages: u64,
+    /// Bodies that no message has any more and that the collector has not removed yet.
+    pub dead_bodies: u64,
+    /// When the last backup without problems ended, seconds since 1970, if there was one.
+    pub last_backup: Option<i64>,
+    /// When the last compaction ended, seconds since 1970, if there was one.
+    pub last_compaction: Option<i64>,
 }

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::clock::unix_now;
 use super::error::{Error, Result};
 use super::notify::lock;
 use super::progress::Tell;
+use super::seam::{MetaTxn, operation};
 use super::types::Settings;
 use super::{Inner, Store};
 
@@ -55,6 +57,15 @@ pub struct CompactReport {
     pub blobs_after: u64,
     /// The longest that writes had to wait.
     pub waited: Duration,
+}
+
+/// What the store remembers the last time of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upkept {
+    /// A backup without problems.
+    Backup,
+    /// A compaction of both files.
+    Compaction,
 }
 
 /// What keeps upkeep commands and the collector out of each other's way.
@@ -131,5 +142,12 @@ impl Store {
     pub fn compact(&self, tell: Tell<'_>) -> Result<CompactReport> {
         let inner: &Arc<Inner> = &self.0;
         inner.files()?.compact(&inner.shared, tell)
+    }
+
+    /// Remembers that this has been done now. Blocking.
+    pub fn note_upkeep(&self, what: Upkept) -> Result<()> {
+        let (operation, done) = operation(move |txn: &mut dyn MetaTxn| txn.note_upkeep(what, unix_now()));
+        self.0.meta.queue_blocking(operation)?;
+        done.blocking_recv().map_err(|_| Error::Closed)?
     }
 }

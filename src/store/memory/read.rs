@@ -115,14 +115,14 @@ impl MetaRead for Version {
         is_due: &mut dyn FnMut(BodyId, i64) -> bool,
         max_bodies: usize,
         max_pieces: u64,
-    ) -> Result<Vec<BodyId>> {
+    ) -> Result<Vec<(BodyId, u64)>> {
         let (mut due, mut pieces) = (Vec::new(), 0);
         for (id, body) in &self.0.bodies.rows {
             if due.len() >= max_bodies || pieces >= max_pieces {
                 break;
             }
             if body.dead_since.is_some_and(|since| is_due(*id, since)) {
-                due.push(*id);
+                due.push((*id, body.row.size));
                 pieces += u64::from(body.row.chunks);
             }
         }
@@ -167,6 +167,10 @@ impl MetaRead for Version {
     fn messages(&self) -> Result<u64> {
         let counted = self.0.mailboxes.iter().filter(|(id, _)| self.0.view_of(**id).is_none());
         Ok(counted.map(|(_, row)| u64::from(row.counts.exists)).sum())
+    }
+
+    fn dead_bodies(&self) -> Result<u64> {
+        Ok(self.0.bodies.rows.values().filter(|body| body.dead_since.is_some()).count() as u64)
     }
 
     fn stats(&self, bodies: &dyn BodyRead, tell: Tell<'_>) -> Result<Stats> {

@@ -3,6 +3,7 @@
 use redb::ReadableTable;
 
 use super::row::{decode_ranges, encode_ranges};
+use super::schema::upkept;
 use super::txn::Txn;
 use crate::mail::{AccountId, BodyId, MailboxId, MailboxName, SpecialUse, Uid, UidSet, UserId};
 use crate::store::check::Fix;
@@ -13,6 +14,7 @@ use crate::store::types::{
     AccountView, Appended, Copied, Delivered, Delivery, FlagChange, FlagsStored, LedgerChange, NewMessage, PollState,
     Record, Trouble,
 };
+use crate::store::upkeep::Upkept;
 
 impl MetaTxn for Txn<'_> {
     fn ensure_user(&mut self, name: &str) -> Result<UserId> {
@@ -117,6 +119,13 @@ impl MetaTxn for Txn<'_> {
             self.tables.env.remove(body.0)?;
             self.tables.dead.remove(body.0)?;
         }
+        Ok(())
+    }
+
+    fn note_upkeep(&mut self, what: Upkept, at: i64) -> Result<()> {
+        self.mark_written();
+        let at = u64::try_from(at).unwrap_or(0);
+        self.tables.global.insert(upkept(what), at.to_le_bytes().as_slice())?;
         Ok(())
     }
 

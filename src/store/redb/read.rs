@@ -4,13 +4,15 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use redb::{AccessGuard, Database, ReadTransaction, ReadableDatabase, ReadableTable};
+use redb::{AccessGuard, Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
 use super::file::File;
 use super::mailboxes::below;
+use super::open::global_number;
 use super::row::{DeadRow, MailboxRow, UidlRow, UserState, decode_ranges};
 use super::schema::{
-    BODY, DEAD, ENV, EXPUNGE, MAILBOX, MAILBOX_NAME, MSGBLK, ReadTable, SUBSCRIPTION, UIDL, USER_STATE, VIEW,
+    BODY, DEAD, ENV, EXPUNGE, GLOBAL, MAILBOX, MAILBOX_NAME, MSGBLK, ReadTable, SUBSCRIPTION, UIDL, USER_STATE, VIEW,
+    upkept,
 };
 use super::views::View;
 use crate::mail::{AccountId, BodyId, Keyword, MailboxId, MailboxName, ModSeq, Uid, UserId};
@@ -23,6 +25,7 @@ use crate::store::seam::{BodyRead, MetaRead, Octets};
 use crate::store::snapshot::{Block, Delta, Snapshot};
 use crate::store::stats::Stats;
 use crate::store::types::{LedgerRow, Mailbox, Place, PollState, Stored, Trouble};
+use crate::store::upkeep::Upkept;
 
 /// One read transaction of meta.redb.
 pub(super) struct MetaReader {
@@ -337,7 +340,7 @@ impl MetaRead for MetaReader {
         is_due: &mut dyn FnMut(BodyId, i64) -> bool,
         max_bodies: usize,
         max_pieces: u64,
-    ) -> Result<Vec<BodyId>> {
+    ) -> Result<Vec<(BodyId, u64)>> {
         self.is_durable()?;
         let (mut bodies, mut pieces) = (Vec::new(), 0);
         for entry in self.meta.open_table(DEAD)?.iter()? {
@@ -347,7 +350,7 @@ impl MetaRead for MetaReader {
             if !is_due(body, row.since) {
                 continue;
             }
-            bodies.push(body);
+            bodies.push((body, row.body.size));
             pieces += u64::from(row.body.chunks);
             if bodies.len() >= max_bodies || pieces >= max_pieces {
                 break;
@@ -382,6 +385,15 @@ impl MetaRead for MetaReader {
 
     fn messages(&self) -> Result<u64> {
         self.messages()
+    }
+
+    fn dead_bodies(&self) -> Result<u64> {
+        Ok(self.meta.open_table(DEAD)?.len()?)
+    }
+
+    fn upkept(&self, what: Upkept) -> Result<Option<i64>> {
+        let at = global_number(&self.meta.open_table(GLOBAL)?, upkept(what))?;
+        Ok(i64::try_from(at).ok().filter(|at| *at > 0))
     }
 
     fn stats(&self, bodies: &dyn BodyRead, tell: Tell<'_>) -> Result<Stats> {

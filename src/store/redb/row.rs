@@ -305,6 +305,7 @@ impl PollState {
         out.extend(self.last_attempt.to_le_bytes());
         out.extend(self.not_before.to_le_bytes());
         out.extend(self.credentials.to_le_bytes());
+        out.extend(self.last_success.to_le_bytes());
         out
     }
 
@@ -319,6 +320,8 @@ impl PollState {
             last_attempt: input.i64()?,
             not_before: input.i64()?,
             credentials: u16::from_le_bytes(input.array()?),
+            // Older rows end before it.
+            last_success: if input.rest.is_empty() { 0 } else { input.i64()? },
         })
     }
 }

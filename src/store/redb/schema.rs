@@ -6,6 +6,7 @@ use redb::{
 };
 
 use crate::store::error::Result;
+use crate::store::upkeep::Upkept;
 
 /// The schema that this code reads and writes.
 pub(super) const SCHEMA_VERSION: u64 = 4;
@@ -22,6 +23,16 @@ pub(super) mod global {
     pub(crate) const IN_FLIGHT: &str = "in_flight";
     pub(crate) const STORE_ID: &str = "store_id";
     pub(crate) const MIGRATING_FROM: &str = "migrating_from";
+    pub(crate) const LAST_BACKUP: &str = "last_backup";
+    pub(crate) const LAST_COMPACTION: &str = "last_compaction";
+}
+
+/// The row of [`GLOBAL`] that says when this was last done: seconds since 1970, `u64`.
+pub(super) const fn upkept(what: Upkept) -> &'static str {
+    match what {
+        Upkept::Backup => global::LAST_BACKUP,
+        Upkept::Compaction => global::LAST_COMPACTION,
+    }
 }
 
 /// Both tables of blobs.redb have this shape: (body, n) -> octets of its stream.

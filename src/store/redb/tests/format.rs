@@ -122,8 +122,12 @@ fn other_rows_keep_every_field() {
             last_attempt: -4,
             not_before: 1 << 40,
             credentials: 5,
+            last_success: 1 << 41,
         };
-        is_robust(&state.encode(), |bytes| PollState::decode(bytes).is_ok_and(|s| s == state));
+        let bytes = state.encode();
+        is_robust(&bytes, |bytes| PollState::decode(bytes).is_ok_and(|s| s == state));
+        let older = PollState { last_success: 0, ..state };
+        assert!(PollState::decode(&bytes[..bytes.len() - 8]).is_ok_and(|s| s == older));
     }
     let unpacker = std::cell::RefCell::new(Unpacker::new().expect("a decoder"));
     is_robust(&record(b"e").encode().expect("encoded"), |bytes| {
