@@ -4,6 +4,7 @@
 //! `data_dir/tls`; its fingerprint goes to the log at each start, so that a client's question can be answered.
 //! Never logs or prints a private key.
 
+pub(crate) mod certificate;
 mod client;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
 
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -81,23 +83,46 @@ pub enum Error {
 /// What the listeners need.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// For every TLS listener and STARTTLS; shows new connections what [`Loaded::reload`] read last.
+    /// For every TLS listener and STARTTLS; shows new connections what [`Loaded::show`] was given last.
     pub config: Arc<ServerConfig>,
     /// Of the leaf certificate.
     pub fingerprint: Fingerprint,
     /// Where it came from.
     pub certificate: PathBuf,
-    private_key: PathBuf,
     shown: Arc<Shown>,
 }
 
+/// A certificate that can be shown instead of the one in use.
+#[derive(Debug)]
+pub struct Renewed {
+    fingerprint: Fingerprint,
+    certificate: PathBuf,
+    pair: CertifiedKey,
+}
+
+/// Reads the files again, as after a renewal, or others; makes the self-signed certificate if it is asked for and missing.
+/// Blocking.
+pub fn read(settings: &Settings) -> Result<Renewed, Error> {
+    let (certificate, private_key) = match settings {
+        Settings::Files { certificate, private_key } => (certificate.clone(), private_key.clone()),
+        Settings::SelfSigned { directory } => self_signed(directory)?,
+    };
+    let (fingerprint, pair) = read_pair(&certificate, &private_key)?;
+    Ok(Renewed { fingerprint, certificate, pair })
+}
+
 impl Loaded {
-    /// Reads the files again, as after a renewal; on an error the certificate in use stays. Blocking.
-    pub fn reload(&mut self) -> Result<(), Error> {
-        let (fingerprint, pair) = read_pair(&self.certificate, &self.private_key)?;
+    /// From now on new connections are shown this certificate; those that are under way go on.
+    pub fn show(&mut self, renewed: Renewed) {
+        let Renewed { fingerprint, certificate, pair } = renewed;
         *self.shown.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(pair);
-        self.fingerprint = fingerprint;
-        Ok(())
+        (self.fingerprint, self.certificate) = (fingerprint, certificate);
+    }
+
+    /// The end of the validity of the certificate that clients are shown now.
+    pub fn not_after(&self) -> Option<SystemTime> {
+        let shown = Arc::clone(&self.shown.0.read().unwrap_or_else(PoisonError::into_inner));
+        certificate::not_after(shown.cert.first()?)
     }
 }
 
@@ -113,11 +138,7 @@ impl ResolvesServerCert for Shown {
 
 /// Loads the certificate, or makes the self-signed one. Blocking.
 pub fn load(settings: &Settings) -> Result<Loaded, Error> {
-    let (certificate, private_key) = match settings {
-        Settings::Files { certificate, private_key } => (certificate.clone(), private_key.clone()),
-        Settings::SelfSigned { directory } => self_signed(directory)?,
-    };
-    let (fingerprint, pair) = read_pair(&certificate, &private_key)?;
+    let Renewed { fingerprint, certificate, pair } = read(settings)?;
     let shown = Arc::new(Shown(RwLock::new(Arc::new(pair))));
     let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
@@ -125,7 +146,7 @@ pub fn load(settings: &Settings) -> Result<Loaded, Error> {
         .with_no_client_auth()
         .with_cert_resolver(Arc::<Shown>::clone(&shown));
     config.alpn_protocols = vec![ALPN_IMAP.to_vec()];
-    Ok(Loaded { config: Arc::new(config), fingerprint, certificate, private_key, shown })
+    Ok(Loaded { config: Arc::new(config), fingerprint, certificate, shown })
 }
 
 /// The chain with its key, which must fit, and the fingerprint of the leaf.

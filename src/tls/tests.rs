@@ -68,15 +68,15 @@ fn serves_both_versions_under_each_name_with_and_without_alpn() {
 }
 
 #[test]
-fn a_renewed_certificate_is_shown_after_reload_and_a_broken_one_is_not() {
-    let (home, _, mut loaded) = made();
+fn a_renewed_certificate_is_shown_and_a_broken_one_is_not() {
+    let (home, settings, mut loaded) = made();
     let (other_home, _, other) = made();
     let file = |home: &tempfile::TempDir, name: &str| home.path().join("tls").join(name);
     fs::copy(file(&other_home, "cert.pem"), file(&home, "cert.pem")).expect("copy");
-    assert!(loaded.reload().is_err(), "the certificate without its key");
+    assert!(read(&settings).is_err(), "the certificate without its key");
     assert_ne!(loaded.fingerprint, other.fingerprint);
     fs::copy(file(&other_home, "key.pem"), file(&home, "key.pem")).expect("copy");
-    loaded.reload().expect("reload");
+    loaded.show(read(&settings).expect("read"));
     assert_eq!(loaded.fingerprint, other.fingerprint);
     // The client trusts the file, which now holds the other certificate.
     handshake(&loaded, "localhost", &[], &rustls::version::TLS13);

@@ -1,7 +1,6 @@
 //! Connections to maildrops: directly, through a proxy or through a program, in the clear or by TLS. All that it takes,
 //! from the name to the handshake, is done within one deadline.
 
-pub(super) mod certificate;
 mod prompt;
 mod race;
 mod resolve;

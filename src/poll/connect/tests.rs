@@ -41,6 +41,7 @@ pub(in crate::poll) fn account(tls: Tls, port: u16) -> AccountSettings {
         first_poll: FirstPoll::All,
         deliver_to: MailboxName::new("a").expect("name"),
         keyword: None,
+        rules: crate::ingest::Rules::default(),
         merge: false,
         enabled: true,
         max_message_size: 1 << 20,

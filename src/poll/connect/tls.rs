@@ -10,11 +10,11 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::{AccountSettings, Error, Stream, certificate, resolve};
+use super::{AccountSettings, Error, Stream, resolve};
 use crate::poll::settings;
 use crate::poll::trust::Refused;
 use crate::pop3::ChannelBinding;
-use crate::tls::Fingerprint;
+use crate::tls::{Fingerprint, certificate};
 
 /// RFC 9266 section 2; the context is empty.
 const EXPORTER_LABEL: &[u8] = b"EXPORTER-Channel-Binding";

@@ -15,9 +15,9 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, OtherError, 
 pub(super) use refused::Refused;
 
 use super::Error;
-use super::connect::certificate::public_key;
 use super::settings::{AccountSettings, Tls};
 use crate::tls;
+use crate::tls::certificate::public_key;
 
 /// The TLS side of an account. Blocking: reads the system's certificates, or a file.
 pub(super) fn client_config(account: &AccountSettings) -> Result<Arc<ClientConfig>, Error> {

@@ -1,5 +1,5 @@
-//! What the poller needs of a server's certificate (RFC 5280 section 4.1): its key, the end of its validity, and the hash
-//! for channel binding. Its bytes are the server's: what is not understood is `None`.
+//! What is read in a certificate (RFC 5280 section 4.1): its key, the end of its validity, and the hash for channel binding.
+//! The bytes may be anybody's: what is not understood is `None`.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,7 +16,7 @@ const CONTEXT_0: u8 = 0xa0;
 
 /// `tls-server-end-point` (RFC 5929 section 4.1): the certificate's hash by the hash function of its signature, or by
 /// SHA-256 where that is MD5 or SHA-1. `None` for signatures without one (Ed25519), and for SHA-224.
-pub(super) fn end_point(der: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn end_point(der: &[u8]) -> Option<Vec<u8>> {
     let mut certificate = Reader(Reader(der).expect(SEQUENCE)?);
     let _signed = certificate.expect(SEQUENCE)?;
     let algorithm = signature_hash(certificate.expect(SEQUENCE)?)?;
@@ -24,17 +24,17 @@ pub(super) fn end_point(der: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The key of a certificate (SubjectPublicKeyInfo).
-pub(in crate::poll) struct PublicKey<'a> {
+pub(crate) struct PublicKey<'a> {
     /// The whole element.
-    pub(in crate::poll) info: &'a [u8],
+    pub(crate) info: &'a [u8],
     /// The contents of its AlgorithmIdentifier.
-    pub(in crate::poll) algorithm: &'a [u8],
+    pub(crate) algorithm: &'a [u8],
     /// The key itself.
-    pub(in crate::poll) key: &'a [u8],
+    pub(crate) key: &'a [u8],
 }
 
 /// Its key, whatever its version and extensions.
-pub(in crate::poll) fn public_key(der: &[u8]) -> Option<PublicKey<'_>> {
+pub(crate) fn public_key(der: &[u8]) -> Option<PublicKey<'_>> {
     let mut rest = from_validity(der)?;
     let _validity = rest.expect(SEQUENCE)?;
     let _subject = rest.expect(SEQUENCE)?;
@@ -60,7 +60,7 @@ fn from_validity(der: &[u8]) -> Option<Reader<'_>> {
 }
 
 /// The end of its validity; before the epoch it is the epoch.
-pub(super) fn not_after(der: &[u8]) -> Option<SystemTime> {
+pub(crate) fn not_after(der: &[u8]) -> Option<SystemTime> {
     let mut validity = Reader(from_validity(der)?.expect(SEQUENCE)?);
     let _not_before = validity.next()?;
     let (tag, text) = validity.next()?;
