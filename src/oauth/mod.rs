@@ -54,7 +54,7 @@ pub enum TokenSource {
 }
 
 /// How an account gets its tokens.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The account's id, `user/name`: for messages to people.
     pub account: String,
@@ -120,6 +120,17 @@ impl Provider {
             device_url: Some(endpoint("devicecode")),
             token_url: endpoint("token"),
             scopes: ["https://outlook.office.com/POP.AccessAsUser.All", "offline_access"].map(str::to_owned).to_vec(),
+        }
+    }
+}
+
+/// The same way to tokens, whichever was got last.
+impl PartialEq for TokenSource {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Command(one), Self::Command(other)) => one.source() == other.source(),
+            (Self::Login(one), Self::Login(other)) => one.settings() == other.settings(),
+            _ => false,
         }
     }
 }

@@ -1,11 +1,20 @@
-//! What the service is doing right now, as plain data: written by the parts, read by the status page and its JSON.
+//! What the service is doing right now, as plain data: written by the parts, read by the status page, its JSON and the
+//! webhooks.
 //!
 //! Never holds a secret or the text of a message.
+
+mod device;
+mod event;
+mod rate;
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use tokio::sync::watch;
+
+pub use device::Device;
+pub use event::{Event, EventKind, Events};
+pub use rate::Rate;
 
 /// The condition of an upstream account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -58,12 +67,16 @@ pub struct AccountStatus {
     pub last_error: Option<String>,
     /// Polls that failed in a row.
     pub failures: u32,
+    /// Whether a listing was seen since the start: what follows says nothing before.
+    pub is_listed: bool,
     /// Messages in the maildrop at the last listing.
     pub listed: u64,
     /// Listed messages that are still to be fetched.
     pub backlog: u64,
     /// Messages fetched since the start.
     pub fetched: u64,
+    /// When they came, of the last day.
+    pub rate: Rate,
     /// Stored messages that are still to be deleted upstream.
     pub deletes_pending: u64,
     /// Of them, those that wait for `tributary confirm-deletes`.
