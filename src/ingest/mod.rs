@@ -1,8 +1,10 @@
 //! From raw octets to a message ready for the store; used by the poller and by APPEND. Never alters a message but for bare
 //! LF, which becomes CRLF (I7), and refuses none (I9). Memory is bounded whatever the size of the message.
 
+mod glob;
 mod line_ends;
 mod record;
+mod rules;
 
 use std::time::SystemTime;
 
@@ -11,6 +13,8 @@ use crate::mime::{Limits, MergeKey, Scanner};
 use crate::store;
 
 use line_ends::LineEnds;
+use rules::Facts;
+pub use rules::{Condition, Pattern, Routed, Rule, Rules, Subject};
 
 /// One message being received, streamed to the store with bounded memory: bare LF made CRLF (I7), scanned, everything
 /// rendered that FETCH will need. Dropped without `finish`: nothing is stored.
@@ -21,6 +25,9 @@ pub struct Intake {
     octets: Vec<u8>,
     /// Where messages that are alike are one.
     merge_key: Option<MergeKey>,
+    /// Of the user, with the name of the account that it comes from.
+    rules: Option<(Rules, String)>,
+    received: u64,
 }
 
 /// A message ready to be appended or delivered.
@@ -34,6 +41,8 @@ pub struct Prepared {
     pub has_message_id: bool,
     /// What it has in common with other copies of it; `None`: none was asked for, or it could be another message.
     pub merge_key: Option<[u8; 16]>,
+    /// What the user's rules say of it.
+    pub routed: Routed,
     /// Date of the topmost Received header, else of Date: INTERNALDATE of mail from a maildrop.
     pub received: Option<InternalDate>,
 }
@@ -47,12 +56,19 @@ impl Intake {
             line_ends: LineEnds::default(),
             octets: Vec::new(),
             merge_key: None,
+            rules: None,
+            received: 0,
         })
     }
 
     /// Before the first octet: what it is one with is to be found.
     pub fn find_merge_key(&mut self) {
         self.merge_key = Some(MergeKey::default());
+    }
+
+    /// The user's rules are to be applied to it, a message from the account of this name.
+    pub fn apply_rules(&mut self, rules: Rules, account: &str) {
+        self.rules = Some((rules, account.to_owned()));
     }
 
     /// Adds octets of the message, in pieces of any size.
@@ -64,6 +80,7 @@ impl Intake {
             if let Some(key) = &mut self.merge_key {
                 key.feed(&self.octets);
             }
+            self.received += self.octets.len() as u64;
             self.writer.write(&self.octets).await?;
         }
         Ok(())
@@ -76,10 +93,15 @@ impl Intake {
         let header_hash = crate::mime::header_hash(&structure.header);
         let has_message_id = structure.envelope.message_id.is_some();
         let merge_key = self.merge_key.and_then(|key| key.finish(&structure.header));
+        let route = |(rules, account): &(Rules, String)| {
+            let (header, envelope) = (&structure.header, &structure.envelope);
+            rules.route(&Facts { header, envelope, octets: self.received, account })
+        };
+        let routed = self.rules.as_ref().map(route).unwrap_or_default();
         let mut writer = self.writer;
         writer.set_thread_keys(crate::mime::thread_keys(&structure.header));
         let body = writer.finish(record::of(structure)).await?;
-        Ok(Prepared { body, header_hash, has_message_id, merge_key, received })
+        Ok(Prepared { body, header_hash, has_message_id, merge_key, routed, received })
     }
 }
 
