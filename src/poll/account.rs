@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::gate::{Gate, Permit};
@@ -15,7 +15,13 @@ use super::scheduler::{Nudged, Schedule, doubled};
 use super::source::{Mode, Report, Source};
 use super::supervise::Task;
 use super::{MAX_REQUESTS, PollNowError, PollResult, trust};
-use crate::status::{AccountState, AccountsSender};
+use crate::status::{AccountState, AccountsSender, Events};
+
+/// How far the success that is kept may be behind the last one.
+const SUCCESS_KEPT_EVERY: Duration = Duration::from_secs(15 * 60);
+
+/// For a running poll to come to a safe point and QUIT when the service stops. Less than what all parts together have.
+const STOP_PATIENCE: Duration = Duration::from_millis(4_500);
 
 /// What the task is told.
 pub(super) enum Command {
@@ -43,12 +49,15 @@ impl Request {
 pub(super) struct Account {
     pub(super) source: Source,
     pub(super) status: AccountsSender,
+    pub(super) events: Events,
     pub(super) kept: Kept,
     /// Octets that must be free before the next poll, while the schedule waits for room.
     needs_room: u64,
     gate: Gate,
     nudge: Arc<Notify>,
     desk: Desk,
+    /// The service stops: there is little time. An account that the configuration ends has all the time it needs.
+    pub(super) hurry: CancellationToken,
 }
 
 /// Where commands arrive, also while a poll is running.
@@ -84,13 +93,14 @@ impl Account {
     pub(super) fn new(
         source: Source,
         status: AccountsSender,
+        events: Events,
         gate: Gate,
         nudge: Arc<Notify>,
         inbox: mpsc::Receiver<Command>,
     ) -> Self {
         let kept = Kept::new(source.store.clone(), &source.settings);
         let desk = Desk { inbox, waiting: VecDeque::new(), is_paused: false };
-        Self { source, status, kept, needs_room: 0, gate, nudge, desk }
+        Self { source, status, events, kept, needs_room: 0, gate, nudge, desk, hurry: CancellationToken::new() }
     }
 
     async fn work(&mut self, shutdown: &CancellationToken) -> Result<(), Stopped> {
@@ -154,6 +164,7 @@ impl Account {
         self.desk.is_paused = kept.is_paused;
         let interval = self.source.settings.poll_interval;
         let silent = Schedule::restored(interval, &kept, None, now(), unix()).is_silent();
+        self.show_restored(&kept);
         // It may run a program: only where it decides something.
         let credentials = if silent { mark::mark(&self.source.settings).await } else { None };
         Schedule::restored(interval, &kept, credentials, now(), unix())
@@ -221,7 +232,7 @@ impl Account {
         let cheap = mark::is_cheap(&self.source.settings.login);
         let credentials = if cheap { Some(self.mark().await) } else { None };
         schedule.started(now());
-        self.keep(schedule, credentials).await;
+        self.keep(schedule, credentials, false).await;
         let (began, started) = (SystemTime::now(), Instant::now());
         self.show_started(began, mode);
 
@@ -259,7 +270,7 @@ impl Account {
         } else {
             credentials
         };
-        self.keep(schedule, credentials).await;
+        self.keep(schedule, credentials, mode == Mode::Normal && report.result == PollResult::Ok).await;
         self.tell(schedule, &report, mode, started.elapsed());
         for request in asked {
             request.answer(Ok(report.clone()));
@@ -285,14 +296,26 @@ impl Account {
         }
     }
 
-    /// The poll itself. `None`: it was stopped before anything was done.
+    /// The poll itself. `None`: it was stopped before anything was done, or could not come to its end in time.
     async fn session(&mut self, mode: Mode, shutdown: &CancellationToken) -> Option<Report> {
+        let id = self.source.settings.id.clone();
         let stop = shutdown.child_token();
         let poll = self.source.poll(mode, &stop);
         tokio::pin!(poll);
+        // A server that hangs, or a message that takes long: what is not committed is fetched again, as after a crash.
+        let hurry = self.hurry.clone();
+        let overdue = async {
+            hurry.cancelled().await;
+            sleep(STOP_PATIENCE).await;
+        };
+        tokio::pin!(overdue);
         loop {
             tokio::select! {
                 report = &mut poll => return report,
+                () = &mut overdue => {
+                    tracing::info!(account = id, "the poll is cut off: the service stops");
+                    return None;
+                }
                 Some(command) = self.desk.inbox.recv() => {
                     let before = self.desk.is_paused;
                     self.desk.take(command, &self.kept).await;
@@ -309,11 +332,15 @@ impl Account {
         mark::mark(&self.source.settings).await.unwrap_or(0)
     }
 
-    async fn keep(&self, schedule: &Schedule, credentials: Option<u16>) {
+    async fn keep(&self, schedule: &Schedule, credentials: Option<u16>, succeeded: bool) {
         let (schedule, now, unix) = (schedule.clone(), now(), unix());
         let change = move |state: &mut crate::store::PollState| {
             schedule.keep(state, now, unix);
             state.credentials = credentials.unwrap_or(state.credentials);
+            // Only now and then: a poll that finds nothing shall cost no commit for this alone.
+            if succeeded && unix.abs_diff(state.last_success) >= SUCCESS_KEPT_EVERY.as_secs() {
+                state.last_success = unix;
+            }
         };
         self.kept.change(change).await;
     }

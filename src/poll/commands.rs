@@ -1,12 +1,13 @@
 //! What people tell the poller, by the name of an account.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio::sync::oneshot;
 
 use super::account::{Command, Request};
 use super::{Handle, LeaveOnServer, Mode, Poller, Report};
-use crate::status::AccountState;
+use crate::status::{AccountState, EventKind};
 use crate::store::{self, LedgerChange, LedgerState, Place};
 
 /// Which account is meant cannot be told.
@@ -95,14 +96,15 @@ pub fn find<'a>(accounts: impl Iterator<Item = (&'a str, &'a str)>, wanted: &str
 impl Poller {
     /// The ids of all accounts, `user/name`, in order.
     pub fn accounts(&self) -> Vec<String> {
-        let mut ids: Vec<String> = self.0.handles.keys().cloned().collect();
+        let mut ids: Vec<String> = self.0.roster.handles().keys().cloned().collect();
         ids.sort_unstable();
         ids
     }
 
     /// The id of the account that is meant by `user/name`, or by `name` where only one user has such an account.
     pub fn find(&self, name: &str) -> Result<String, FindError> {
-        find(self.0.handles.iter().map(|(id, handle)| (id.as_str(), handle.name.as_str())), name)
+        let handles = self.0.roster.handles();
+        find(handles.iter().map(|(id, handle)| (id.as_str(), handle.settings.name.as_str())), name)
     }
 
     /// Polls an account now, whatever its time-table says, and waits for the outcome.
@@ -113,8 +115,8 @@ impl Poller {
     /// Polls an account because a person wants it, and waits for the outcome: also after refused logins and failures,
     /// but unless forced not while it is paused, locked, throttled or within the server's LOGIN-DELAY.
     pub async fn poll_on_demand(&self, account: &str, mode: Mode, force: bool) -> Result<Report, PollNowError> {
-        let handle = self.0.handles.get(account).ok_or(PollNowError::NoAccount)?;
-        if !handle.enabled {
+        let handle = self.handle(account).ok_or(PollNowError::NoAccount)?;
+        if !handle.settings.enabled {
             return Err(PollNowError::Disabled);
         }
         let (answer, outcome) = oneshot::channel();
@@ -146,6 +148,7 @@ impl Poller {
         }
         if before != paused {
             tracing::info!(account, "{}", if paused { "paused" } else { "resumed" });
+            self.0.events.of_account(account, if paused { EventKind::Paused } else { EventKind::Resumed });
         }
         Ok(before != paused)
     }
@@ -164,6 +167,7 @@ impl Poller {
             let wanted = held.into_iter().map(|unique_id| LedgerChange::SetState(unique_id, LedgerState::DeleteWanted));
             self.0.store.change_ledger(id, wanted.collect()).await?;
             tracing::info!(account, count, "held deletions are confirmed");
+            self.0.events.of_account(account, EventKind::DeletesConfirmed { messages: count });
         }
         Ok(count)
     }
@@ -172,7 +176,7 @@ impl Poller {
     /// an account that is told to delete what is expunged has any.
     async fn held(&self, account: &str) -> Result<Vec<Vec<u8>>, CommandError> {
         let handle = self.enabled(account)?;
-        if handle.leave_on_server != LeaveOnServer::UntilExpunged {
+        if handle.settings.leave_on_server != LeaveOnServer::UntilExpunged {
             return Err(CommandError::NothingHeld);
         }
         let ledger = self.0.store.ledger(handle.kept.account().await?).await?;
@@ -181,8 +185,12 @@ impl Poller {
         Ok(held.map(|(unique_id, _)| unique_id).collect())
     }
 
-    fn enabled(&self, account: &str) -> Result<&Handle, CommandError> {
-        let handle = self.0.handles.get(account).ok_or(CommandError::NoAccount)?;
-        if handle.enabled { Ok(handle) } else { Err(CommandError::Disabled) }
+    fn handle(&self, account: &str) -> Option<Arc<Handle>> {
+        self.0.roster.handles().get(account).cloned()
+    }
+
+    fn enabled(&self, account: &str) -> Result<Arc<Handle>, CommandError> {
+        let handle = self.handle(account).ok_or(CommandError::NoAccount)?;
+        if handle.settings.enabled { Ok(handle) } else { Err(CommandError::Disabled) }
     }
 }

@@ -10,9 +10,9 @@ use super::Error;
 use super::known::{Candidate, Fetched, Known, Match};
 use super::policy::Wish;
 use super::resolve::Retrieval;
-use super::source::Destination;
+use super::source::{Destination, mailbox_of};
 use crate::ingest::{self, Intake, Prepared};
-use crate::mail::{FlagList, Keyword};
+use crate::mail::Keyword;
 use crate::store::{self, Delivered, Delivery, LedgerChange, NewMessage, Store};
 
 /// Messages in flight.
@@ -149,22 +149,31 @@ impl Recipient {
             }
             return Ok((arrival, row.wish.filter(|wish| wish.confirmed || target.unique_id.is_none())));
         }
+        let mut flags = prepared.routed.flags;
+        if let Some(keyword) = self.keyword.as_ref().filter(|keyword| !flags.keywords.contains(keyword)) {
+            flags.keywords.push(keyword.clone());
+        }
+        let mailbox = match &prepared.routed.deliver_to {
+            Some(name) => mailbox_of(&self.store, self.destination.user, name).await?,
+            None => self.destination.mailbox,
+        };
         let message = NewMessage {
             body: prepared.body,
-            flags: FlagList { keywords: self.keyword.iter().cloned().collect(), ..FlagList::default() },
+            flags,
             internal_date: prepared.received.unwrap_or_else(ingest::now),
             account: Some(account),
         };
         let delivery = Delivery {
             account,
-            mailbox: self.destination.mailbox,
+            mailbox,
             message,
             unique_id: target.unique_id.clone(),
             listed_size,
             header_hash: prepared.header_hash,
             delete_upstream: self.delete_upstream,
             reused: *reused,
-            merge: prepared.merge_key,
+            // Messages are one in INBOX only.
+            merge: prepared.merge_key.filter(|_| mailbox == self.destination.mailbox),
         };
         let durable = self.store.submit(delivery).await?;
         drop(turn.submitted);

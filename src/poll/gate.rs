@@ -34,6 +34,17 @@ impl Gates {
         Self { bounds, all: semaphore(bounds.connections), hosts: HashMap::new() }
     }
 
+    /// Takes other bounds. Who is inside stays; fewer get in until there are no more than that.
+    pub(super) fn resize(&mut self, bounds: Bounds) {
+        resize(&self.all, self.bounds.connections, bounds.connections);
+        // Hosts that no account is at any more are forgotten.
+        self.hosts.retain(|_, host| Arc::strong_count(host) > 1);
+        for host in self.hosts.values() {
+            resize(host, self.bounds.host_connections, bounds.host_connections);
+        }
+        self.bounds = bounds;
+    }
+
     /// The gate of an account; accounts of the same host and port share its bound.
     pub(super) fn of(&mut self, account: &AccountSettings) -> Gate {
         let key = (account.host.to_ascii_lowercase(), account.port);
@@ -52,9 +63,31 @@ impl Gate {
     }
 }
 
-/// A bound of zero would stop everything without a word.
 fn semaphore(permits: usize) -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(permits.clamp(1, Semaphore::MAX_PERMITS)))
+    Arc::new(Semaphore::new(bounded(permits)))
+}
+
+/// A bound of zero would stop everything without a word.
+fn bounded(permits: usize) -> usize {
+    permits.clamp(1, Semaphore::MAX_PERMITS)
+}
+
+fn resize(semaphore: &Arc<Semaphore>, from: usize, to: usize) {
+    let (from, to) = (bounded(from), bounded(to));
+    semaphore.add_permits(to.saturating_sub(from));
+    let surplus = from.saturating_sub(to);
+    let owed = surplus - semaphore.forget_permits(surplus);
+    if let Ok(owed) = u32::try_from(owed)
+        && owed > 0
+    {
+        let semaphore = semaphore.clone();
+        // Those who came before go in, those who come later wait until what is too much has left.
+        tokio::spawn(async move {
+            if let Ok(permits) = semaphore.acquire_many_owned(owed).await {
+                permits.forget();
+            }
+        });
+    }
 }
 
 #[cfg(test)]
@@ -82,6 +115,27 @@ mod tests {
         assert_eq!(gates.all.available_permits(), 0);
         drop((third, fourth, fifth));
         assert_eq!(gates.all.available_permits(), 3);
+    }
+
+    #[tokio::test]
+    async fn other_bounds_count_as_soon_as_they_can() {
+        let bounds = |connections| Bounds { connections, host_connections: 9, ..Bounds::default() };
+        let mut gates = Gates::new(bounds(3));
+        let gate = Gate { host: semaphore(9), all: gates.all.clone() };
+        let (first, second) = (gate.enter().await, gate.enter().await);
+        gates.resize(bounds(1));
+        tokio::task::yield_now().await;
+        let third = tokio::spawn(async move { gate.enter().await });
+        drop(first);
+        tokio::task::yield_now().await;
+        assert!(!third.is_finished(), "one is inside still");
+        drop(second);
+        let third = third.await.expect("its turn");
+        assert_eq!(gates.all.available_permits(), 0);
+        gates.resize(bounds(4));
+        assert_eq!(gates.all.available_permits(), 3);
+        drop(third);
+        assert_eq!(gates.all.available_permits(), 4);
     }
 
     #[test]

@@ -90,6 +90,7 @@ mod tests {
             first_poll: FirstPoll::All,
             deliver_to: MailboxName::new("INBOX").expect("a name"),
             keyword: None,
+            rules: crate::ingest::Rules::default(),
             merge: false,
             enabled: true,
             max_message_size: 1,

@@ -7,14 +7,17 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, core::Collector,
 };
 
+use crate::metrics::SECONDS_SLOW;
 use crate::status::AccountState;
 
 use super::PollResult;
 use super::deliveries::Arrival;
 use super::scheduler::Nudged;
 
-/// Seconds: a poll that finds nothing takes a tenth, the first of a large maildrop an hour.
-const DURATIONS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0, 3600.0];
+/// The labels beside the account where no type has them.
+const SKIPPED: [&str; 2] = ["too_large", "refused"];
+const DUPLICATE: [&str; 4] = ["unique_id", "content", "header", "merged"];
+const DELETES: [&str; 3] = ["ok", "refused", "dry_run"];
 
 /// Why a message was not fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +76,7 @@ impl Metrics {
             failures: int_gauge("poll_consecutive_failures", "Polls that failed in a row.")?,
             state: add(registry, states)?,
             polls: counter("polls_total", "Polls by how they ended.", "result")?,
-            duration: add(registry, HistogramVec::new(duration.buckets(DURATIONS.to_vec()), &["account"]))?,
+            duration: add(registry, HistogramVec::new(duration.buckets(SECONDS_SLOW.to_vec()), &["account"]))?,
             fetched: counter("messages_fetched_total", "Messages fetched and stored.", "")?,
             fetched_bytes: add(registry, octets)?,
             skipped: counter("messages_skipped_total", "Messages left where they are.", "reason")?,
@@ -98,9 +101,12 @@ impl Metrics {
         })
     }
 
-    /// The metrics of one account, all of them present from now on but for the certificate's.
+    /// The metrics of one account, all of them present from now on but for the ends of certificate and token.
     pub(super) fn account(&self, id: &str, interval: Duration) -> AccountMetrics {
         let one = [id];
+        let skipped = SKIPPED.map(|reason| self.skipped.with_label_values(&[id, reason]));
+        let duplicate = DUPLICATE.map(|found| self.duplicate.with_label_values(&[id, found]));
+        let deletes = DELETES.map(|result| self.deletes.with_label_values(&[id, result]));
         let metrics = AccountMetrics {
             last_success: self.last_success.with_label_values(&one),
             last_attempt: self.last_attempt.with_label_values(&one),
@@ -111,21 +117,21 @@ impl Metrics {
             duration: self.duration.with_label_values(&one),
             fetched: self.fetched.with_label_values(&one),
             fetched_bytes: self.fetched_bytes.with_label_values(&one),
-            skipped_too_large: self.skipped.with_label_values(&[id, "too_large"]),
-            skipped_refused: self.skipped.with_label_values(&[id, "refused"]),
-            duplicate_unique_id: self.duplicate.with_label_values(&[id, "unique_id"]),
-            duplicate_content: self.duplicate.with_label_values(&[id, "content"]),
-            duplicate_header: self.duplicate.with_label_values(&[id, "header"]),
-            duplicate_merged: self.duplicate.with_label_values(&[id, "merged"]),
+            skipped_too_large: skipped[0].clone(),
+            skipped_refused: skipped[1].clone(),
+            duplicate_unique_id: duplicate[0].clone(),
+            duplicate_content: duplicate[1].clone(),
+            duplicate_header: duplicate[2].clone(),
+            duplicate_merged: duplicate[3].clone(),
             on_demand: Nudged::ALL.map(|what| (what, self.on_demand.with_label_values(&[id, what.label()]))),
             uidl_resets: self.uidl_resets.with_label_values(&one),
             quarantined: self.quarantined.with_label_values(&one),
             messages: self.messages.with_label_values(&one),
             bytes: self.bytes.with_label_values(&one),
             backlog: self.backlog.with_label_values(&one),
-            deletes_ok: self.deletes.with_label_values(&[id, "ok"]),
-            deletes_refused: self.deletes.with_label_values(&[id, "refused"]),
-            deletes_dry_run: self.deletes.with_label_values(&[id, "dry_run"]),
+            deletes_ok: deletes[0].clone(),
+            deletes_refused: deletes[1].clone(),
+            deletes_dry_run: deletes[2].clone(),
             deletes_pending: self.deletes_pending.with_label_values(&one),
             certificate_expiry: self.certificate_expiry.clone(),
             token_expiry: self.token_expiry.clone(),
@@ -133,6 +139,36 @@ impl Metrics {
         };
         self.interval.with_label_values(&one).set(interval.as_secs_f64());
         metrics
+    }
+}
+
+impl Metrics {
+    /// The account is no more: nothing is shown of it.
+    pub(super) fn forget(&self, id: &str) {
+        // What was never there need not go.
+        let gauges = [&self.last_success, &self.last_attempt, &self.next, &self.interval, &self.bytes];
+        for gauge in gauges.into_iter().chain([&self.certificate_expiry, &self.token_expiry]) {
+            let _ = gauge.remove_label_values(&[id]);
+        }
+        for gauge in [&self.failures, &self.quarantined, &self.messages, &self.backlog, &self.deletes_pending] {
+            let _ = gauge.remove_label_values(&[id]);
+        }
+        for counter in [&self.fetched, &self.uidl_resets] {
+            let _ = counter.remove_label_values(&[id]);
+        }
+        let _ = self.fetched_bytes.remove_label_values(&[id]);
+        let _ = self.duration.remove_label_values(&[id]);
+        for state in AccountState::ALL {
+            let _ = self.state.remove_label_values(&[id, state.label()]);
+        }
+        let polls = PollResult::ALL.iter().map(|result| (&self.polls, result.label()));
+        let wishes = Nudged::ALL.iter().map(|what| (&self.on_demand, what.label()));
+        let skipped = SKIPPED.iter().map(|reason| (&self.skipped, *reason));
+        let duplicates = DUPLICATE.iter().map(|found| (&self.duplicate, *found));
+        let deletes = DELETES.iter().map(|result| (&self.deletes, *result));
+        for (family, label) in polls.chain(wishes).chain(skipped).chain(duplicates).chain(deletes) {
+            let _ = family.remove_label_values(&[id, label]);
+        }
     }
 }
 
@@ -171,6 +207,17 @@ pub(super) struct AccountMetrics {
 }
 
 impl AccountMetrics {
+    /// What an earlier run of the service has left: alerts about silence must not begin anew with each start.
+    pub(super) fn restored(&self, last_attempt: Option<SystemTime>, last_success: Option<SystemTime>, failures: u32) {
+        for (gauge, at) in [(&self.last_attempt, last_attempt), (&self.last_success, last_success)] {
+            if let Some(at) = at {
+                // The task may begin anew while the service runs: what was seen since is newer.
+                gauge.set(seconds(at).max(gauge.get()));
+            }
+        }
+        self.failures.set(i64::from(failures));
+    }
+
     /// A poll begins.
     pub(super) fn started(&self, at: SystemTime) {
         self.last_attempt.set(seconds(at));
@@ -247,4 +294,27 @@ fn add<C: Collector + Clone + 'static>(registry: &Registry, made: prometheus::Re
 
 fn seconds(at: SystemTime) -> f64 {
     at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_left_of_a_forgotten_account() {
+        let registry = Registry::new();
+        let metrics = Metrics::register(&registry).expect("registered");
+        let samples = || registry.gather().iter().map(|family| family.get_metric().len()).sum::<usize>();
+        let account = metrics.account("u/a", Duration::from_secs(1));
+        account.certificate(Some(UNIX_EPOCH));
+        account.token_expires(Some(UNIX_EPOCH));
+        let one = samples();
+        assert!(one > 20);
+        metrics.account("u/b", Duration::from_secs(1));
+        metrics.forget("u/a");
+        // The other one has no TLS and no tokens.
+        assert_eq!(samples(), one - 2);
+        metrics.forget("u/b");
+        assert_eq!(samples(), 0);
+    }
 }

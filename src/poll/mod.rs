@@ -26,6 +26,7 @@ mod quota;
 mod resolve;
 #[cfg(test)]
 mod resolve_tests;
+mod roster;
 mod scheduler;
 mod settings;
 mod source;
@@ -33,11 +34,10 @@ mod supervise;
 mod tell;
 mod trust;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use tokio::sync::{Notify, mpsc};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 pub use commands::{CommandError, FindError, PollNowError, find};
@@ -48,11 +48,11 @@ pub use probe::{Probe, Setting, Step, Verdict, probe_all};
 pub use settings::{AccountSettings, Bounds, FirstPoll, LeaveOnServer, Login, Route, Settings, Tls};
 pub use source::{Mode, Report};
 
-use crate::status::{AccountState, AccountStatus, AccountsSender};
+use crate::status::{AccountsSender, Events};
 use crate::store::Store;
-use account::{Account, Command};
-use gate::Gates;
+use account::Command;
 use kept::Kept;
+use roster::Roster;
 
 /// Callers that may wait for a poll of one account, and commands that may wait to be taken.
 const MAX_REQUESTS: usize = 64;
@@ -63,74 +63,68 @@ pub struct Poller(Arc<Inner>);
 
 struct Inner {
     store: Store,
-    handles: HashMap<String, Handle>,
-    /// Taken by [`Poller::run`].
-    accounts: Mutex<Vec<Account>>,
+    events: Events,
+    roster: Roster,
 }
 
 /// What the rest of the service holds of an account.
 struct Handle {
-    user: String,
-    name: String,
-    enabled: bool,
-    leave_on_server: LeaveOnServer,
+    settings: AccountSettings,
     nudge: Arc<Notify>,
     commands: mpsc::Sender<Command>,
     kept: Kept,
+    /// Cancelled when the configuration ends the account, or has it begin anew.
+    stop: CancellationToken,
+    /// Cancelled when its task has ended.
+    ended: CancellationToken,
 }
 
 impl Poller {
     /// A poller of these accounts; nothing happens before [`Poller::run`].
-    pub fn new(settings: Settings, store: Store, metrics: &Metrics, status: AccountsSender) -> Self {
-        let (mut handles, mut accounts) = (HashMap::new(), Vec::new());
-        let mut gates = Gates::new(settings.bounds);
-        for account in settings.accounts {
-            let (commands, inbox) = mpsc::channel(MAX_REQUESTS);
-            let nudge = Arc::new(Notify::new());
-            let handle = Handle {
-                user: account.user.clone(),
-                name: account.name.clone(),
-                enabled: account.enabled,
-                leave_on_server: account.leave_on_server,
-                nudge: nudge.clone(),
-                commands,
-                kept: Kept::new(store.clone(), &account),
-            };
-            handles.insert(account.id.clone(), handle);
-            let its_metrics = metrics.account(&account.id, account.poll_interval);
-            let state = if account.enabled { AccountState::Ok } else { AccountState::Paused };
-            its_metrics.state(state, None);
-            let shown = AccountStatus { state, ..AccountStatus::default() };
-            status.send_modify(|accounts| {
-                accounts.insert(account.id.clone(), shown);
-            });
-            if account.enabled {
-                let gate = gates.of(&account);
-                let (timeouts, limits, bounds) = (settings.timeouts, settings.limits, settings.bounds);
-                let source = source::Source::new(account, timeouts, limits, bounds, store.clone(), its_metrics);
-                accounts.push(Account::new(source, status.clone(), gate, nudge, inbox));
-            }
-        }
-        Self(Arc::new(Inner { store, handles, accounts: Mutex::new(accounts) }))
+    pub fn new(settings: Settings, store: Store, metrics: &Metrics, status: AccountsSender, events: Events) -> Self {
+        let roster = Roster::new(&settings, store.clone(), metrics.clone(), status, events.clone());
+        let poller = Self(Arc::new(Inner { store, events, roster }));
+        poller.apply(settings);
+        poller
+    }
+
+    /// Takes other settings while it runs: accounts that are not among them come to their next safe point and end, new ones
+    /// begin, those that differ do both, and a poll of any other goes on as if nothing had been. Limits count from the next
+    /// poll of each account on. The store keeps what it has of an account that ends.
+    pub fn apply(&self, settings: Settings) {
+        self.0.roster.apply(settings);
     }
 
     /// Polls until `shutdown`, then lets sessions come to their next safe point. A second call does nothing.
     pub async fn run(&self, shutdown: CancellationToken) {
-        let accounts = std::mem::take(&mut *self.0.accounts.lock().unwrap_or_else(PoisonError::into_inner));
+        let Some(mut begun) = self.0.roster.take_begun() else { return };
         let mut tasks = JoinSet::new();
-        for account in accounts {
-            let id = account.source.settings.id.clone();
-            tasks.spawn(supervise::supervise(id, account, shutdown.clone()));
-        }
-        while let Some(ended) = tasks.join_next().await {
-            if let Err(error) = ended {
-                tracing::error!(%error, "an account's task has ended; the others go on");
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                Some(begun) = begun.recv() => {
+                    let (poller, shutdown) = (self.clone(), shutdown.clone());
+                    tasks.spawn(async move { poller.0.roster.work(begun, shutdown).await });
+                }
+                Some(ended) = tasks.join_next() => complain(ended),
             }
+        }
+        drop(begun);
+        while let Some(ended) = tasks.join_next().await {
+            complain(ended);
         }
     }
 
     /// The user looks at the mailbox: polls what is stale. Rate-limited, returns at once.
     pub fn nudge(&self, user: &str) {
-        self.0.handles.values().filter(|handle| handle.user == user).for_each(|handle| handle.nudge.notify_one());
+        let of_user = |handle: &&Arc<Handle>| handle.settings.user == user;
+        self.0.roster.handles().values().filter(of_user).for_each(|handle| handle.nudge.notify_one());
+    }
+}
+
+fn complain(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "an account's task has ended; the others go on");
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::ingest::Rules;
 use crate::mail::{Keyword, MailboxName};
 use crate::oauth::TokenSource;
 use crate::pop3::{Limits, Method, Timeouts};
@@ -46,7 +47,7 @@ impl Default for Bounds {
 }
 
 /// One maildrop.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct AccountSettings {
     /// `user/name`: its name in logs, metrics and commands.
     pub id: String,
@@ -88,6 +89,8 @@ pub struct AccountSettings {
     pub deliver_to: MailboxName,
     /// What its messages are marked with; left out where the user has no room for another keyword.
     pub keyword: Option<Keyword>,
+    /// What the user wants of certain messages.
+    pub rules: Rules,
     /// A message that another account has brought to INBOX is one with that one.
     pub merge: bool,
     /// False: not polled.
@@ -108,7 +111,7 @@ pub enum Tls {
 }
 
 /// What proves who logs in.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Login {
     /// A password.
     Password(SecretSource),

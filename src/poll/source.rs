@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use rustls::ClientConfig;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -14,7 +15,7 @@ use super::metrics::{AccountMetrics, Skipped};
 use super::settings::{AccountSettings, Bounds, FirstPoll, LeaveOnServer, Login, Route, Tls};
 use super::{Error, PollResult, quota, trust};
 use crate::ingest;
-use crate::mail::{AccountId, MailboxId, UserId};
+use crate::mail::{AccountId, MailboxId, MailboxName, UserId};
 use crate::pop3::{self, Credentials, Limits, Options, Security, Timeouts};
 use crate::store::{self, Store};
 
@@ -22,6 +23,14 @@ use crate::store::{self, Store};
 const WINDOW: u64 = 10;
 /// Sessions in one poll.
 const MAX_SESSIONS: u32 = 1_000;
+
+/// What is the same for all accounts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Common {
+    pub(super) timeouts: Timeouts,
+    pub(super) limits: Limits,
+    pub(super) bounds: Bounds,
+}
 
 /// The sessions of one poll.
 #[derive(Debug, Default)]
@@ -152,6 +161,8 @@ pub(super) struct Source {
     pub(super) timeouts: Timeouts,
     pub(super) limits: Limits,
     pub(super) bounds: Bounds,
+    /// What each poll takes these three from.
+    common: Arc<ArcSwap<Common>>,
     pub(super) store: Store,
     pub(super) metrics: AccountMetrics,
     pub(super) learnt: Learnt,
@@ -164,27 +175,43 @@ pub(super) struct Source {
 /// Where the account's mail goes in the store.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Destination {
+    pub(super) user: UserId,
     pub(super) account: AccountId,
     pub(super) mailbox: MailboxId,
+}
+
+/// The mailbox of this name, made if it is missing.
+pub(super) async fn mailbox_of(store: &Store, user: UserId, name: &MailboxName) -> store::Result<MailboxId> {
+    match store.mailbox(user, name).await? {
+        Some(mailbox) => Ok(mailbox.id),
+        None => match store.create_mailbox(user, name, None).await {
+            // Somebody else has just made it.
+            Err(store::Error::MailboxExists) => {
+                store.mailbox(user, name).await?.map(|mailbox| mailbox.id).ok_or(store::Error::NoMailbox)
+            }
+            made => made,
+        },
+    }
 }
 
 impl Source {
     pub(super) fn new(
         settings: AccountSettings,
-        timeouts: Timeouts,
-        limits: Limits,
-        bounds: Bounds,
+        common: Arc<ArcSwap<Common>>,
         store: Store,
         metrics: AccountMetrics,
     ) -> Self {
-        let limits = Limits { message: settings.max_message_size, ..limits };
+        let Common { timeouts, limits, bounds } = **common.load();
         let learnt = Learnt::default();
-        Self { settings, timeouts, limits, bounds, store, metrics, learnt, tls: None, ids: None }
+        Self { settings, timeouts, limits, bounds, common, store, metrics, learnt, tls: None, ids: None }
     }
 
     /// Polls the maildrop: one session, or as many as it takes where the server shows a part at a time. `None`: the service
     /// stopped before anything was done.
     pub(super) async fn poll(&mut self, mode: Mode, shutdown: &CancellationToken) -> Option<Report> {
+        let Common { timeouts, limits, bounds } = **self.common.load();
+        let limits = Limits { message: self.settings.max_message_size, ..limits };
+        (self.timeouts, self.limits, self.bounds) = (timeouts, limits, bounds);
         self.learnt.tidy(ingest::now().unix);
         let mut total = Report::new();
         let mut cycle = Cycle::default();
@@ -372,9 +399,9 @@ impl Source {
             Some(mailbox) => mailbox.id,
             // A dry run stores nothing, wherever it would go.
             None if mode == Mode::DryRun => MailboxId(0),
-            None => self.store.create_mailbox(user, name, None).await?,
+            None => mailbox_of(&self.store, user, name).await?,
         };
-        Ok(Destination { account, mailbox })
+        Ok(Destination { user, account, mailbox })
     }
 
     async fn connect(&mut self) -> Result<Connection, Error> {

@@ -1,14 +1,31 @@
 //! What an account says of itself: in the log, in the metrics, in the status.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::PollResult;
 use super::account::{Account, wall};
 use super::scheduler::Schedule;
 use super::source::{Mode, Report};
-use crate::status::{AccountState, AccountStatus};
+use crate::status::{AccountState, AccountStatus, EventKind};
+use crate::store::PollState;
 
 impl Account {
+    /// What an earlier run of the service has left, before anything is polled.
+    pub(super) fn show_restored(&self, kept: &PollState) {
+        // 0: never. A clock that was ahead is not believed.
+        let at = |unix: i64| {
+            let since = u64::try_from(unix).ok().filter(|unix| *unix > 0).map(Duration::from_secs)?;
+            UNIX_EPOCH.checked_add(since).filter(|at| *at <= SystemTime::now())
+        };
+        let (last_attempt, last_success) = (at(kept.last_attempt), at(kept.last_success));
+        self.source.metrics.restored(last_attempt, last_success, kept.failures);
+        self.publish(|status| {
+            let before = (status.last_attempt, status.last_success);
+            (status.last_attempt, status.last_success) = (before.0.max(last_attempt), before.1.max(last_success));
+            before != (status.last_attempt, status.last_success)
+        });
+    }
+
     /// No poll is running.
     pub(super) fn show_waiting(&self, schedule: &Schedule) {
         let (state, next) = self.outlook(schedule);
@@ -45,6 +62,9 @@ impl Account {
         }
         let (state, next) = self.outlook(schedule);
         self.source.metrics.state(state, next);
+        if mode == Mode::Normal {
+            self.note(report);
+        }
         self.publish(|status| {
             status.polling = false;
             (status.state, status.next_poll, status.failures) = (state, next, schedule.failures());
@@ -61,6 +81,36 @@ impl Account {
     /// What went wrong last is over.
     pub(super) fn forget_error(&self) {
         self.publish(|status| status.last_error.take().is_some());
+    }
+
+    /// What of a poll is news, beside what was told of the one before.
+    fn note(&self, report: &Report) {
+        let id = &self.source.settings.id;
+        let shown =
+            |status: &AccountStatus| ((status.last_result, status.failures), (status.quarantined, status.deletes_held));
+        let before = self.status.borrow().get(id).map(shown);
+        let ((last, failures), (quarantined, held)) = before.unwrap_or_default();
+        let (ok, result) = (PollResult::Ok.label(), report.result.label());
+        if report.fetched > 0 {
+            self.events.of_account(id, EventKind::NewMail { messages: report.fetched });
+        }
+        if report.adopted > 0 {
+            self.events.of_account(id, EventKind::UniqueIdsChanged { messages: report.adopted });
+        }
+        if report.quarantined > quarantined {
+            self.events.of_account(id, EventKind::Quarantined { messages: report.quarantined - quarantined });
+        }
+        if report.deletes_held > 0 && held == 0 {
+            self.events.of_account(id, EventKind::DeletesHeld { messages: report.deletes_held });
+        }
+        if report.result == PollResult::Ok {
+            if last.is_some_and(|last| last != ok) {
+                self.events.of_account(id, EventKind::Recovered { failures });
+            }
+        } else if last != Some(result) {
+            let error = report.error.clone().unwrap_or_default();
+            self.events.of_account(id, EventKind::PollFailed { result, error });
+        }
     }
 
     fn log(&self, report: &Report, mode: Mode, duration: Duration) {
@@ -99,6 +149,7 @@ impl Account {
 
 fn count(status: &mut AccountStatus, report: &Report, ended: SystemTime) {
     status.fetched += report.fetched;
+    status.rate.add(report.fetched, ended);
     status.faults.clone_from(&report.faults);
     if !report.server.is_empty() {
         status.server.clone_from(&report.server);
@@ -108,6 +159,7 @@ fn count(status: &mut AccountStatus, report: &Report, ended: SystemTime) {
     }
     // A poll that has seen no listing says nothing about it.
     if report.result == PollResult::Ok || report.listed > 0 {
+        status.is_listed = true;
         status.listed = report.listed;
         status.backlog = report.backlog;
         status.deletes_pending = report.deletes_pending;

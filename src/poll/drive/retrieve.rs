@@ -115,6 +115,10 @@ impl Drive<'_> {
                 if self.source.settings.merge {
                     intake.find_merge_key();
                 }
+                let settings = &self.source.settings;
+                if !settings.rules.is_empty() {
+                    intake.apply_rules(settings.rules.clone(), &settings.name);
+                }
                 Receiving { intake, octets: 0, head: Vec::new() }
             }
         };
