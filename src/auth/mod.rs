@@ -11,4 +11,4 @@ mod users;
 
 pub use password::{HashError, check_hash, hash_password};
 pub use throttle::Settings as ThrottleSettings;
-pub use users::{Denied, Error, Password, Settings, User, UserSettings, Users};
+pub use users::{Denied, Error, Known, Password, Settings, User, UserSettings, Users};

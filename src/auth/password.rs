@@ -104,6 +104,10 @@ impl Key {
 }
 
 impl Digest {
+    pub(super) fn octets(&self) -> [u8; 32] {
+        *self.0.as_bytes()
+    }
+
     /// The first octets, to tell attempts apart.
     pub(super) fn short(&self) -> u64 {
         self.0.as_bytes().iter().take(8).fold(0, |value, byte| value << 8 | u64::from(*byte))

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, TryAcquireError};
 
 use super::metrics::Metrics;
@@ -41,7 +42,7 @@ pub struct UserSettings {
 }
 
 /// How a user's password is known.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Password {
     /// An argon2id hash line.
     Hash(String),
@@ -87,16 +88,22 @@ impl Default for Settings {
 /// All users, shared by every connection.
 pub struct Users {
     settings: Limits,
-    by_name: HashMap<String, (Arc<User>, Password)>,
+    /// Replaced under the lock of `state`, so that nothing is remembered of users that are no more.
+    known: ArcSwap<Known>,
     key: Key,
-    /// Checked when there is nothing to check, so that it takes as long.
-    decoy: String,
     /// One permit a running check.
     running: Arc<Semaphore>,
     /// One permit a check that runs or waits.
     waiting: Semaphore,
     state: Mutex<State>,
     metrics: Metrics,
+}
+
+/// The users of a configuration, checked: see [`Users::replace`].
+pub struct Known {
+    by_name: HashMap<String, (Arc<User>, Password)>,
+    /// Checked when there is nothing to check, so that it takes as long.
+    decoy: String,
 }
 
 struct Limits {
@@ -130,33 +137,36 @@ pub enum Error {
     Metrics(#[from] crate::metrics::Error),
 }
 
-impl Users {
-    /// Takes the users; takes one hash computation (tens of milliseconds).
-    pub fn new(settings: Settings, registry: &Registry) -> Result<Self, Error> {
+impl Known {
+    /// Checks the hashes; takes one hash computation (tens of milliseconds).
+    pub fn new(users: Vec<UserSettings>) -> Result<Self, Error> {
         let hash_of = |user: &UserSettings| match &user.password {
             Password::Hash(line) => Some((user.name.clone(), line.clone())),
             Password::Plain(_) => None,
         };
-        for (user, line) in settings.users.iter().filter_map(hash_of) {
+        for (user, line) in users.iter().filter_map(hash_of) {
             password::check_hash(&line).map_err(|source| Error::Hash { user, source })?;
         }
-        let model = settings.users.iter().find_map(hash_of);
+        let model = users.iter().find_map(hash_of);
         let decoy = password::decoy(model.as_ref().map(|(_, line)| line.as_str()))
             .map_err(|source| Error::Hash { user: "(none)".to_owned(), source })?;
-        let by_name = settings
-            .users
-            .into_iter()
-            .map(|user| (user.name.clone(), (Arc::new(User { name: user.name }), user.password)))
-            .collect();
+        let named = |user: UserSettings| (user.name.clone(), (Arc::new(User { name: user.name }), user.password));
+        Ok(Self { by_name: users.into_iter().map(named).collect(), decoy })
+    }
+}
+
+impl Users {
+    /// Takes the users; takes one hash computation (tens of milliseconds).
+    pub fn new(settings: Settings, registry: &Registry) -> Result<Self, Error> {
+        let known = Known::new(settings.users)?;
         Ok(Self {
             settings: Limits {
                 queue_per_address: settings.queue_per_address.max(1),
                 cache_entries: settings.cache_entries,
                 cache_time: settings.cache_time,
             },
-            by_name,
+            known: ArcSwap::from_pointee(known),
             key: Key::random(),
-            decoy,
             running: Arc::new(Semaphore::new(CHECKS_AT_ONCE)),
             waiting: Semaphore::new(settings.queue.saturating_add(CHECKS_AT_ONCE)),
             state: Mutex::new(State {
@@ -168,6 +178,35 @@ impl Users {
         })
     }
 
+    /// From now on these are the users. What was remembered of who is none any more, or has another password, is forgotten.
+    pub fn replace(&self, known: Known) {
+        let mut state = self.state();
+        let before = self.known.load();
+        let same = |user: &Arc<User>| {
+            let password = |known: &Known| known.by_name.get(&user.name).map(|(_, password)| password.clone());
+            password(&known) == password(&before)
+        };
+        state.cache.retain(|_, (user, _)| known.by_name.contains_key(&user.name) && same(user));
+        self.known.store(Arc::new(known));
+    }
+
+    /// Whether there is a user of this name now.
+    pub fn has(&self, user: &str) -> bool {
+        self.known.load().by_name.contains_key(user)
+    }
+
+    /// What the user's password is known by now, in a form that says nothing of it: whoever logged in by another one is to log
+    /// in again. `None`: there is no such user.
+    pub fn stamp(&self, user: &str) -> Option<[u8; 32]> {
+        let known = self.known.load();
+        let (_, password) = known.by_name.get(user)?;
+        let text = match password {
+            Password::Hash(line) => Secret::new(line),
+            Password::Plain(secret) => secret.clone(),
+        };
+        Some(self.key.digest(user, &text).octets())
+    }
+
     /// Whether this is the password of this user. The answer is late when the address failed often before.
     pub async fn verify(&self, user: &str, password: &Secret, from: IpAddr) -> Result<Arc<User>, Denied> {
         let answer = self.answer(user, password, from).await;
@@ -176,7 +215,7 @@ impl Users {
             Err(Denied::WrongCredentials) => {
                 self.metrics.failed.inc();
                 // A name that nobody has may be a password typed into the wrong field.
-                let user = self.by_name.get_key_value(user).map_or("(unknown)", |(name, _)| name.as_str());
+                let user = if self.has(user) { user } else { "(unknown)" };
                 tracing::info!(user, address = %from, "authentication failed");
             }
             Err(Denied::Busy) => self.metrics.busy.inc(),
@@ -201,26 +240,45 @@ impl Users {
         if let Some(user) = self.remembered(&digest) {
             return Ok(user);
         }
-        let known = self.by_name.get(user);
-        let check = Check::of(known, &self.decoy, &self.key, &digest);
-        let password = password.clone();
-        // The permit goes along: a caller who gives up does not stop the hash it started.
-        let right = tokio::task::spawn_blocking(move || {
-            let right = check.run(&password);
-            drop(permit);
-            right
-        });
-        let right = right.await.map_err(|_| Denied::Busy)?;
-        match known.filter(|_| right) {
+        let mut permit = permit;
+        loop {
+            let users = self.known.load_full();
+            let known = users.by_name.get(user);
+            let check = Check::of(known, &users.decoy, &self.key, &digest);
+            let password = password.clone();
+            // The permit goes along: a caller who gives up does not stop the hash it started.
+            let right = tokio::task::spawn_blocking(move || (check.run(&password), permit));
+            let (right, returned) = right.await.map_err(|_| Denied::Busy)?;
+            permit = returned;
+            // Checked against users that were replaced meanwhile, it says nothing.
+            if let Some(answer) = self.conclude(&users, known.filter(|_| right), digest, from) {
+                return answer;
+            }
+        }
+    }
+
+    /// Remembers how a check against these users went, and says so; `None` if they are the users no more.
+    fn conclude(
+        &self,
+        users: &Arc<Known>,
+        proved: Option<&(Arc<User>, Password)>,
+        digest: Digest,
+        from: IpAddr,
+    ) -> Option<Result<Arc<User>, Denied>> {
+        let mut state = self.state();
+        if !Arc::ptr_eq(&self.known.load(), users) {
+            return None;
+        }
+        Some(match proved {
             Some((user, _)) => {
-                self.remember(digest, user);
+                self.remember(&mut state, digest, user);
                 Ok(Arc::clone(user))
             }
             None => {
-                self.state().throttle.failed(from, digest.short(), Instant::now());
+                state.throttle.failed(from, digest.short(), Instant::now());
                 Err(Denied::WrongCredentials)
             }
-        }
+        })
     }
 
     fn remembered(&self, digest: &Digest) -> Option<Arc<User>> {
@@ -229,13 +287,12 @@ impl Users {
         (Instant::now() < *expires).then(|| Arc::clone(user))
     }
 
-    fn remember(&self, digest: Digest, user: &Arc<User>) {
+    fn remember(&self, state: &mut State, digest: Digest, user: &Arc<User>) {
         let Limits { cache_entries, cache_time, .. } = self.settings;
         if cache_entries == 0 || cache_time.is_zero() {
             return;
         }
         let now = Instant::now();
-        let mut state = self.state();
         if state.cache.len() >= cache_entries && !state.cache.contains_key(&digest) {
             state.cache.retain(|_, (_, expires)| now < *expires);
             if state.cache.len() >= cache_entries {
@@ -254,7 +311,7 @@ impl Users {
 
 impl std::fmt::Debug for Users {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Users").field("users", &self.by_name.len()).finish_non_exhaustive()
+        f.debug_struct("Users").field("users", &self.known.load().by_name.len()).finish_non_exhaustive()
     }
 }
 

@@ -151,3 +151,47 @@ fn debug_shows_no_secret() {
     let text = format!("{:?} {:?}", settings(), users(settings()));
     assert!(!text.contains("builder"), "{text}");
 }
+
+#[tokio::test]
+async fn other_users_count_at_once_whatever_is_remembered() {
+    let users = users(settings());
+    assert_eq!(ask(&users, "alice", "wonder").await, Ok("alice".to_owned()));
+    assert_eq!(ask(&users, "bob", "builder").await, Ok("bob".to_owned()));
+    let user = |name: &str, password: &str| UserSettings {
+        name: name.to_owned(),
+        password: Password::Plain(Secret::new(password)),
+    };
+    users.replace(Known::new(vec![user("bob", "builder"), user("carol", "p")]).expect("known"));
+    assert_eq!(users.state().cache.len(), 1, "who is the same is still remembered");
+    assert_eq!(ask(&users, "alice", "wonder").await, Err(Denied::WrongCredentials));
+    assert_eq!(ask(&users, "carol", "p").await, Ok("carol".to_owned()));
+    assert!(users.has("carol") && !users.has("alice"));
+    users.replace(Known::new(vec![user("bob", "other")]).expect("known"));
+    assert_eq!(users.state().cache.len(), 0);
+    assert_eq!(ask(&users, "bob", "builder").await, Err(Denied::WrongCredentials));
+    assert_eq!(ask(&users, "bob", "other").await, Ok("bob".to_owned()));
+    // Back again, nothing that was remembered before counts.
+    users.replace(Known::new(settings().users).expect("known"));
+    assert_eq!(ask(&users, "bob", "other").await, Err(Denied::WrongCredentials));
+    assert_eq!(ask(&users, "alice", "wonder").await, Ok("alice".to_owned()));
+}
+
+#[tokio::test]
+async fn a_check_that_ends_after_its_users_is_made_again() {
+    let users = Arc::new(users(settings()));
+    // Both turns are held, so that the attempt stands before its check.
+    let held = [users.running.clone().acquire_owned().await, users.running.clone().acquire_owned().await];
+    let attempt = {
+        let users = Arc::clone(&users);
+        tokio::spawn(async move { ask(&users, "alice", "wonder").await })
+    };
+    tokio::task::yield_now().await;
+    let old = users.known.load_full();
+    users.replace(Known::new(Vec::new()).expect("known"));
+    drop(held);
+    assert_eq!(attempt.await.expect("ends"), Err(Denied::WrongCredentials));
+    // What a check against the old users found is not remembered.
+    let digest = users.key.digest("alice", &Secret::new("wonder"));
+    assert!(users.conclude(&old, old.by_name.get("alice"), digest, HERE).is_none());
+    assert_eq!(users.state().cache.len(), 0);
+}
