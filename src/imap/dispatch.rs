@@ -13,7 +13,7 @@ use super::command::{
 use super::conn::{Conn, Output};
 use super::error::{CommandError, CommandResult, Condition, Done, Failure};
 use super::session::{Session, State};
-use super::spec::{Allowed, Spec, spec};
+use super::spec::{Allowed, INVALID, Spec, spec};
 use crate::mail::ModSeq;
 
 /// What the connection does next.
@@ -77,7 +77,7 @@ pub(super) fn syntax_error(session: &mut Session, conn: &mut Conn, error: &Synta
     session.bad_commands += 1;
     let failure = Failure { condition: Condition::Bad, code: None, text: error.message };
     tagged_failure(conn, error.tag.as_deref().unwrap_or(b"*"), &failure);
-    session.deps.metrics.observe("invalid", Condition::Bad, std::time::Duration::ZERO);
+    session.deps.metrics.observe(INVALID, Condition::Bad, std::time::Duration::ZERO);
     let settings = &session.deps.settings;
     let limit = match session.state {
         State::NotAuthenticated => settings.bad_commands_before_login,

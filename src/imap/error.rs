@@ -10,6 +10,9 @@ use crate::store;
 pub(in crate::imap) const TIMED_OUT: &str = "Idle for too long";
 pub(in crate::imap) const DAMAGED: &str = "[CLIENTBUG] The compressed data is damaged";
 pub(in crate::imap) const EVICTED: &str = "[UNAVAILABLE] Another device of yours needed this connection";
+pub(in crate::imap) const DISCONNECTED: &str =
+    "[UNAVAILABLE] This connection was ended on the status page or by an administrator";
+pub(in crate::imap) const DISMISSED: &str = "This user is configured no more";
 pub(in crate::imap) const STOPPING: &str = "[UNAVAILABLE] The server is stopping";
 pub(in crate::imap) const MISBEHAVED: &str = "[CLIENTBUG] Too many or too large bad commands";
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 use super::error::Condition;
-use super::spec::NAMES;
+use super::spec::{INVALID, NAMES};
 use crate::metrics::{Error, Registry, SECONDS_FAST};
 
 /// Handles to the IMAP metric family; clones share the values.
@@ -32,6 +32,12 @@ pub(super) const STATES: [&str; 3] = ["not_authenticated", "authenticated", "sel
 /// The closed set of the `service` label.
 pub(super) const SERVICES: [&str; 2] = ["imap", "imaps"];
 
+/// Every command with every way in which it can end. What cannot be parsed is never anything but bad.
+fn outcomes() -> impl Iterator<Item = (&'static str, Condition)> {
+    let ends = |name| Condition::ALL.map(move |condition| (name, condition));
+    NAMES.into_iter().flat_map(ends).filter(|(name, condition)| *name != INVALID || *condition == Condition::Bad)
+}
+
 impl Metrics {
     /// Creates the family and registers it; every label value is there from the start.
     ///
@@ -53,10 +59,8 @@ impl Metrics {
         for service in SERVICES {
             accepted.with_label_values(&[service]);
         }
-        for name in NAMES {
-            for condition in Condition::ALL {
-                command.with_label_values(&[name, condition.label()]);
-            }
+        for (name, condition) in outcomes() {
+            command.with_label_values(&[name, condition.label()]);
         }
         Ok(Self {
             connections,

@@ -15,11 +15,20 @@ use super::codec::parse::{self, SyntaxError};
 use super::command::{append, notify};
 use super::conn::{Conn, ReadError};
 use super::dispatch::{self, Flow};
-use super::error::{CommandError, DAMAGED, EVICTED, MISBEHAVED, STOPPING, TIMED_OUT};
+use super::error::{CommandError, DAMAGED, MISBEHAVED, STOPPING, TIMED_OUT};
 use super::keepalive::STILL_HERE;
 use super::registry::{Handle, Registry};
 use super::server::Deps;
 use super::session::{Features, Session, State};
+
+/// For a command to end when the service stops.
+const STOP_PATIENCE: Duration = Duration::from_secs(4);
+
+/// For the last word to be taken.
+const BYE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The same when the service stops.
+const STOPPING_BYE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How a session can be told to end, and where it is listed.
 pub(super) struct Ends {
@@ -61,6 +70,7 @@ pub(super) async fn serve(deps: Arc<Deps>, acceptor: TlsAcceptor, conn: Conn, pe
         deps,
     };
     session.deps.metrics.connections.with_label_values(&[session.state.label()]).inc();
+    session.handle.shows_tls(tls);
     let mut life = Life { session, conn: Some(conn), acceptor, ends, started: Instant::now() };
     let overdue = life.overdue();
     let end = tokio::select! {
@@ -81,12 +91,24 @@ struct Life {
 }
 
 impl Life {
-    /// An evicted session may end its command; one whose client reads too slowly for that is not waited for.
+    /// A session that is to end may end its command; one whose client reads too slowly for that is not waited for, and the
+    /// less when the service stops.
     fn overdue(&self) -> impl Future<Output = ()> + use<> {
-        let (evicted, grace) = (self.ends.handle.evicted.clone(), self.session.deps.settings.write_stall);
+        let (evicted, shutdown) = (self.ends.handle.evicted.clone(), self.ends.shutdown.clone());
+        let grace = self.session.deps.settings.write_stall;
         async move {
-            evicted.cancelled().await;
-            tokio::time::sleep(grace).await;
+            let stopped = async {
+                shutdown.cancelled().await;
+                tokio::time::sleep(STOP_PATIENCE).await;
+            };
+            let overstayed = async {
+                evicted.cancelled().await;
+                tokio::time::sleep(grace).await;
+            };
+            tokio::select! {
+                () = stopped => {}
+                () = overstayed => {}
+            }
         }
     }
 
@@ -139,6 +161,7 @@ impl Life {
                     // Only nonsense without end is cut, not a client that errs now and then.
                     session.bad_commands = 0;
                     self.ends.registry.touch(&self.ends.handle, false);
+                    self.ends.handle.shows_idle(false);
                     dispatch::execute(session, conn, tagged).await
                 }
                 Err(error) => dispatch::syntax_error(session, conn, &error),
@@ -189,6 +212,7 @@ impl Life {
             let deadline = (!tells).then_some(deadline);
             let silence = conn.silence();
             let may_be_evicted = self.session.upload.is_none();
+            self.ends.handle.shows_idle(tells);
             let changed = async {
                 match tells {
                     true => notify::changed(&mut self.session).await,
@@ -223,6 +247,7 @@ impl Life {
         conn.output.flush().await?;
         self.conn = Some(conn.start_tls(&self.acceptor, self.session.deps.settings.tls_timeout).await?);
         self.session.tls = true;
+        self.session.handle.shows_tls(true);
         Ok(())
     }
 
@@ -232,17 +257,26 @@ impl Life {
             (None, _) | (_, End::Cut) => {}
             (Some(conn), End::Io(error)) => conn.failed(error),
             (Some(conn), _) => {
-                if let Some(bye) = end.bye() {
+                if let Some(bye) = end.bye(&self.ends.handle) {
                     conn.output.line(format!("* BYE {bye}"));
                 }
+                let patience = if matches!(end, End::Shutdown) { STOPPING_BYE_PATIENCE } else { BYE_PATIENCE };
                 // The client may not be there any more; the log line below says how the session ended.
-                let _ = tokio::time::timeout(Duration::from_secs(5), conn.output.flush()).await;
-                conn.output.shutdown().await;
+                let _ = tokio::time::timeout(patience, async {
+                    let _ = conn.output.flush().await;
+                    conn.output.shutdown().await;
+                })
+                .await;
             }
         }
         let seconds = self.started.elapsed().as_secs();
         let evicted = self.ends.handle.evicted.is_cancelled();
-        let reason = if evicted { End::Evicted.word() } else { end.word() };
+        let stopping = self.ends.shutdown.is_cancelled();
+        let reason = match &end {
+            End::Cut if stopping => End::Shutdown.word(),
+            _ if evicted => self.ends.handle.reason(),
+            end => end.word(),
+        };
         let (session, peer) = (self.session.id, self.session.peer);
         if let End::Io(error) = &end {
             tracing::debug!(%peer, session, %error, "the IMAP connection broke");
@@ -257,10 +291,10 @@ impl Life {
 }
 
 impl End {
-    fn bye(&self) -> Option<&'static str> {
+    fn bye(&self, handle: &Handle) -> Option<&'static str> {
         match self {
             Self::TimedOut => Some(TIMED_OUT),
-            Self::Evicted => Some(EVICTED),
+            Self::Evicted => Some(handle.farewell()),
             Self::Shutdown => Some(STOPPING),
             Self::Misbehaved => Some(MISBEHAVED),
             Self::Damaged => Some(DAMAGED),

@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +20,7 @@ use super::serve;
 use super::settings::Settings;
 use super::socket;
 use crate::auth::Users;
+use crate::status::Device;
 use crate::store::Store;
 
 /// Called with a user's name when a client of theirs would like fresh mail; must return at once.
@@ -41,7 +44,8 @@ pub struct Deps {
 
 /// The IMAP server; one for all its listeners.
 pub struct Server {
-    deps: Arc<Deps>,
+    /// What a session begins with, it keeps.
+    deps: ArcSwap<Deps>,
     registry: Arc<Registry>,
     acceptor: TlsAcceptor,
     tasks: TaskTracker,
@@ -53,14 +57,42 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 impl Server {
     /// A server that listens nowhere yet.
     pub fn new(deps: Deps) -> Arc<Self> {
-        let caps = Caps {
-            total: deps.settings.max_connections,
-            per_user: deps.settings.max_user_connections,
-            per_user_and_address: deps.settings.max_user_address_connections,
-        };
         let acceptor = TlsAcceptor::from(Arc::clone(&deps.tls));
-        let registry = Registry::new(caps, deps.metrics.evicted.clone());
-        Arc::new(Self { deps: Arc::new(deps), registry, acceptor, tasks: TaskTracker::new() })
+        let registry = Registry::new(caps(&deps.settings), deps.metrics.evicted.clone());
+        Arc::new(Self { deps: ArcSwap::from_pointee(deps), registry, acceptor, tasks: TaskTracker::new() })
+    }
+
+    /// Takes other limits and another policy. Sessions that are under way keep theirs, but for limits on connections, which
+    /// count from the next one on; those of users who are none any more end with BYE. To be told after [`Users::replace`].
+    pub fn apply(&self, settings: Settings) {
+        self.registry.limit(caps(&settings));
+        self.deps.rcu(|deps| Deps {
+            settings: settings.clone(),
+            store: deps.store.clone(),
+            users: Arc::clone(&deps.users),
+            tls: Arc::clone(&deps.tls),
+            metrics: deps.metrics.clone(),
+            nudge: Arc::clone(&deps.nudge),
+        });
+        let users = Arc::clone(&self.deps.load().users);
+        self.registry.dismiss(|user| users.has(user));
+    }
+
+    /// All sessions of who has logged in, by user and then by the time of their login.
+    pub fn devices(&self) -> Vec<Device> {
+        self.registry.devices()
+    }
+
+    /// Ends the session of this id with BYE, and says whose it was. `None`: there is none.
+    pub fn disconnect(&self, device: u64) -> Option<String> {
+        let user = self.registry.disconnect(device)?;
+        tracing::info!(user, session = device, "told to disconnect");
+        Some(user)
+    }
+
+    /// Changes whenever what [`Self::devices`] shows may have.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.registry.changes()
     }
 
     /// Accepts connections until `shutdown`, then waits until each session has said BYE.
@@ -86,7 +118,7 @@ impl Server {
 
     fn admit(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, implicit_tls: bool, shutdown: CancellationToken) {
         let service = if implicit_tls { "imaps" } else { "imap" };
-        self.deps.metrics.accepted.with_label_values(&[service]).inc();
+        self.deps.load().metrics.accepted.with_label_values(&[service]).inc();
         let server = Arc::clone(self);
         let Some((handle, place)) = self.registry.admit(peer.ip()) else {
             tracing::warn!(%peer, "too many IMAP connections");
@@ -94,10 +126,15 @@ impl Server {
             return;
         };
         self.tasks.spawn(async move {
-            if let Err(error) = socket::prepare(&stream, &server.deps.settings.tcp_keepalive) {
+            if let Err(error) = socket::prepare(&stream, &server.deps.load().settings.tcp_keepalive) {
                 tracing::debug!(%peer, %error, "an option of the socket");
             }
-            if let Some(stream) = server.secure(stream, peer, implicit_tls).await {
+            let secured = tokio::select! {
+                secured = server.secure(stream, peer, implicit_tls) => secured,
+                // Nothing can be said in the middle of a handshake.
+                () = shutdown.cancelled() => None,
+            };
+            if let Some(stream) = secured {
                 server.converse(stream, peer, implicit_tls, handle, shutdown).await;
             }
             drop(place);
@@ -127,19 +164,21 @@ impl Server {
         handle: Handle,
         shutdown: CancellationToken,
     ) {
-        let (settings, metrics) = (&self.deps.settings, &self.deps.metrics);
+        let deps = self.deps.load_full();
+        let (settings, metrics) = (&deps.settings, &deps.metrics);
         let limits = settings.fragment_limits(false);
         let (received, sent) = (metrics.received.clone(), metrics.sent.clone());
         let conn = Conn::new(stream, limits, settings.write_stall, settings.keepalive, received, sent);
         let ends = serve::Ends { handle, shutdown, registry: Arc::clone(&self.registry) };
-        serve::serve(Arc::clone(&self.deps), self.acceptor.clone(), conn, peer, tls, ends).await;
+        serve::serve(deps, self.acceptor.clone(), conn, peer, tls, ends).await;
     }
 
     async fn secure(&self, stream: TcpStream, peer: SocketAddr, implicit_tls: bool) -> Option<Box<dyn Duplex>> {
         if !implicit_tls {
             return Some(Box::new(stream));
         }
-        match timeout(self.deps.settings.tls_timeout, self.acceptor.accept(stream)).await {
+        let patience = self.deps.load().settings.tls_timeout;
+        match timeout(patience, self.acceptor.accept(stream)).await {
             Ok(Ok(stream)) => Some(Box::new(stream)),
             Ok(Err(error)) => {
                 tracing::debug!(%peer, %error, "TLS handshake failed");
@@ -150,6 +189,14 @@ impl Server {
                 None
             }
         }
+    }
+}
+
+fn caps(settings: &Settings) -> Caps {
+    Caps {
+        total: settings.max_connections,
+        per_user: settings.max_user_connections,
+        per_user_and_address: settings.max_user_address_connections,
     }
 }
 

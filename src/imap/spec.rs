@@ -30,7 +30,10 @@ pub(super) struct Spec {
     pub(super) by_number: bool,
 }
 
-/// Every name that [`spec`] gives, and `invalid` for what could not be parsed.
+/// Stands for a command that could not be parsed.
+pub(super) const INVALID: &str = "invalid";
+
+/// Every name that [`spec`] gives, and [`INVALID`].
 pub(super) const NAMES: [&str; 53] = [
     "append",
     "authenticate",
@@ -51,7 +54,7 @@ pub(super) const NAMES: [&str; 53] = [
     "getquotaroot",
     "id",
     "idle",
-    "invalid",
+    INVALID,
     "list",
     "login",
     "logout",

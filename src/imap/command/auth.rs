@@ -93,6 +93,10 @@ async fn admit(session: &mut Session, conn: &mut Conn, user: &[u8], password: &S
     })?;
     let id = deps.store.ensure_user(&user.name).await?;
     let membership = session.registry.join(session.id, &user.name, session.peer.ip());
+    // Whoever takes a user away ends the sessions that are listed under it: this one was not, while it was checked.
+    if !deps.users.has(&user.name) {
+        return Err(DENIED);
+    }
     conn.set_path(session.registry.path(&user.name, session.peer.ip()));
     tracing::info!(user = %user.name, peer = %session.peer, session = session.id, tls = session.tls, "login");
     let login = Login { user, id, _membership: membership };

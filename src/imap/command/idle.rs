@@ -3,8 +3,9 @@
 
 use super::notify;
 use crate::imap::conn::{Conn, ReadError};
-use crate::imap::error::{CommandError, CommandResult, Done, EVICTED, STOPPING};
+use crate::imap::error::{CommandError, CommandResult, Done, STOPPING};
 use crate::imap::keepalive::STILL_HERE;
+use crate::imap::registry::Handle;
 use crate::imap::server::Deps;
 use crate::imap::session::Session;
 
@@ -27,6 +28,7 @@ pub(in crate::imap) async fn idle(session: &mut Session, conn: &mut Conn) -> Com
     }
     let _counted = Counted::new(&deps);
     session.registry.touch(&session.handle, true);
+    let _shown = Shown::new(session.handle.clone());
     conn.output.line("+ idling");
     let mut was_idle = false;
     loop {
@@ -39,6 +41,22 @@ pub(in crate::imap) async fn idle(session: &mut Session, conn: &mut Conn) -> Com
             Wake::Keepalive => conn.output.line(STILL_HERE),
             Wake::End(why) => return Err(CommandError::Bye(why)),
         }
+    }
+}
+
+/// Shown as waiting for news as long as it lives.
+struct Shown(Handle);
+
+impl Shown {
+    fn new(handle: Handle) -> Self {
+        handle.shows_idle(true);
+        Self(handle)
+    }
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        self.0.shows_idle(false);
     }
 }
 
@@ -57,7 +75,7 @@ async fn update(session: &mut Session, conn: &mut Conn, was_idle: bool) -> Resul
 
 /// What the client sent half of is no line yet, and keeps the connection as well as a word of ours.
 async fn wait(session: &mut Session, conn: &mut Conn) -> Wake {
-    let (shutdown, evicted) = (session.shutdown.clone(), session.handle.evicted.clone());
+    let (shutdown, handle) = (session.shutdown.clone(), session.handle.clone());
     let changed = notify::changed(session);
     tokio::pin!(changed);
     loop {
@@ -65,7 +83,7 @@ async fn wait(session: &mut Session, conn: &mut Conn) -> Wake {
         tokio::select! {
             biased;
             () = shutdown.cancelled() => return Wake::End(STOPPING),
-            () = evicted.cancelled() => return Wake::End(EVICTED),
+            () = handle.evicted.cancelled() => return Wake::End(handle.farewell()),
             () = &mut changed => return Wake::Changed,
             line = conn.next_line(None) => return Wake::Line(line),
             () = silence => {}

@@ -214,6 +214,10 @@ impl Session {
         gauge.with_label_values(&[self.state.label()]).dec();
         let (next, answer) = step(std::mem::replace(&mut self.state, State::Logout));
         self.state = next;
+        self.handle.shows_mailbox(match &self.state {
+            State::Selected(_, mailbox) => Some(mailbox.name.as_str()),
+            _ => None,
+        });
         gauge.with_label_values(&[self.state.label()]).inc();
         answer
     }
