@@ -25,6 +25,7 @@ pub mod ingest;
 // Layer 4 (imap::codec is layer 1)
 pub mod http;
 pub mod imap;
+pub mod notifier;
 pub mod poll;
 
 // Layer 5
