@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::extract::State;
 use axum::http::StatusCode;
 
-use super::Deps;
+use super::site::Site;
 
 /// What has to be ready before the service is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub(super) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-pub(super) async fn readyz(State(deps): State<Arc<Deps>>) -> (StatusCode, String) {
-    let status = if deps.readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, deps.readiness.report())
+pub(super) async fn readyz(State(site): State<Arc<Site>>) -> (StatusCode, String) {
+    let status = if site.deps.readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, site.deps.readiness.report())
 }

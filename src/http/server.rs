@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -11,6 +11,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use super::peer::Peer;
 
 /// Connections of one listener at once; further ones wait in its backlog.
 const CONNECTIONS: usize = 64;
@@ -43,8 +45,8 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
             accepted = accept(&listener, &permits) => accepted,
         };
         match accepted {
-            Ok((stream, permit)) => {
-                let (router, shutdown) = (router.clone(), shutdown.clone());
+            Ok((stream, peer, permit)) => {
+                let (router, shutdown) = (router.clone().layer(Extension(peer)), shutdown.clone());
                 connections.spawn(async move {
                     connection(stream, router, shutdown).await;
                     drop(permit);
@@ -68,10 +70,10 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
 async fn accept(
     listener: &TcpListener,
     permits: &Arc<Semaphore>,
-) -> std::io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> std::io::Result<(TcpStream, Peer, tokio::sync::OwnedSemaphorePermit)> {
     let permit = Arc::clone(permits).acquire_owned().await.map_err(std::io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, permit))
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, Peer(peer.ip()), permit))
 }
 
 async fn connection(stream: TcpStream, router: Router, shutdown: CancellationToken) {

@@ -1,4 +1,5 @@
 use std::net::SocketAddr;
+use std::sync::Mutex;
 use std::time::SystemTime;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -11,11 +12,96 @@ use crate::status::{AccountState, AccountStatus};
 struct Server {
     address: SocketAddr,
     readiness: Readiness,
+    desk: Arc<Desk>,
+    events: status::Events,
+    users: Arc<Users>,
     stop: CancellationToken,
     task: tokio::task::JoinHandle<()>,
 }
 
+/// A service with a device each of alice and bob; what it was told, in order.
+#[derive(Default)]
+struct Desk {
+    told: Mutex<Vec<String>>,
+    changes: watch::Sender<u64>,
+    takes_cleartext: bool,
+}
+
+impl Desk {
+    fn tell(&self, what: String) -> Told {
+        let answer = if what.ends_with("/full") { Err("not now".to_owned()) } else { Ok(()) };
+        self.told.lock().expect("lock").push(what);
+        Box::pin(async { answer })
+    }
+}
+
+fn device(id: u64, user: &str) -> status::Device {
+    status::Device {
+        id,
+        user: user.to_owned(),
+        client: format!("Mail of {user}"),
+        address: "192.0.2.1".parse().expect("address"),
+        tls: true,
+        mailbox: Some("INBOX".to_owned()),
+        since: SystemTime::UNIX_EPOCH,
+        active: SystemTime::UNIX_EPOCH,
+        idle: true,
+    }
+}
+
+impl Operator for Desk {
+    fn allows_cleartext(&self) -> bool {
+        self.takes_cleartext
+    }
+    fn is_admin(&self, user: &str) -> bool {
+        user == "root"
+    }
+    fn devices(&self) -> Vec<status::Device> {
+        vec![device(1, "alice"), device(2, "bob")]
+    }
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+    fn disconnect(&self, device: u64) -> bool {
+        self.told.lock().expect("lock").push(format!("disconnect {device}"));
+        true
+    }
+    fn storage(&self, user: Option<String>) -> Answer<Vec<MailboxView>> {
+        let of = |user: &str| MailboxView {
+            user: user.to_owned(),
+            mailbox: format!("Box-{user}"),
+            messages: 1,
+            ..MailboxView::default()
+        };
+        let all = user.map_or_else(|| vec![of("alice"), of("bob")], |user| vec![of(&user)]);
+        Box::pin(async { Ok(all) })
+    }
+    fn poll(&self, account: String) -> Told {
+        self.tell(format!("poll {account}"))
+    }
+    fn pause(&self, account: String) -> Told {
+        self.tell(format!("pause {account}"))
+    }
+    fn resume(&self, account: String) -> Told {
+        self.tell(format!("resume {account}"))
+    }
+}
+
+fn users() -> Arc<Users> {
+    let user = |name: &str| crate::auth::UserSettings {
+        name: name.to_owned(),
+        password: crate::auth::Password::Plain(crate::secret::Secret::new("secret")),
+    };
+    let settings =
+        crate::auth::Settings { users: ["alice", "bob", "root"].map(user).into(), ..crate::auth::Settings::default() };
+    Arc::new(Users::new(settings, &Registry::new().expect("registry")).expect("users"))
+}
+
 async fn start() -> Server {
+    start_with(Desk::default()).await
+}
+
+async fn start_with(desk: Desk) -> Server {
     let readiness = Readiness::new();
     let account = AccountStatus {
         state: AccountState::Backoff,
@@ -32,17 +118,28 @@ async fn start() -> Server {
         faults: vec!["no_uidl"],
         ..AccountStatus::default()
     };
-    let accounts = [("alice/isp".to_owned(), account)].into_iter().collect();
+    let (full, bob) = (AccountStatus::default(), AccountStatus::default());
+    let accounts = [("alice/isp".to_owned(), account), ("alice/full".to_owned(), full), ("bob/work".to_owned(), bob)];
+    let accounts = accounts.into_iter().collect();
+    let (desk, events, users) = (Arc::new(desk), status::Events::new(), users());
+    for id in ["alice/isp", "bob/work"] {
+        events.of_account(id, status::EventKind::Paused);
+    }
+    events.of_user(None, status::EventKind::Resumed);
+    let stop = CancellationToken::new();
     let deps = Deps {
         registry: Registry::new().expect("registry"),
         readiness: readiness.clone(),
         accounts: watch::Sender::new(accounts).subscribe(),
+        events: events.clone(),
+        operator: desk.clone(),
+        users: Arc::clone(&users),
+        stopping: stop.clone(),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let address = listener.local_addr().expect("address");
-    let stop = CancellationToken::new();
     let task = tokio::spawn(serve(listener, router(deps), stop.clone()));
-    Server { address, readiness, stop, task }
+    Server { address, readiness, desk, events, users, stop, task }
 }
 
 async fn ask(server: &Server, request: &str) -> String {
@@ -59,31 +156,28 @@ async fn fetch(server: &Server, path: &str) -> String {
 }
 
 #[tokio::test]
-async fn serves_every_endpoint() {
+async fn what_tools_ask_for_needs_no_login_and_shows_nobody() {
     let server = start().await;
     assert!(fetch(&server, "/healthz").await.starts_with("HTTP/1.1 200 "));
     let metrics = fetch(&server, "/metrics").await;
     assert!(metrics.contains("content-type: text/plain; version=0.0.4"), "{metrics}");
     assert!(metrics.contains("tributary_build_info{"), "{metrics}");
     let page = fetch(&server, "/").await;
-    assert!(page.contains("cannot connect") && page.contains("content-security-policy: "), "{page}");
-    let json = fetch(&server, "/api/status").await;
-    let (_, body) = json.split_once("\r\n\r\n").expect("body");
-    let json: serde_json::Value = serde_json::from_str(body).expect("json");
-    assert_eq!(
-        json["accounts"][0],
-        serde_json::json!({
-            "account": "alice/isp", "state": "backoff", "polling": false, "last_attempt": "1970-01-01T00:00:00Z",
-            "last_success": "1970-01-01T00:00:00Z", "next_poll": null, "last_error": "cannot connect", "listed": 5,
-            "backlog": 3, "fetched": 0, "deletes_pending": 60, "deletes_held": 60,
-            "deletes_dry_run": 0, "deletes_for": { "expunged": 60 },
-            "confirm_with": "tributary confirm-deletes alice/isp", "quarantined": 1,
-            "too_large": [{ "unique_id": "u1", "size": 200_000_000 }], "server": "", "faults": ["no_uidl"]
-        })
+    assert!(
+        page.contains("action=\"/login\"")
+            && page.contains("content-security-policy: default-src 'none'; style-src 'self'")
     );
+    for name in ["alice", "bob", "cannot connect", "192.0.2.1"] {
+        assert!(!page.contains(name) && !metrics.contains(name), "{name}");
+    }
+    let refused = fetch(&server, "/api/status").await;
+    assert!(refused.starts_with("HTTP/1.1 401 ") && refused.contains("www-authenticate: Basic realm=\"Tributary\""));
     assert!(fetch(&server, "/nothing").await.starts_with("HTTP/1.1 404 "));
     assert!(ask(&server, "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.starts_with("HTTP/1.1 405 "));
 }
+
+mod actions;
+mod visitors;
 
 #[tokio::test]
 async fn is_ready_once_every_component_is() {

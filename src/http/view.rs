@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::status::{AccountState, AccountStatus};
+use crate::status::{AccountState, AccountStatus, Device, Event, EventKind};
 
 /// One account as an operator sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +35,12 @@ pub struct AccountView {
     pub backlog: Option<u64>,
     /// Messages fetched since the start.
     pub fetched: u64,
+    /// Of them, how many came in each half hour of the last day, oldest first.
+    pub rate: Vec<u64>,
+    /// How the last poll ended: the `result` label of `tributary_polls_total`.
+    pub last_result: Option<String>,
+    /// Polls that failed in a row.
+    pub failures: u32,
     /// Messages still to be deleted upstream.
     pub deletes_pending: u64,
     /// Of them, those that wait to be confirmed.
@@ -53,6 +59,165 @@ pub struct AccountView {
     pub server: String,
     /// What the server does wrong, by name.
     pub faults: Vec<String>,
+}
+
+/// Who looks at the page, and what they may see and tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Viewer {
+    /// The user who has logged in.
+    pub(super) user: String,
+    /// Sees and tells everything, not only what is theirs.
+    pub(super) is_admin: bool,
+    /// Goes with every form as the field `token`: a page of somebody else's cannot know it.
+    pub(super) token: String,
+}
+
+/// All that a viewer may see; `/api/status`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(super) struct StatusView {
+    /// Of the service.
+    pub(super) version: &'static str,
+    /// Whether every component is.
+    pub(super) ready: bool,
+    /// The accounts, by id.
+    pub(super) accounts: Vec<AccountView>,
+    /// The sessions, by user and then by the time of their login.
+    pub(super) devices: Vec<DeviceView>,
+    /// By user, then by name.
+    pub(super) mailboxes: Vec<MailboxView>,
+    /// What happened lately, the newest first.
+    pub(super) events: Vec<EventView>,
+}
+
+/// One session of a mail program.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeviceView {
+    /// Names it to disconnect it.
+    pub id: u64,
+    /// Who has logged in.
+    pub user: String,
+    /// What the mail program calls itself; may be empty.
+    pub client: String,
+    /// Where it connects from.
+    pub address: String,
+    /// The connection is encrypted.
+    pub tls: bool,
+    /// The selected mailbox.
+    pub mailbox: Option<String>,
+    /// When it logged in.
+    #[serde(serialize_with = "time", deserialize_with = "from_time")]
+    pub since: Option<SystemTime>,
+    /// When its last command began or ended.
+    #[serde(serialize_with = "time", deserialize_with = "from_time")]
+    pub active: Option<SystemTime>,
+    /// It waits for news.
+    pub idle: bool,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EventView {
+    /// Ascends.
+    pub id: u64,
+    /// When.
+    #[serde(serialize_with = "time", deserialize_with = "from_time")]
+    pub at: Option<SystemTime>,
+    /// Whose affair it is; `None`: the administrators'.
+    pub user: Option<String>,
+    /// The account that it is about.
+    pub account: Option<String>,
+    /// What, for programs.
+    pub event: String,
+    /// Something is wrong.
+    pub is_trouble: bool,
+    /// What, in plain words.
+    pub text: String,
+}
+
+impl DeviceView {
+    /// What the page shows of a session.
+    pub fn of(device: &Device) -> Self {
+        Self {
+            id: device.id,
+            user: device.user.clone(),
+            client: device.client.clone(),
+            address: device.address.to_canonical().to_string(),
+            tls: device.tls,
+            mailbox: device.mailbox.clone(),
+            since: Some(device.since),
+            active: Some(device.active),
+            idle: device.idle,
+        }
+    }
+}
+
+impl EventView {
+    /// What the page shows of an event.
+    pub fn of(event: &Event) -> Self {
+        let (name, is_trouble, text) = match &event.kind {
+            EventKind::NewMail { messages } => ("new_mail", false, count(*messages, "new message")),
+            EventKind::PollFailed { error, .. } => ("poll_failed", true, error.clone()),
+            EventKind::Recovered { failures } => {
+                ("recovered", false, format!("works again after {}", count((*failures).into(), "failed poll")))
+            }
+            EventKind::UniqueIdsChanged { messages } => (
+                "unique_ids_changed",
+                false,
+                format!("the server renamed {}; none was fetched again", count(*messages, "message")),
+            ),
+            EventKind::Quarantined { messages } => {
+                ("quarantined", true, format!("{} could not be fetched whole", count(*messages, "message")))
+            }
+            EventKind::DeletesHeld { messages } => {
+                ("deletes_held", true, format!("{} upstream wait to be confirmed", count(*messages, "deletion")))
+            }
+            EventKind::DeletesConfirmed { messages } => {
+                ("deletes_confirmed", false, format!("{} upstream confirmed", count(*messages, "deletion")))
+            }
+            EventKind::Disconnected { client } => {
+                let client = if client.is_empty() { "a mail program" } else { client };
+                ("disconnected", false, format!("{client} was disconnected"))
+            }
+            EventKind::Paused => ("paused", false, "paused".to_owned()),
+            EventKind::Resumed => ("resumed", false, "resumed".to_owned()),
+            EventKind::Reloaded { changes } if changes.is_empty() => {
+                ("reloaded", false, "configuration read again, nothing has changed".to_owned())
+            }
+            EventKind::Reloaded { changes } => {
+                ("reloaded", false, format!("configuration read again: {}", changes.join(", ")))
+            }
+            EventKind::ReloadRefused { problems } => {
+                ("reload_refused", true, format!("the configuration stays as it was: {}", problems.join("; ")))
+            }
+        };
+        Self {
+            id: event.id,
+            at: Some(event.at),
+            user: event.user.clone(),
+            account: event.account.clone(),
+            event: name.to_owned(),
+            is_trouble,
+            text,
+        }
+    }
+}
+
+/// What a mailbox holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MailboxView {
+    /// Whose it is.
+    pub user: String,
+    /// Its name.
+    pub mailbox: String,
+    /// Messages in it.
+    pub messages: u64,
+    /// Of them, those without \Seen.
+    pub unseen: u64,
+    /// Octets of its messages, each copy counted.
+    pub bytes: u64,
 }
 
 /// A message that stays upstream because it is too long.
@@ -119,7 +284,7 @@ impl AccountView {
     /// What the poller says of the account `id`.
     pub fn of(id: &str, status: &AccountStatus) -> Self {
         // During the first poll, which may take hours, the listing is what there is to see.
-        let known = status.last_success.is_some() || status.listed > 0;
+        let known = status.is_listed || status.listed > 0;
         Self {
             account: id.to_owned(),
             state: status.state,
@@ -131,6 +296,9 @@ impl AccountView {
             listed: known.then_some(status.listed),
             backlog: known.then_some(status.backlog),
             fetched: status.fetched,
+            rate: status.rate.counts(SystemTime::now()),
+            last_result: status.last_result.map(str::to_owned),
+            failures: status.failures,
             deletes_pending: status.deletes_pending,
             deletes_held: status.deletes_held,
             deletes_dry_run: status.deletes_dry_run,
