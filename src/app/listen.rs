@@ -6,8 +6,20 @@ use std::net::{Ipv4Addr, SocketAddr};
 use anyhow::Context;
 use tokio::net::TcpListener;
 
-/// Binds all of these addresses; `key` names the setting they come from.
-pub(super) async fn all(addresses: &[SocketAddr], key: &str) -> anyhow::Result<Vec<TcpListener>> {
+/// Binds all of these addresses, or takes the sockets that were opened in their place; `key` names the setting they come from.
+pub(super) async fn all(
+    addresses: &[SocketAddr],
+    key: &str,
+    inherited: Option<Vec<std::net::TcpListener>>,
+) -> anyhow::Result<Vec<TcpListener>> {
+    if let Some(inherited) = inherited {
+        let take = |listener: std::net::TcpListener| {
+            listener.set_nonblocking(true)?;
+            TcpListener::from_std(listener)
+        };
+        let taken: io::Result<Vec<TcpListener>> = inherited.into_iter().map(take).collect();
+        return taken.with_context(|| format!("the socket passed in place of {key}"));
+    }
     let mut listeners = Vec::with_capacity(addresses.len());
     for address in addresses {
         listeners.push(bind(*address).await.with_context(|| explain(*address, key))?);
@@ -56,7 +68,7 @@ mod tests {
     async fn says_which_setting_cannot_be_had() {
         let held = TcpListener::bind("127.0.0.1:0").await.expect("bind");
         let address = held.local_addr().expect("address");
-        let error = all(&[address], "imap.listen").await.expect_err("taken");
+        let error = all(&[address], "imap.listen", None).await.expect_err("taken");
         assert!(format!("{error:#}").starts_with(&format!("imap.listen: cannot listen on {address}")), "{error:#}");
     }
 

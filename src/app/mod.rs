@@ -6,10 +6,14 @@
 pub(crate) mod control;
 mod listen;
 mod logging;
+mod operator;
 mod quotas;
+mod reload;
 mod storage;
+pub(crate) mod systemd;
 pub(crate) mod upkeep;
 mod views;
+mod watch;
 mod wiring;
 
 use std::net::SocketAddr;
@@ -18,22 +22,27 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::watch::{Receiver, Sender};
 
 pub use logging::init_logging;
+pub use watch::{Baseline, FileWatch};
 
 use crate::auth::Users;
 use crate::config::Config;
 use crate::http::{self, Component, Readiness};
 use crate::imap;
 use crate::metrics::{self, Registry};
+use crate::notifier::{self, Notifier};
 use crate::poll::{self, Poller};
 use crate::shutdown::Shutdown;
-use crate::status;
+use crate::status::{self, Events};
 use crate::store::Store;
 use crate::tls;
+use operator::Operator;
 use quotas::Quotas;
+use reload::Reloads;
 use storage::Storage;
+use systemd::Inherited;
 
 /// From the signal to the end, all parts together.
 const STOP_TIME: Duration = Duration::from_secs(10);
@@ -78,8 +87,17 @@ pub struct Running {
     /// Where it listens.
     pub addresses: Addresses,
     /// The state of every account now.
-    pub accounts: watch::Receiver<status::Accounts>,
+    pub accounts: Receiver<status::Accounts>,
+    /// What it runs on now. Whoever holds a receiver follows each reload.
+    config: Sender<Arc<Config>>,
+    reloads: Reloads,
     tls: tls::Loaded,
+    users: Arc<Users>,
+    imap: Arc<imap::Server>,
+    poller: Poller,
+    notifier: Notifier,
+    quotas: Quotas,
+    events: Events,
     readiness: Readiness,
     /// IMAP listeners with their sessions, and the pollers.
     work: Shutdown,
@@ -105,6 +123,11 @@ struct Listeners {
 impl App {
     /// Starts every part; returns once all listeners are bound. On an error nothing is left running.
     pub async fn start(config: Config) -> anyhow::Result<Running> {
+        Self::start_on(config, Inherited::default()).await
+    }
+
+    /// The same with sockets that take the place of the configured addresses of their service.
+    pub async fn start_on(config: Config, mut inherited: Inherited) -> anyhow::Result<Running> {
         metrics::count_panics();
         raise_descriptors(&config);
         let config = Arc::new(config);
@@ -114,12 +137,13 @@ impl App {
         };
         // Before anybody can store anything.
         let prepared = async {
-            let quotas = Quotas::set(&config, &base.store, &base.registry).await?;
+            let quotas = Quotas::new(&base.registry);
+            quotas.set(&config, &base.store).await?;
             views::set(&config, &base.store).await?;
-            Ok((quotas, Listeners::bind(&config).await?))
+            Ok((quotas, Listeners::bind(&config, &mut inherited).await?))
         };
         match prepared.await {
-            Ok((quotas, listeners)) => Running::start(&config, base, listeners, quotas),
+            Ok((quotas, listeners)) => Running::start(config, base, listeners, quotas),
             Err(e) => {
                 base.store.close().await?;
                 Err(e)
@@ -149,19 +173,20 @@ impl Base {
 }
 
 impl Listeners {
-    async fn bind(config: &Config) -> anyhow::Result<Self> {
+    async fn bind(config: &Config, inherited: &mut Inherited) -> anyhow::Result<Self> {
         Ok(Self {
-            imap: listen::all(&config.imap.listen, "imap.listen").await?,
-            imaps: listen::all(&config.imap.listen_tls, "imap.listen_tls").await?,
-            http: listen::all(&config.http.listen, "http.listen").await?,
+            imap: listen::all(&config.imap.listen, "imap.listen", inherited.of("imap")).await?,
+            imaps: listen::all(&config.imap.listen_tls, "imap.listen_tls", inherited.of("imaps")).await?,
+            http: listen::all(&config.http.listen, "http.listen", inherited.of("http")).await?,
             control: control::Socket::bind(&config.data_dir).await?,
         })
     }
 }
 
 impl Running {
-    fn start(config: &Config, base: Base, listeners: Listeners, quotas: Quotas) -> anyhow::Result<Self> {
+    fn start(config: Arc<Config>, base: Base, listeners: Listeners, quotas: Quotas) -> anyhow::Result<Self> {
         let Base { registry, store, users, tls } = base;
+        let users = Arc::new(users);
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
             data_dir = %config.data_dir.display(),
@@ -172,14 +197,15 @@ impl Running {
         let (work, http) = (Shutdown::new(), Shutdown::new());
         let readiness = Readiness::new();
         readiness.ready(Component::Store);
-        let (status, accounts) = watch::channel(status::Accounts::default());
+        let (status, accounts) = tokio::sync::watch::channel(status::Accounts::default());
         let poll_metrics = poll::Metrics::register(registry.as_prometheus())?;
-        let poller = Poller::new(wiring::poll(config), store.clone(), &poll_metrics, status);
+        let events = Events::new();
+        let poller = Poller::new(wiring::poll(&config), store.clone(), &poll_metrics, status, events.clone());
         let nudged = poller.clone();
         let server = imap::Server::new(imap::Deps {
-            settings: wiring::imap(config),
+            settings: wiring::imap(&config),
             store: store.clone(),
-            users: Arc::new(users),
+            users: Arc::clone(&users),
             tls: Arc::clone(&tls.config),
             metrics: imap::Metrics::register(&registry)?,
             nudge: Arc::new(move |user| nudged.nudge(user)),
@@ -197,13 +223,43 @@ impl Running {
         readiness.ready(Component::Imap);
         let (polling, running) = (work.token(), poller.clone());
         work.spawn(async move { running.run(polling).await });
+        let data_dir = config.data_dir.clone();
+        let notifier = Notifier::new(wiring::notifier(&config));
+        let told = notifier::Deps {
+            store: store.clone(),
+            accounts: accounts.clone(),
+            events: events.clone(),
+            data_dir: data_dir.clone(),
+            metrics: notifier::Metrics::register(&registry)?,
+        };
+        let telling = work.token();
+        let notifying = notifier.clone();
+        work.spawn(async move { notifying.run(told, telling).await });
+        let config = Sender::new(config);
+        let operator =
+            Operator::new(config.subscribe(), poller.clone(), Arc::clone(&server), store.clone(), events.clone());
         if let Some(socket) = listeners.control {
-            let commands = control::Commands { poller, accounts: accounts.clone(), store: store.clone() };
+            let commands = control::Commands {
+                poller: poller.clone(),
+                accounts: accounts.clone(),
+                store: store.clone(),
+                imap: Arc::clone(&server),
+            };
             work.spawn(socket.run(commands, work.token()));
         }
-        let storage = Storage::new(store.clone(), config.data_dir.clone(), quotas, &registry)?;
+        work.spawn(systemd::watchdog(work.token()));
+        let storage = Storage::new(store.clone(), data_dir, tls.clone(), quotas.clone(), &registry)?;
         work.spawn(storage.run(work.token()));
-        let deps = http::Deps { registry, readiness: readiness.clone(), accounts: accounts.clone() };
+        let reloads = Reloads::register(&registry)?;
+        let deps = http::Deps {
+            registry,
+            readiness: readiness.clone(),
+            accounts: accounts.clone(),
+            events: events.clone(),
+            operator: Arc::new(operator),
+            users: Arc::clone(&users),
+            stopping: work.token(),
+        };
         let router = http::router(deps);
         for listener in &listeners.http {
             addresses.http.push(listen::announce(listener, "http")?);
@@ -213,7 +269,24 @@ impl Running {
         for listener in listeners.http {
             http.spawn(http::serve(listener, router.clone(), http.token()));
         }
-        Ok(Self { addresses, accounts, tls, readiness, work, http, store })
+        let imap = server;
+        Ok(Self {
+            addresses,
+            accounts,
+            config,
+            reloads,
+            tls,
+            users,
+            imap,
+            poller,
+            notifier,
+            quotas,
+            events,
+            readiness,
+            work,
+            http,
+            store,
+        })
     }
 
     /// Of the certificate that clients are shown.
@@ -221,19 +294,9 @@ impl Running {
         self.tls.fingerprint
     }
 
-    /// Reads the certificate again, as after a renewal; what is wrong with it goes to the log, and the one in use stays.
-    /// Other settings take effect at the next start.
-    pub async fn reload(&mut self) {
-        let mut tls = self.tls.clone();
-        let reloaded = tokio::task::spawn_blocking(move || tls.reload().map(|()| tls)).await;
-        match reloaded {
-            Ok(Ok(tls)) => {
-                tracing::info!(fingerprint = %tls.fingerprint, "certificate read again; other settings need a restart");
-                self.tls = tls;
-            }
-            Ok(Err(e)) => tracing::error!(error = %e, "the certificate stays as it was"),
-            Err(e) => tracing::error!(error = %e, "the certificate stays as it was"),
-        }
+    /// What the service runs on, now and after each reload.
+    pub fn config(&self) -> Receiver<Arc<Config>> {
+        self.config.subscribe()
     }
 
     /// Stops every part in order, within ten seconds. The error says what did not end in time.

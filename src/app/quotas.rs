@@ -1,4 +1,7 @@
-//! The quotas of the configuration: told to the store at the start, and watched while the service runs.
+//! The quotas of the configuration: told to the store, and watched while the service runs.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prometheus::GaugeVec;
 
@@ -13,11 +16,16 @@ const LEVELS: [u8; 2] = [95, 80];
 /// So many points below a level, reaching it is news again: one that wavers about it is told of once.
 const APART: u8 = 5;
 
-/// The users that have a quota.
-pub(super) struct Quotas {
+/// The users that have a quota. Cheap to clone: every clone is the same.
+#[derive(Clone)]
+pub(super) struct Quotas(Arc<Mutex<State>>);
+
+struct State {
+    registry: Registry,
     users: Vec<Limited>,
-    /// Of each user by name; not there unless names may be shown.
+    /// Of each user by name; made when names may be shown first.
     used: Option<GaugeVec>,
+    names_shown: bool,
 }
 
 struct Limited {
@@ -28,7 +36,14 @@ struct Limited {
 }
 
 impl Quotas {
-    pub(super) async fn set(config: &Config, store: &Store, registry: &Registry) -> anyhow::Result<Self> {
+    pub(super) fn new(registry: &Registry) -> Self {
+        let state = State { registry: registry.clone(), users: Vec::new(), used: None, names_shown: false };
+        Self(Arc::new(Mutex::new(state)))
+    }
+
+    /// Tells the store what the configuration has, in place of what it had before.
+    pub(super) async fn set(&self, config: &Config, store: &Store) -> anyhow::Result<()> {
+        let before: HashMap<UserId, u8> = self.lock().users.iter().map(|user| (user.id, user.warned)).collect();
         let mut users = Vec::new();
         for user in &config.users {
             let limit = QuotaLimit { octets: user.quota, messages: user.quota_messages };
@@ -37,17 +52,21 @@ impl Quotas {
             }
             let id = store.ensure_user(&user.name).await?;
             store.set_quota(id, limit).await?;
-            users.push(Limited { name: user.name.clone(), id, warned: 0 });
+            users.push(Limited { name: user.name.clone(), id, warned: before.get(&id).copied().unwrap_or_default() });
         }
-        let gauge = || registry.gauge_vec("user_quota_used_ratio", "Share of the user's quota in use.", &["user"]);
-        Ok(Self { users, used: config.http.user_labels.then(gauge).transpose()? })
+        for gone in before.into_keys().filter(|id| !users.iter().any(|user| user.id == *id)) {
+            store.set_quota(gone, QuotaLimit::default()).await?;
+        }
+        self.lock().show(users, config.http.user_labels)
     }
 
     /// Shows and tells how full they are now.
-    pub(super) fn sample(&mut self, store: &Store) {
-        for user in &mut self.users {
+    pub(super) fn sample(&self, store: &Store) {
+        let mut state = self.lock();
+        let State { users, used, names_shown, .. } = &mut *state;
+        for user in users {
             let Some(quota) = store.quota(user.id) else { continue };
-            if let Some(used) = &self.used {
+            if let Some(used) = used.as_ref().filter(|_| *names_shown) {
                 used.with_label_values(&[&user.name]).set(ratio(quota));
             }
             let (warned, is_news) = level(user.warned, percent(quota));
@@ -57,6 +76,27 @@ impl Quotas {
                 tracing::warn!(user = user.name, used, limit, "more than {warned} % of the quota are in use");
             }
         }
+    }
+
+    /// Whoever panicked left it whole.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn show(&mut self, users: Vec<Limited>, names_shown: bool) -> anyhow::Result<()> {
+        (self.users, self.names_shown) = (users, names_shown);
+        match &self.used {
+            // Those that are no more must not stay; the others come back with the next sample.
+            Some(used) => used.reset(),
+            None if names_shown => {
+                let help = "Share of the user's quota in use.";
+                self.used = Some(self.registry.gauge_vec("user_quota_used_ratio", help, &["user"])?);
+            }
+            None => {}
+        }
+        Ok(())
     }
 }
 

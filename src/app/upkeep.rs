@@ -5,14 +5,25 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::ingest;
-use crate::store::{BackupReport, Problem, RestoreReport, Result, Settings, Store, Tell};
+use crate::store::{BackupReport, CompactReport, Problem, RestoreReport, Result, Settings, Store, Tell, Upkept};
 
 /// Directories beside the store that a backup has: the certificate that clients know, and the tokens of accounts.
 const BESIDE: [&str; 2] = ["tls", "oauth"];
 
 /// Copies the store, and what lies beside it, into the directory.
 pub(crate) fn backup(store: &Store, target: &Path, tell: Tell<'_>) -> Result<BackupReport> {
-    store.backup(target, &BESIDE, tell)
+    let report = store.backup(target, &BESIDE, tell)?;
+    if report.problems.is_empty() {
+        store.note_upkeep(Upkept::Backup)?;
+    }
+    Ok(report)
+}
+
+/// Gives room that nothing uses any more back to the disk.
+pub(crate) fn compact(store: &Store, tell: Tell<'_>) -> Result<CompactReport> {
+    let report = store.compact(tell)?;
+    store.note_upkeep(Upkept::Compaction)?;
+    Ok(report)
 }
 
 /// Makes the data directory from a backup.

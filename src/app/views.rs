@@ -1,4 +1,4 @@
-//! The views of accounts that the configuration asks for: told to the store at the start.
+//! The views of accounts that the configuration asks for: told to the store.
 
 use super::wiring;
 use crate::config::{Config, User};
@@ -18,7 +18,7 @@ pub(super) async fn set(config: &Config, store: &Store) -> anyhow::Result<()> {
             tracing::warn!(
                 user = user.name,
                 mailbox = %taken,
-                "a mailbox has the name of an account's view, which is not shown: rename the mailbox and restart"
+                "a mailbox has the name of an account's view, which is not shown: rename the mailbox and reload the configuration"
             );
         }
     }

@@ -4,10 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::auth;
-use crate::config::{self, Account, Config, Credential, Duplicates, OAuth2, Pop3Tls, Route, Source, Trust, User};
+use crate::config::{
+    self, Account, Config, Credential, Duplicates, OAuth2, Pop3Tls, Route, Source, Trust, User, WebhookEvent,
+};
 use crate::imap;
 use crate::mail::{MailboxName, account_keyword, account_mailbox};
 use crate::mime;
+use crate::notifier;
 use crate::oauth;
 use crate::poll;
 use crate::pop3;
@@ -157,6 +160,37 @@ pub(super) fn poll(config: &Config) -> poll::Settings {
     }
 }
 
+pub(super) fn notifier(config: &Config) -> notifier::Settings {
+    let of_user = |user| move |account| told_of(user, account);
+    notifier::Settings {
+        notify_after: config.notify_after,
+        accounts: config.users.iter().flat_map(|user| user.accounts.iter().map(of_user(user))).collect(),
+        webhooks: config.webhooks.iter().map(webhook).collect(),
+    }
+}
+
+fn told_of(user: &User, account: &Account) -> notifier::Account {
+    notifier::Account {
+        id: format!("{}/{}", user.name, account.name),
+        user: user.name.clone(),
+        name: account.name.clone(),
+        host: account.pop3.host.clone(),
+        port: account.pop3.port,
+        poll_interval: account.poll_interval,
+    }
+}
+
+fn webhook(webhook: &config::Webhook) -> notifier::Webhook {
+    let wants = |event| webhook.events.contains(&event);
+    notifier::Webhook {
+        url: webhook.url.clone(),
+        new_mail: wants(WebhookEvent::NewMail),
+        failure: wants(WebhookEvent::Failure),
+        recovery: wants(WebhookEvent::Recovery),
+        secret: webhook.secret.as_ref().map(|secret| secret.secret.clone()),
+    }
+}
+
 fn maildrop(config: &Config, user: &User, account: &Account) -> poll::AccountSettings {
     let pop3 = &account.pop3;
     let id = format!("{}/{}", user.name, account.name);
@@ -208,6 +242,7 @@ fn maildrop(config: &Config, user: &User, account: &Account) -> poll::AccountSet
         first_poll: account.first_poll,
         deliver_to: account.deliver_to.clone(),
         keyword: user.account_keywords.then(|| account_keyword(&account.name)).flatten(),
+        rules: user.rules(),
         merge: user.duplicates == Duplicates::Merge && account.deliver_to.is_inbox(),
         enabled: account.enabled,
         max_message_size: account.max_message_size,
@@ -316,6 +351,25 @@ mod tests {
         };
         assert_eq!((settings.bounds, settings.limits.header), (bounds, 9 << 10));
         assert_eq!((settings.limits.listing, settings.limits.listing_bytes), (3_000_000, 210_000_000));
+    }
+
+    #[test]
+    fn who_is_told_of_what_reaches_the_notifier() {
+        let text = "notify_after: 2h\nwebhooks: [{ url: \"http://h/\", events: [failure], secret: s }, { url: \"https://h/\" }]\n\
+                    users: [{ name: u, password: p, accounts: [{ name: a, poll_interval: 7m, \
+                    pop3: { host: pop.example, username: u, password: p } }] }]\n";
+        let settings = notifier(&crate::config::parse(text, Path::new("")).expect("config").config);
+        assert_eq!(settings.notify_after, Some(Duration::from_secs(7200)));
+        let [account] = settings.accounts.as_slice() else { panic!("{settings:?}") };
+        assert_eq!((account.id.as_str(), account.user.as_str(), account.name.as_str()), ("u/a", "u", "a"));
+        assert_eq!((account.host.as_str(), account.port), ("pop.example", 995));
+        assert_eq!(account.poll_interval, Duration::from_secs(420));
+        let [one, all] = settings.webhooks.as_slice() else { panic!("{settings:?}") };
+        assert_eq!((one.url.as_str(), one.new_mail, one.failure, one.recovery), ("http://h/", false, true, false));
+        assert_eq!(one.secret.as_ref().map(crate::secret::Secret::expose), Some("s"));
+        assert!(all.new_mail && all.failure && all.recovery && all.secret.is_none());
+        let never = notifier(&loaded(""));
+        assert_eq!((never.notify_after, never.webhooks.len()), (Some(Duration::from_secs(86_400)), 0));
     }
 
     #[test]

@@ -9,13 +9,16 @@ mod control;
 mod demo;
 mod doctor;
 mod hash_password;
+mod healthcheck;
 mod oauth;
+mod pages;
 mod pause;
 mod poll;
 mod serve;
 mod stats;
 mod status;
 mod upkeep;
+mod who;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -40,7 +43,10 @@ struct Cli {
 enum Command {
     /// Run the service in the foreground; SIGTERM and SIGINT stop it cleanly
     #[command(
-        after_help = "SIGHUP reads the certificate again; other settings take effect at the next start.\n\nExample:\n  tributary serve -c /etc/tributary/tributary.yaml"
+        after_help = "SIGHUP reads the configuration and the certificate again: users, accounts, limits and everything else but \
+            data_dir, log.format and the listeners take effect without dropping a session. A file that is wrong is \
+            refused whole. With watch_config: true, a change of the file does the same.\n\n\
+            Example:\n  tributary serve -c /etc/tributary/tributary.yaml"
     )]
     Serve,
     /// Run the whole product with no set-up: two sample maildrops, user demo, password demo
@@ -94,6 +100,27 @@ enum Command {
         Examples:\n  tributary confirm-deletes alice/isp\n  tributary confirm-deletes alice/isp --yes"
     )]
     ConfirmDeletes(confirm_deletes::Flags),
+    /// Show who is connected: mail programs, addresses, mailboxes
+    #[command(after_help = "What a mail program calls itself is what it says, and nothing more.\n\n\
+        Examples:\n  tributary who\n  tributary who --json")]
+    Who(who::WhoFlags),
+    /// End a session, or all sessions of a user
+    #[command(
+        after_help = "A mail program that is told to go connects again by itself unless its password no longer works.\n\n\
+        Examples:\n  tributary kick 17\n  tributary kick alice"
+    )]
+    Kick(who::KickFlags),
+    /// Ask a running service whether it is ready; exit code 1 when it is not
+    #[command(after_help = "For containers and supervisors. Reads nothing of the configuration but http.listen.\n\n\
+        Examples:\n  tributary healthcheck\n  tributary healthcheck --http 127.0.0.1:8025")]
+    Healthcheck(healthcheck::Flags),
+    /// Write the manual pages
+    #[command(after_help = "Examples:\n  tributary man | man -l -\n  tributary man --dir /usr/local/share/man/man1")]
+    Man(pages::ManFlags),
+    /// Write the completions of a shell
+    #[command(after_help = "Examples:\n  tributary completions bash > /etc/bash_completion.d/tributary\n  \
+        tributary completions zsh > ~/.zfunc/_tributary")]
+    Completions(pages::CompletionsFlags),
     /// Check every invariant of the store and the octets of every message
     #[command(
         after_help = "Names what is wrong in plain words; exit code 1 when there is anything. The service may run meanwhile.\n\n\
@@ -160,6 +187,15 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Pause(flags) => pause::pause(&config_file(cli.config)?, flags),
         Command::Resume(flags) => pause::resume(&config_file(cli.config)?, flags),
         Command::ConfirmDeletes(flags) => confirm_deletes::run(&config_file(cli.config)?, flags),
+        // Without a configuration the usual address is asked.
+        Command::Healthcheck(flags) => healthcheck::run(config_file(cli.config).ok().as_deref(), &flags),
+        Command::Man(flags) => pages::man(&flags),
+        Command::Completions(flags) => {
+            pages::completions(&flags);
+            Ok(())
+        }
+        Command::Who(flags) => who::who(&config_file(cli.config)?, &flags),
+        Command::Kick(flags) => who::kick(&config_file(cli.config)?, flags),
         Command::Check(flags) => check::run(&config_file(cli.config)?, &flags),
         Command::Backup(flags) => backup::backup(&config_file(cli.config)?, &flags),
         Command::Restore(flags) => backup::restore(&config_file(cli.config)?, &flags),

@@ -151,6 +151,7 @@ fn configuration(options: &Options, data: &Path, maildrops: &Maildrops) -> anyho
             "allow_cleartext_login": true,
         },
         "http": { "listen": options.http.to_string() },
+        "admins": [USER],
         // Whoever tries the demo with many clients at once does so as its one user.
         "limits": { "imap": { "connections_per_user": 1000 } },
         "users": [{ "name": USER, "password": PASSWORD, "accounts": accounts }],

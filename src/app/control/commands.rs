@@ -1,12 +1,15 @@
 //! Does what is asked over the control socket.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::protocol::{Held, Polled, Progress, Request, Status, Switched};
-use crate::http::AccountView;
+use super::protocol::{Devices, Held, Kicked, Polled, Progress, Request, Status, Switched};
+use crate::http::{AccountView, DeviceView};
+use crate::imap;
 use crate::poll::{Mode, Poller};
 use crate::status::Accounts;
 use crate::store::{self, Store};
@@ -16,6 +19,7 @@ pub(in crate::app) struct Commands {
     pub(in crate::app) poller: Poller,
     pub(in crate::app) accounts: watch::Receiver<Accounts>,
     pub(in crate::app) store: Store,
+    pub(in crate::app) imap: Arc<imap::Server>,
 }
 
 impl Commands {
@@ -51,6 +55,8 @@ impl Commands {
                 let count = counted.map_err(|error| format!("{account}: {error}"))?;
                 value(&Held { account, count })
             }
+            Request::Who => value(&Devices { devices: self.imap.devices().iter().map(DeviceView::of).collect() }),
+            Request::Kick { who } => value(&self.kick(&who)?),
             Request::Stats => {
                 let store = self.store.clone();
                 value(&blocking(told, move |tell| store.stats(tell)).await?)
@@ -65,13 +71,28 @@ impl Commands {
             }
             Request::Compact => {
                 let store = self.store.clone();
-                value(&blocking(told, move |tell| store.compact(tell)).await?)
+                value(&blocking(told, move |tell| super::super::upkeep::compact(&store, tell)).await?)
             }
         }
     }
 
     fn find(&self, name: &str) -> Result<String, String> {
         self.poller.find(name).map_err(|error| error.to_string())
+    }
+
+    /// By the number of a session, or else by the name of a user, who may be called like a number.
+    fn kick(&self, who: &str) -> Result<Kicked, String> {
+        let devices = self.imap.devices();
+        let of_user: Vec<u64> = devices.iter().filter(|device| device.user == who).map(|device| device.id).collect();
+        let ids = match who.parse() {
+            Ok(id) if devices.iter().any(|device| device.id == id) => vec![id],
+            _ => of_user,
+        };
+        let sessions = ids.into_iter().filter(|id| self.imap.disconnect(*id).is_some()).count() as u64;
+        if sessions == 0 {
+            return Err(format!("nobody is connected by the number or name {who}; `tributary who` shows who is"));
+        }
+        Ok(Kicked { sessions })
     }
 
     fn status(&self) -> Status {

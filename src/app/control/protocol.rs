@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::http::AccountView;
+use crate::http::{AccountView, DeviceView};
 use crate::poll::{Mode, PollNowError, Report};
 use crate::store;
 
@@ -39,6 +39,12 @@ pub(crate) enum Request {
         account: String,
         #[serde(default)]
         count_only: bool,
+    },
+    /// Who is connected.
+    Who,
+    /// End the session of this number, or all sessions of this user.
+    Kick {
+        who: String,
     },
     /// What takes how much room.
     Stats,
@@ -84,6 +90,18 @@ pub(crate) struct Status {
     /// Of the service.
     pub(crate) version: String,
     pub(crate) accounts: Vec<AccountView>,
+}
+
+/// The answer to `Who`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Devices {
+    pub(crate) devices: Vec<DeviceView>,
+}
+
+/// The answer to `Kick`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Kicked {
+    pub(crate) sessions: u64,
 }
 
 /// The answer to `Pause` and `Resume`.

@@ -6,6 +6,7 @@ use tokio::task::JoinHandle;
 
 use super::protocol::{Reply, Request, VERSION, parse_reply, request_line};
 use super::*;
+use crate::imap;
 use crate::poll::{Metrics, Poller, Settings};
 use crate::store::Store;
 
@@ -17,6 +18,20 @@ struct Service {
     task: JoinHandle<()>,
 }
 
+/// One that listens nowhere.
+fn imap_server(home: &Path, store: &Store) -> Arc<imap::Server> {
+    let registry = crate::metrics::Registry::new().expect("registry");
+    let directory = home.join("tls");
+    imap::Server::new(imap::Deps {
+        settings: imap::Settings::default(),
+        store: store.clone(),
+        users: Arc::new(crate::auth::Users::new(crate::auth::Settings::default(), &registry).expect("users")),
+        tls: crate::tls::load(&crate::tls::Settings::SelfSigned { directory }).expect("tls").config,
+        metrics: imap::Metrics::register(&registry).expect("metrics"),
+        nudge: Arc::new(|_| {}),
+    })
+}
+
 impl Service {
     async fn start(below: &str) -> Self {
         let home = tempfile::tempdir().expect("directory");
@@ -25,10 +40,11 @@ impl Service {
         let store = Store::in_memory(PATIENCE).expect("store");
         let metrics = Metrics::register(&prometheus::Registry::new()).expect("metrics");
         let (status, accounts) = watch::channel(crate::status::Accounts::default());
-        let poller = Poller::new(Settings::default(), store.clone(), &metrics, status);
+        let poller = Poller::new(Settings::default(), store.clone(), &metrics, status, crate::status::Events::new());
         let socket = Socket::bind(&data_dir).await.expect("not running").expect("bound");
         let stop = CancellationToken::new();
-        let task = tokio::spawn(socket.run(Commands { poller, accounts, store: store.clone() }, stop.clone()));
+        let commands = Commands { poller, accounts, store: store.clone(), imap: imap_server(home.path(), &store) };
+        let task = tokio::spawn(socket.run(commands, stop.clone()));
         Self { home, data_dir, store, stop, task }
     }
 
