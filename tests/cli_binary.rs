@@ -212,7 +212,7 @@ fn serve_starts_tells_its_state_and_stops_on_a_signal() {
 
         service.signal("HUP");
         let mut line = String::new();
-        while !line.contains("certificate read again") {
+        while !line.contains("the configuration was read again") {
             line.clear();
             assert_ne!(service.log.read_line(&mut line).unwrap(), 0, "the service ended");
         }

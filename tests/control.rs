@@ -11,7 +11,7 @@ use support::command::tributary;
 use support::config::Account;
 use support::dovecot::PASSWORD;
 use support::server::Server;
-use support::{DEADLINE, config, metrics, scratch, wait};
+use support::{DEADLINE, config, scratch, wait};
 use tokio::runtime::Runtime;
 use tributary::demo::pop3d::{Pop3d, Settings};
 
@@ -125,8 +125,10 @@ fn a_full_quota_is_told_in_plain_words() {
     assert!(reason.contains("the quota of robin") && reason.ends_with("delete mail or raise it"), "{reason}");
     let table = ok(dir, &["status"]);
     assert!(table.contains("robin/isp  paused ") && table.contains(&format!("robin/isp: {reason}")), "{table}");
-    let page = metrics::get(service.address("http"), "/").1;
-    assert!(page.contains("paused") && page.contains(&reason), "{page}");
+    let url = format!("http://{}/api/status", service.address("http"));
+    let login = format!("{}:{}", config::USER, config::PASSWORD);
+    let seen = support::run(std::process::Command::new("curl").args(["-s", "-u", &login, &url]));
+    assert!(seen.contains("paused") && seen.contains(&reason), "{seen}");
     assert!(fails(dir, &["poll"]).contains(&reason), "a person who asks is told");
     let samples = service.metrics();
     assert!(samples.text().contains("tributary_polls_total{account=\"robin/isp\",result=\"store\"}"));
@@ -135,4 +137,36 @@ fn a_full_quota_is_told_in_plain_words() {
     assert!(usage.contains("\"User quota\" (STORAGE 1 1)"), "{usage}");
     assert!(service.stop().success());
     assert_eq!(drop.unique_ids().len(), 60, "nothing is deleted upstream");
+}
+
+#[test]
+fn who_is_connected_is_shown_and_can_be_told_to_go() {
+    let dir = scratch();
+    let service = Server::start(dir.path(), &config::yaml(dir.path(), &[]));
+    let dir = dir.path();
+    assert_eq!(ok(dir, &["who"]), "Nobody is connected.\n");
+    let (mut phone, mut laptop) = (service.imap(), service.imap());
+    phone.ok("ID (\"name\" \"Pocket Mail\" \"version\" \"2.1\")");
+    phone.ok("SELECT INBOX");
+    let shown: serde_json::Value = serde_json::from_str(&ok(dir, &["who", "--json"])).unwrap();
+    let shown = shown.as_array().unwrap();
+    assert_eq!(shown.len(), 2);
+    let one = &shown[0];
+    assert_eq!(
+        (one["user"].as_str(), one["client"].as_str(), one["address"].as_str(), one["mailbox"].as_str()),
+        (Some("robin"), Some("Pocket Mail 2.1"), Some("127.0.0.1"), Some("INBOX"))
+    );
+    assert_eq!((&shown[1]["mailbox"], &shown[1]["tls"]), (&serde_json::Value::Null, &serde_json::Value::Bool(false)));
+    let table = ok(dir, &["who"]);
+    assert!(table.starts_with("ID ") && table.contains("Pocket Mail 2.1  127.0.0.1  no   INBOX"), "{table}");
+
+    assert_eq!(ok(dir, &["kick", &one["id"].to_string()]), "1 session is ended\n");
+    assert!(phone.ends_with_bye().contains("ended on the status page or by an administrator"));
+    laptop.ok("NOOP");
+    assert_eq!(ok(dir, &["kick", "robin"]), "1 session is ended\n");
+    laptop.ends_with_bye();
+    wait::until("nobody is left", DEADLINE, || (ok(dir, &["who"]) == "Nobody is connected.\n").then_some(()));
+    assert!(fails(dir, &["kick", "robin"]).contains("nobody is connected by the number or name robin"));
+    assert_eq!(service.metrics().sum("tributary_imap_evicted_total", &[]), 0.0, "nobody had to make room");
+    assert!(service.stop().success());
 }

@@ -20,6 +20,17 @@ fn promtool_accepts_the_configuration() {
 }
 
 #[test]
+fn promtool_accepts_the_alerts_and_each_fires_when_it_should() {
+    if have(&["promtool"]) {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/prometheus");
+        support::run(Command::new("promtool").args(["check", "rules"]).arg(dir.join("alerts.yml")));
+        for cases in ["alerts.test.yml", "alerts-days.test.yml"] {
+            support::run(Command::new("promtool").args(["test", "rules"]).arg(dir.join(cases)));
+        }
+    }
+}
+
+#[test]
 fn promtool_accepts_a_scrape() {
     if !have(&["promtool"]) {
         return;

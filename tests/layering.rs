@@ -21,6 +21,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("ingest", 3),
     ("http", 4),
     ("imap", 4),
+    ("notifier", 4),
     ("poll", 4),
     ("app", 5),
     ("cli", 5),
@@ -30,7 +31,18 @@ const LAYERS: &[(&str, u8)] = &[
 ];
 
 /// They meet in `store` only.
-const STRANGERS: &[(&str, &str)] = &[("poll", "imap"), ("imap", "poll"), ("http", "imap"), ("http", "poll")];
+const STRANGERS: &[(&str, &str)] = &[
+    ("poll", "imap"),
+    ("imap", "poll"),
+    ("http", "imap"),
+    ("http", "poll"),
+    ("notifier", "imap"),
+    ("notifier", "poll"),
+    ("notifier", "http"),
+    ("imap", "notifier"),
+    ("poll", "notifier"),
+    ("http", "notifier"),
+];
 
 /// Crates that a pure layer must not name, and the modules that alone may name a crate.
 const IMPURE: &[&str] = &["tokio", "redb", "tracing"];

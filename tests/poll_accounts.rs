@@ -29,6 +29,8 @@ mod quarantine;
 mod quirks;
 #[path = "poll_accounts/quota.rs"]
 mod quota;
+#[path = "poll_accounts/rules.rs"]
+mod rules;
 #[path = "poll_accounts/schedule.rs"]
 mod schedule;
 #[path = "poll_accounts/support.rs"]

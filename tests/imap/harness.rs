@@ -27,7 +27,7 @@ pub struct TestServer {
     pub address: std::net::SocketAddr,
     registry: Registry,
     running: Arc<Running>,
-    server: Arc<Server>,
+    pub server: Arc<Server>,
     pub store: Store,
     /// Of the server's certificate.
     pub roots: rustls::RootCertStore,

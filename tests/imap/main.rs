@@ -11,6 +11,7 @@ mod catenate;
 mod compress;
 mod condstore;
 mod context;
+mod devices;
 mod evict;
 mod fetch;
 mod flags;

@@ -57,7 +57,7 @@ impl House {
         let registry = prometheus::Registry::new();
         let metrics = Metrics::register(&registry).unwrap();
         let (sender, status) = watch::channel(Accounts::default());
-        let poller = Poller::new(settings, store.clone(), &metrics, sender);
+        let poller = Poller::new(settings, store.clone(), &metrics, sender, tributary::status::Events::new());
         let shutdown = CancellationToken::new();
         let running = tokio::spawn({
             let (poller, shutdown) = (poller.clone(), shutdown.clone());
@@ -211,6 +211,7 @@ pub(crate) fn account(name: &str, address: SocketAddr) -> AccountSettings {
         first_poll: FirstPoll::All,
         deliver_to: MailboxName::new(name).unwrap(),
         keyword: None,
+        rules: tributary::ingest::Rules::default(),
         merge: false,
         enabled: true,
         max_message_size: 150 << 20,

@@ -56,7 +56,7 @@ impl World {
         let timeouts = Timeouts { connect: Duration::from_secs(20), reply: patience, body: patience };
         let settings = Settings { accounts: vec![account], timeouts, ..Settings::default() };
         let (sender, _) = watch::channel(Accounts::default());
-        let poller = Poller::new(settings, self.store.clone(), &self.metrics, sender);
+        let poller = Poller::new(settings, self.store.clone(), &self.metrics, sender, tributary::status::Events::new());
         let shutdown = CancellationToken::new();
         let running = tokio::spawn({
             let (poller, shutdown) = (poller.clone(), shutdown.clone());

@@ -327,8 +327,11 @@ impl Client {
     async fn caught_up(&mut self, mailbox: &str, complete: bool) -> Checked {
         loop {
             let before = self.world.truth(mailbox).await.highest_mod_seq;
-            let ask = if complete { fetch_new(&self.picture) } else { Command::noop() };
-            self.run(&[ask]).await?;
+            self.run(&[Command::noop()]).await?;
+            if complete {
+                // What is new is known by now, or comes meanwhile.
+                self.run(&[fetch_new(&self.picture)]).await?;
+            }
             let truth = self.world.truth(mailbox).await;
             if truth.highest_mod_seq == before {
                 return self.explain(truth.agrees(&self.picture, complete));

@@ -76,6 +76,14 @@ impl Imap {
         rows.collect()
     }
 
+    /// Reads to the end of the connection, which BYE comes before; the line of BYE.
+    pub fn ends_with_bye(&mut self) -> String {
+        let mut text = String::new();
+        self.stream.read_to_string(&mut text).unwrap();
+        let bye = text.lines().find(|line| line.starts_with("* BYE ")).unwrap_or_else(|| panic!("no BYE: {text}"));
+        bye.to_owned()
+    }
+
     /// One response line with the literals it announces.
     fn response(&mut self) -> Vec<u8> {
         let mut whole = Vec::new();

@@ -11,6 +11,7 @@ pub mod dovecot;
 pub mod imap;
 pub mod mail;
 pub mod metrics;
+pub mod prometheus;
 pub mod proxy;
 pub mod script;
 pub mod server;

@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Where tests/run puts what it installs for the tests.
-fn target() -> PathBuf {
+pub fn target() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }
