@@ -5,7 +5,7 @@
 mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use support::config::Account;
 use support::dovecot::PASSWORD;
 use support::server::Server;
+use support::tls::Certificate;
 use support::{DEADLINE, config, scratch, script, wait};
 use tokio::runtime::Runtime;
 use tributary::demo::pop3d::{Pop3d, Settings};
@@ -28,14 +29,25 @@ struct Receiver {
 
 impl Receiver {
     fn start() -> Self {
+        Self::start_as(None)
+    }
+
+    /// Over TLS with this certificate, if there is one.
+    fn start_as(tls: Option<Arc<rustls::ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (got, is_down) = (Arc::<Mutex<Vec<Value>>>::default(), Arc::<AtomicBool>::default());
         let (taken, down) = (Arc::clone(&got), Arc::clone(&is_down));
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let (taken, down) = (Arc::clone(&taken), Arc::clone(&down));
-                std::thread::spawn(move || serve(stream, &taken, &down));
+                let (taken, down, tls) = (Arc::clone(&taken), Arc::clone(&down), tls.clone());
+                std::thread::spawn(move || match tls {
+                    None => serve(stream, &taken, &down),
+                    Some(config) => {
+                        let connection = rustls::ServerConnection::new(config).unwrap();
+                        serve(rustls::StreamOwned::new(connection, stream), &taken, &down);
+                    }
+                });
             }
         });
         Self { address, got, is_down }
@@ -64,9 +76,8 @@ fn event_of(request: &Value) -> Value {
     serde_json::from_str(request["body"].as_str().unwrap()).unwrap()
 }
 
-fn serve(stream: TcpStream, taken: &Mutex<Vec<Value>>, down: &AtomicBool) {
-    let mut input = BufReader::new(stream.try_clone().unwrap());
-    let mut output = stream;
+fn serve(stream: impl Read + Write, taken: &Mutex<Vec<Value>>, down: &AtomicBool) {
+    let mut input = BufReader::new(stream);
     loop {
         let mut headers = serde_json::Map::new();
         let mut line = String::new();
@@ -85,7 +96,9 @@ fn serve(stream: TcpStream, taken: &Mutex<Vec<Value>>, down: &AtomicBool) {
         input.read_exact(&mut body).unwrap();
         taken.lock().unwrap().push(json!({ "headers": headers, "body": String::from_utf8(body).unwrap() }));
         let status = if down.load(Ordering::SeqCst) { "500 Down" } else { "200 OK" };
-        if write!(output, "HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").is_err() {
+        let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+        let output = input.get_mut();
+        if output.write_all(answer.as_bytes()).and_then(|()| output.flush()).is_err() {
             return;
         }
     }
@@ -170,4 +183,26 @@ fn a_receiver_hears_of_failure_recovery_and_new_mail_and_can_check_it() {
     verify("any text", &own);
     assert!(server.stop().success());
     assert!(!dir.path().join("data/webhooks").read_dir().unwrap().any(|_| true), "nothing is left to be told");
+}
+
+#[test]
+fn a_receiver_behind_tls_is_told_only_if_its_certificate_is_trusted() {
+    let (dir, runtime, certificate) = (scratch(), Runtime::new().unwrap(), Certificate::new());
+    let (trusted, stranger) =
+        (Receiver::start_as(Some(certificate.config.clone())), Receiver::start_as(Some(Certificate::new().config)));
+    let authorities = dir.path().join("authorities.pem");
+    std::fs::write(&authorities, &certificate.pem).unwrap();
+    let pop3d = maildrop(&runtime, "127.0.0.1:0".parse().unwrap());
+    pop3d.deliver("a", b"Subject: a\r\n\r\nhello\r\n".to_vec());
+    let hook = |receiver: &Receiver| {
+        format!("  - {{ url: \"https://{}/hook\", events: [new_mail], secret: any text }}\n", receiver.address)
+    };
+    let config = yaml(dir.path(), &[Account::new("isp", pop3d.address(), "up")], &(hook(&trusted) + &hook(&stranger)));
+    let server = Server::start_trusting(dir.path(), &config, &authorities);
+    verify("any text", &[trusted.after("new_mail", 0)]);
+    wait::until("the other was tried", DEADLINE, || {
+        let retried = server.metrics().sum("tributary_webhook_deliveries_total", &[("result", "retried")]);
+        (retried >= 1.0).then_some(())
+    });
+    assert!(stranger.got.lock().unwrap().is_empty(), "told before it was known who it is");
 }

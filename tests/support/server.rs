@@ -33,9 +33,19 @@ impl Server {
 
     /// The same with a configuration that is there already.
     pub fn start_on(config: PathBuf) -> Self {
-        let mut server = Self::spawn(config);
-        assert!(server.listens(), "the service ended at its start; log:\n{}", server.tail());
-        server
+        Self::spawn(config).started()
+    }
+
+    /// As [`Server::start`], on a system whose only authorities are those of this file.
+    pub fn start_trusting(dir: &Path, config: &str, authorities: &Path) -> Self {
+        let file = dir.join("tributary.yaml");
+        std::fs::write(&file, config).unwrap();
+        Self::spawn_with(file, &[("SSL_CERT_FILE", authorities)]).started()
+    }
+
+    fn started(mut self) -> Self {
+        assert!(self.listens(), "the service ended at its start; log:\n{}", self.tail());
+        self
     }
 
     /// The same; `None` when the service ends instead.
@@ -57,10 +67,15 @@ impl Server {
 
     /// Starts without waiting for anything: for tests that kill at any moment.
     pub fn spawn(config: PathBuf) -> Self {
+        Self::spawn_with(config, &[])
+    }
+
+    fn spawn_with(config: PathBuf, environment: &[(&str, &Path)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_tributary"))
             .arg("serve")
             .arg("-c")
             .arg(&config)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
