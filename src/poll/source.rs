@@ -405,7 +405,8 @@ impl Source {
     }
 
     async fn connect(&mut self) -> Result<Connection, Error> {
-        if self.settings.tls != Tls::None && self.tls.is_none() {
+        // A file of authorities may have been renewed since the last time.
+        if self.settings.tls != Tls::None && (self.tls.is_none() || self.settings.ca_file.is_some()) {
             let settings = self.settings.clone();
             let made = tokio::task::spawn_blocking(move || trust::client_config(&settings)).await;
             self.tls = Some(made.map_err(|error| Error::Tls(error.to_string()))??);

@@ -154,6 +154,20 @@ async fn each_fault_of_a_certificate_is_told_with_the_pin_that_helps() {
     }
 }
 
+#[tokio::test]
+async fn a_file_of_authorities_that_was_renewed_counts_from_the_next_poll_on() {
+    let [now, before] = [certificate("localhost", 2001, 2200), certificate("localhost", 2001, 2200)];
+    let ca = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(ca.path(), &before.pem).unwrap();
+    let server = serving(&now, true).await;
+    let (tls, host) = (Tls::Implicit, "localhost".to_owned());
+    let account = AccountSettings { tls, host, ca_file: Some(ca.path().to_owned()), ..account("a", server.address()) };
+    let house = House::of(vec![account]).await;
+    assert_eq!(told(house.poll("u/a").await).0, "tls");
+    std::fs::write(ca.path(), &now.pem).unwrap();
+    house.poll_ok("u/a").await;
+}
+
 /// What `openssl req -x509` makes: the certificate of an authority, which no server's may be.
 #[tokio::test]
 async fn the_usual_self_signed_certificate_can_be_pinned_as_its_error_says() {
