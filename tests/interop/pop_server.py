@@ -1,7 +1,7 @@
 """A real POP3 server of another make, for one test: started, filled and looked at by this driver.
 
-Argument: JSON {"tools": directory of pop_servers.py, "kind": its name there}. Prints one JSON line when the server answers,
-then obeys commands on standard input, one a line, each answered by one JSON line:
+Argument: JSON {"tools": directory of pop_servers.py, "kind": its name there}. Prints one JSON line when the server lets
+its user in, then obeys commands on standard input, one a line, each answered by one JSON line:
   put COUNT     delivers messages 0 to COUNT - 1, each with its number in the field X-Number
   numbers       logs in by POP3 as any client does and tells the numbers of the messages that are there, in order
   compare PORT USER PASSWORD
@@ -127,6 +127,8 @@ def main():
 
     server = pop_servers.start(argument["kind"])
     try:
+        # A greeting may come from a part that is up before the one that knows the passwords.
+        session(server, numbers)
         ready = {"port": server.port, "tls_port": server.tls_port, "user": server.user, "password": server.password,
                  "certificate": server.cert}
         print(json.dumps(ready), flush=True)
