@@ -24,6 +24,7 @@ LABEL org.opencontainers.image.title="Tributary" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0"
 COPY --from=build /src/target/release/tributary /usr/bin/tributary
 # The user of the base image.
+COPY --from=build --chown=65532:65532 --chmod=0700 /data /var/backups/tributary
 COPY --from=build --chown=65532:65532 --chmod=0700 /data /var/lib/tributary
 USER 65532:65532
 VOLUME /var/lib/tributary
