@@ -141,10 +141,14 @@ impl Poller {
         let id = handle.kept.account().await?;
         let before = self.0.store.poll_state(id).await?.is_paused;
         handle.kept.try_change(move |state| state.is_paused = paused).await?;
-        let (done, seen) = oneshot::channel();
-        // A poller that does not run reads it when it starts.
-        if handle.commands.send(Command::Recheck(done)).await.is_ok() {
-            let _ = seen.await;
+        // The configuration may have put another task in its place meanwhile, which has perhaps read it as it was before.
+        let now = self.enabled(account).ok().filter(|now| !Arc::ptr_eq(now, &handle));
+        for handle in [Some(handle), now].into_iter().flatten() {
+            let (done, seen) = oneshot::channel();
+            // A poller that does not run reads it when it starts.
+            if handle.commands.send(Command::Recheck(done)).await.is_ok() {
+                let _ = seen.await;
+            }
         }
         if before != paused {
             tracing::info!(account, "{}", if paused { "paused" } else { "resumed" });

@@ -143,11 +143,18 @@ impl Metrics {
 }
 
 impl Metrics {
+    /// The account has other settings, perhaps without TLS or OAuth: the ends of certificate and token wait to be seen.
+    pub(super) fn forget_expiries(&self, id: &str) {
+        for gauge in [&self.certificate_expiry, &self.token_expiry] {
+            // What was never there need not go.
+            let _ = gauge.remove_label_values(&[id]);
+        }
+    }
+
     /// The account is no more: nothing is shown of it.
     pub(super) fn forget(&self, id: &str) {
-        // What was never there need not go.
-        let gauges = [&self.last_success, &self.last_attempt, &self.next, &self.interval, &self.bytes];
-        for gauge in gauges.into_iter().chain([&self.certificate_expiry, &self.token_expiry]) {
+        self.forget_expiries(id);
+        for gauge in [&self.last_success, &self.last_attempt, &self.next, &self.interval, &self.bytes] {
             let _ = gauge.remove_label_values(&[id]);
         }
         for gauge in [&self.failures, &self.quarantined, &self.messages, &self.backlog, &self.deletes_pending] {

@@ -143,6 +143,7 @@ impl Roster {
                 () = after.cancelled() => {}
                 () = shutdown.cancelled() => return,
             }
+            self.metrics.forget_expiries(&id);
         }
         if let Some(mut account) = account {
             account.hurry = shutdown.clone();

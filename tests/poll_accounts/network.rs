@@ -13,6 +13,7 @@ use tributary::demo::pop3d::{Pop3d, Settings as ServerSettings};
 use tributary::poll::{AccountSettings, LeaveOnServer, Report, Route, Settings, Tls};
 use tributary::pop3::Timeouts;
 use tributary::secret::Secret;
+use tributary::status::AccountState;
 
 use super::support::*;
 
@@ -207,11 +208,17 @@ async fn the_end_of_the_certificate_is_a_metric_from_the_first_handshake_on() {
     {
         let server = serving(&certificate, tls == Tls::Implicit).await;
         let account = AccountSettings { tls, insecure: true, ..account("a", server.address()) };
-        let house = House::of(vec![account]).await;
+        let house = House::of(vec![account.clone()]).await;
         let shown = || house.registry.gather().iter().any(|family| family.name() == METRIC);
         assert!(!shown());
         house.poll_ok("u/a").await;
         assert_eq!(shown().then(|| house.metric(METRIC, &["u/a"])), expected);
+        // Other settings may have no certificate: what the ones before have seen must not raise alarm in years to come.
+        let accounts = vec![AccountSettings { enabled: false, ..account }];
+        house.poller.apply(Settings { accounts, ..Settings::default() });
+        let mut status = house.status.clone();
+        status.wait_for(|accounts| accounts["u/a"].state == AccountState::Paused).await.unwrap();
+        assert!(!shown());
         house.stop().await;
     }
 }

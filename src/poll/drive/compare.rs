@@ -68,6 +68,7 @@ impl Drive<'_> {
         if self.work.mode == Mode::DryRun {
             return Ok(());
         }
+        self.source.metrics.backlog.set(gauge(self.backlog()));
         self.begin_changes(plan).await
     }
 
@@ -99,7 +100,6 @@ impl Drive<'_> {
         metrics.messages.set(gauge(self.report.listed));
         #[expect(clippy::cast_precision_loss, reason = "gauges are floating point")]
         metrics.bytes.set(self.report.listed_bytes as f64);
-        metrics.backlog.set(gauge(plan.retrieve.len() as u64));
         self.warn_of_held();
     }
 
@@ -203,6 +203,8 @@ impl Drive<'_> {
         if self.work.mode == Mode::Normal {
             self.source.learnt.undead.extend(resolution.undead.into_iter().map(|id| (id, self.now)));
             self.source.metrics.adopted(resolution.adopted);
+            // Nothing is under way yet that would be taken off it.
+            self.source.metrics.backlog.set(gauge(self.backlog()));
         }
         if resolution.adopted > 0 {
             self.note_reset();

@@ -194,13 +194,18 @@ impl<'a> Drive<'a> {
         }
     }
 
-    /// What is left for the next session.
-    fn sum_up(&mut self) {
+    /// Messages that are still to be fetched, or may be: it is not known yet whether they are here.
+    fn backlog(&self) -> u64 {
         let kept = |retrieval: &&Retrieval| retrieval.discard.is_none();
         let unasked = self.to_compare.iter().chain(&self.comparing).filter(|c| c.is_unknown()).count();
         let unanswered = self.answers.iter().filter(|(comparison, _)| comparison.is_unknown()).count();
         let retrievals = self.to_retrieve.iter().chain(&self.retrieving).filter(kept).count();
-        self.report.backlog = (unasked + unanswered + retrievals) as u64;
+        (unasked + unanswered + retrievals) as u64
+    }
+
+    /// What is left for the next session.
+    fn sum_up(&mut self) {
+        self.report.backlog = self.backlog();
         let removals =
             self.to_delete.iter().chain(&self.unconfirmed).chain(self.deleting.values()).chain(&self.deleted);
         let deletions = self.to_delete.len() + self.unconfirmed.len() + self.deleting.len() + self.deleted.len();
