@@ -260,7 +260,8 @@ impl Life {
                 if let Some(bye) = end.bye(&self.ends.handle) {
                     conn.output.line(format!("* BYE {bye}"));
                 }
-                let patience = if matches!(end, End::Shutdown) { STOPPING_BYE_PATIENCE } else { BYE_PATIENCE };
+                let is_stopping = self.ends.shutdown.is_cancelled();
+                let patience = if is_stopping { STOPPING_BYE_PATIENCE } else { BYE_PATIENCE };
                 // The client may not be there any more; the log line below says how the session ended.
                 let _ = tokio::time::timeout(patience, async {
                     let _ = conn.output.flush().await;
