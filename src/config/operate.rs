@@ -133,13 +133,13 @@ fn url(text: &str) -> Result<String, String> {
     if text.len() > MAX_URL {
         return Err(format!("has more than {MAX_URL} characters; {instead}"));
     }
-    let url = reqwest::Url::parse(text).map_err(|error| format!("{text:?} is no URL ({error}); {instead}"))?;
+    let url = reqwest::Url::parse(text).map_err(|error| format!("is no URL ({error}); {instead}"))?;
+    // Nothing of it is repeated in any message: there may be a secret in it.
     if !url.username().is_empty() || url.password().is_some() {
-        // Not repeated: it has a password in it.
         return Err("has a login in it, which would be shown; requests are signed instead (secret)".to_owned());
     }
     match url.scheme() {
         "http" | "https" if url.has_host() => Ok(url.to_string()),
-        _ => Err(format!("{text:?} is neither http nor https; {instead}")),
+        _ => Err(format!("is neither http nor https; {instead}")),
     }
 }
