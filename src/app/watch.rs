@@ -99,9 +99,14 @@ impl FileWatch {
                 None => self.hints.insert(Hints::new(directories)),
             };
             hints.settle().await;
-            let now = contents(self.files()).await;
-            if now.iter().any(|(file, content)| self.known.get(file) != Some(content)) {
-                return;
+            let mut now = contents(self.files()).await;
+            while now.iter().any(|(file, content)| self.known.get(file) != Some(content)) {
+                // It may be half written: where nothing tells, silence cannot be heard.
+                sleep(SETTLE).await;
+                let before = std::mem::replace(&mut now, contents(self.files()).await);
+                if before == now {
+                    return;
+                }
             }
         }
     }
