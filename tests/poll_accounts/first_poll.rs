@@ -1,9 +1,12 @@
 //! What is fetched of the mail that was there before.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tributary::demo::pop3d::{Pop3d, Settings as ServerSettings, Top, UniqueIds};
+use tokio::sync::Semaphore;
+use tributary::demo::pop3d::{Action, Fault, Pop3d, Settings as ServerSettings, Top, UniqueIds};
 use tributary::poll::{AccountSettings, FirstPoll};
+use tributary::pop3::Verb;
 use tributary::store::LedgerState;
 
 use super::support::*;
@@ -57,6 +60,27 @@ async fn skipped_mail_stays_skipped_under_new_unique_ids() {
     let report = house.poll_ok("u/a").await;
     assert_eq!((report.fetched, report.adopted), (0, 12), "{report:?}");
     assert_eq!(house.subjects("a").await.len(), 2);
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn the_backlog_counts_down_to_nothing_also_where_dates_are_looked_at_first() {
+    let server = server().await;
+    for n in ["1", "2", "3"] {
+        server.deliver(n, dated_letter(n, "Thu, 1 Jan 2099 10:00:00 +0000"));
+    }
+    let gate = Arc::new(Semaphore::new(0));
+    server.fault(Fault::always(Verb::Retr, Action::Wait(gate.clone())));
+    let since = FirstPoll::Since(Duration::from_secs(90 * 24 * 3600));
+    let house = House::of(vec![with(since, &server)]).await;
+    let backlog = || house.metric("tributary_upstream_backlog_messages", &["u/a"]);
+    let watched = async {
+        server.seen("RETR").await;
+        assert_eq!(backlog(), 3.0);
+        gate.add_permits(3);
+    };
+    tokio::join!(house.poll_ok("u/a"), watched);
+    assert_eq!(backlog(), 0.0);
     house.stop().await;
 }
 
