@@ -129,6 +129,8 @@ const main = async () => {
 
   // By keyboard alone.
   const keys = await open();
+  // The field has the focus from the start, but not before it is drawn: what is typed sooner goes nowhere.
+  await keys.locator("input:focus").waitFor();
   await keys.keyboard.type(told.user);
   await keys.keyboard.press("Tab");
   await keys.keyboard.type(told.password);
