@@ -14,6 +14,7 @@ pub mod pop3;
 pub mod auth;
 pub mod metrics;
 pub mod oauth;
+mod outbound;
 pub mod shutdown;
 pub mod status;
 pub mod store;

@@ -14,6 +14,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("auth", 2),
     ("metrics", 2),
     ("oauth", 2),
+    ("outbound", 2),
     ("shutdown", 2),
     ("status", 2),
     ("store", 2),

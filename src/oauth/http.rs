@@ -1,15 +1,13 @@
 //! HTTP to the provider: TLS with the system's authorities, no redirects, every answer bounded in time and length.
 
-use std::error::Error as _;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
 use oauth2::http::StatusCode;
-use oauth2::url::{Host, Url};
+use oauth2::url::Url;
 use oauth2::{AsyncHttpClient, HttpRequest, HttpResponse};
 
-use crate::tls;
+use crate::outbound;
 
 /// The longest answer, in octets: tokens are a few kilobytes.
 const MAX_BODY: usize = 64 * 1024;
@@ -54,16 +52,8 @@ pub(super) fn endpoint(text: &str) -> Result<Url, HttpError> {
     }
     match (url.scheme(), url.host()) {
         ("https", Some(_)) => Ok(url),
-        ("http", Some(host)) if is_loopback(&host) => Ok(url),
+        ("http", Some(_)) if outbound::is_at_home(&url) => Ok(url),
         _ => Err(bad("must begin with https:// (http:// only for this machine itself)")),
-    }
-}
-
-fn is_loopback(host: &Host<&str>) -> bool {
-    match host {
-        Host::Domain(name) => *name == "localhost",
-        Host::Ipv4(address) => IpAddr::V4(*address).is_loopback(),
-        Host::Ipv6(address) => IpAddr::V6(*address).is_loopback(),
     }
 }
 
@@ -79,26 +69,17 @@ pub(super) struct Http {
 impl Http {
     /// Reads the system's authorities each time, so that a change of them is seen.
     pub(super) async fn new(timeout: Duration) -> Result<Self, HttpError> {
-        let cannot = |reason: String| HttpError::Endpoint(format!("cannot set up TLS: {reason}"));
-        let config = tokio::task::spawn_blocking(tls::client_config).await;
-        let config = config.map_err(|error| cannot(error.to_string()))?.map_err(|error| cannot(error.to_string()))?;
-        let client = || {
-            reqwest::Client::builder()
-                .tls_backend_preconfigured(config.clone())
-                .redirect(reqwest::redirect::Policy::none())
-                .timeout(timeout)
-                .referer(false)
-                .pool_max_idle_per_host(0)
-                .user_agent(concat!("tributary/", env!("CARGO_PKG_VERSION")))
-        };
-        let failed = |error: reqwest::Error| cannot(error.to_string());
+        let config = outbound::tls_config().await.map_err(HttpError::Endpoint)?;
+        let client = || outbound::client(config.clone(), timeout).pool_max_idle_per_host(0);
+        let failed = |error: reqwest::Error| HttpError::Endpoint(format!("cannot set up TLS: {error}"));
         Ok(Self { abroad: client().build().map_err(failed)?, at_home: client().no_proxy().build().map_err(failed)? })
     }
 
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let url = endpoint(&request.uri().to_string())?;
         let host = url.host_str().unwrap_or_default().to_owned();
-        let failed = |error: reqwest::Error| HttpError::Transport { host: host.clone(), reason: reason(&error) };
+        let failed =
+            |error: reqwest::Error| HttpError::Transport { host: host.clone(), reason: outbound::reason(&error) };
         let request = reqwest::Request::try_from(request).map_err(failed)?;
         let client = if url.scheme() == "https" { &self.abroad } else { &self.at_home };
         let mut response = client.execute(request).await.map_err(failed)?;
@@ -143,19 +124,6 @@ fn with_error(body: Vec<u8>) -> Vec<u8> {
         }
         _ => body,
     }
-}
-
-/// The innermost cause: "connection refused" rather than "error sending request".
-fn reason(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "no answer in time".to_owned();
-    }
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    // With no cause it is reqwest's own sentence; its address says nothing more.
-    if error.source().is_none() { "the request failed".to_owned() } else { cause.to_string() }
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! One request to a webhook.
 
-use std::error::Error as _;
-use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -10,7 +8,7 @@ use reqwest::{Client, Response, StatusCode, Url};
 use super::super::incident::unix;
 use super::message::Message;
 use super::sign::Key;
-use crate::tls;
+use crate::outbound;
 
 /// From the connection to the last octet of the answer that is read.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -32,26 +30,11 @@ pub(super) enum Outcome {
     Failed { why: String, after: Option<Duration> },
 }
 
-/// A client for this URL. It follows no redirect: a body is signed for its receiver alone.
+/// A client for this URL.
 pub(super) async fn client(url: &Url) -> Result<Client, String> {
-    let config = tokio::task::spawn_blocking(tls::client_config).await;
-    let config = config.map_err(|error| error.to_string())?.map_err(|error| format!("cannot set up TLS: {error}"))?;
-    let builder = Client::builder()
-        .tls_backend_preconfigured(config)
-        .redirect(reqwest::redirect::Policy::none())
-        .timeout(TIMEOUT)
-        .referer(false)
-        .pool_max_idle_per_host(1)
-        .user_agent(concat!("tributary/", env!("CARGO_PKG_VERSION")));
-    // What is for this machine must not leave it by a proxy.
-    let builder = if is_at_home(url) { builder.no_proxy() } else { builder };
-    builder.build().map_err(|error| reason(&error))
-}
-
-fn is_at_home(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    let builder = outbound::client(outbound::tls_config().await?, TIMEOUT).pool_max_idle_per_host(1);
+    let builder = if outbound::is_at_home(url) { builder.no_proxy() } else { builder };
+    builder.build().map_err(|error| outbound::reason(&error))
 }
 
 /// Sends it, signed now.
@@ -68,7 +51,7 @@ pub(super) async fn send(client: &Client, url: Url, key: &Key, message: Message)
         .body(message.body);
     match request.send().await {
         Ok(response) => outcome(response, now).await,
-        Err(error) => Outcome::Failed { why: reason(&error), after: None },
+        Err(error) => Outcome::Failed { why: outbound::reason(&error), after: None },
     }
 }
 
@@ -106,18 +89,6 @@ fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
     Some(wait.min(MAX_RETRY_AFTER))
 }
 
-/// The innermost cause, in which no URL stands: "connection refused" rather than "error sending request".
-fn reason(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "no answer in time".to_owned();
-    }
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    if error.source().is_none() { "the request failed".to_owned() } else { cause.to_string() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,12 +114,5 @@ mod tests {
             let found = retry_after(&text.replace("Sun, 06 Nov 2094", "06 Nov 2094"), now);
             assert_eq!(found, want, "{text}");
         }
-    }
-
-    #[test]
-    fn this_machine_is_reached_without_a_proxy() {
-        let at_home = |url: &str| is_at_home(&Url::parse(url).expect("URL"));
-        assert!(["http://localhost/", "http://127.9.9.9:1/", "https://[::1]/"].iter().all(|url| at_home(url)));
-        assert!(!["http://localhost.example/", "http://10.0.0.1/", "http://[::2]/"].iter().any(|url| at_home(url)));
     }
 }
