@@ -28,25 +28,22 @@ pub(super) async fn account(
     Path((user, name, action)): Path<(String, String, String)>,
     headers: HeaderMap,
     form: Result<Form<Token>, FormRejection>,
-) -> Response {
-    let visitor = match actor(&site, peer, &headers, form).await {
-        Ok(visitor) => visitor,
-        Err(refusal) => return refused(&headers, &refusal),
-    };
+) -> Result<Response, Response> {
+    let visitor = actor(&site, peer, &headers, form).await?;
     let viewer = site.viewer(&visitor);
     let id = format!("{user}/{name}");
     let is_there = site.deps.accounts.borrow().contains_key(&id);
     if !is_there || !(viewer.is_admin || viewer.user == user) {
-        return StatusCode::NOT_FOUND.into_response();
+        return Err(StatusCode::NOT_FOUND.into_response());
     }
     let operator = &site.deps.operator;
     let done = match action.as_str() {
         "poll" => poll(&site, id).await,
         "pause" => told(operator.pause(id.clone()).await, format!("{id} is paused.")),
         "resume" => told(operator.resume(id.clone()).await, format!("{id} is polled again.")),
-        _ => return StatusCode::NOT_FOUND.into_response(),
+        _ => return Err(StatusCode::NOT_FOUND.into_response()),
     };
-    answer(&site, &visitor, &headers, done)
+    Ok(answer(&site, &visitor, &headers, done))
 }
 
 pub(super) async fn disconnect(
@@ -55,19 +52,17 @@ pub(super) async fn disconnect(
     Path(id): Path<u64>,
     headers: HeaderMap,
     form: Result<Form<Token>, FormRejection>,
-) -> Response {
-    let visitor = match actor(&site, peer, &headers, form).await {
-        Ok(visitor) => visitor,
-        Err(refusal) => return refused(&headers, &refusal),
-    };
+) -> Result<Response, Response> {
+    let visitor = actor(&site, peer, &headers, form).await?;
     let viewer = site.viewer(&visitor);
     let found = site.deps.operator.devices().into_iter().find(|device| device.id == id);
     match found.filter(|device| viewer.is_admin || viewer.user == device.user) {
         Some(device) if site.deps.operator.disconnect(id) => {
             let client = if device.client.is_empty() { "The device".to_owned() } else { device.client };
-            answer(&site, &visitor, &headers, Done { is_error: false, text: format!("{client} is disconnected.") })
+            let done = Done { is_error: false, text: format!("{client} is disconnected.") };
+            Ok(answer(&site, &visitor, &headers, done))
         }
-        _ => StatusCode::NOT_FOUND.into_response(),
+        _ => Err(StatusCode::NOT_FOUND.into_response()),
     }
 }
 
@@ -92,15 +87,16 @@ fn told(outcome: Result<(), String>, text: String) -> Done {
     }
 }
 
+/// Who asks for it, or the answer to who may not.
 async fn actor(
     site: &Site,
     peer: Peer,
     headers: &HeaderMap,
     form: Result<Form<Token>, FormRejection>,
-) -> Result<Visitor, Refusal> {
+) -> Result<Visitor, Response> {
     // A program sends none.
     let token = form.ok().map(|Form(Token { token })| token);
-    site.actor(peer, headers, token.as_deref()).await
+    site.actor(peer, headers, token.as_deref()).await.map_err(|refusal| refused(headers, &refusal))
 }
 
 /// Programs and the script of the page want JSON, forms a page.
