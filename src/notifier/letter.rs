@@ -247,17 +247,6 @@ mod tests {
     use crate::status::AccountState;
     use std::time::{SystemTime, UNIX_EPOCH};
 
-    fn account() -> Account {
-        Account {
-            id: "ann/isp".to_owned(),
-            user: "ann".to_owned(),
-            name: "isp".to_owned(),
-            host: "pop.example".to_owned(),
-            port: 995,
-            poll_interval: Duration::from_secs(300),
-        }
-    }
-
     fn status(error: &str) -> AccountStatus {
         AccountStatus {
             state: AccountState::AuthFailed,
@@ -284,7 +273,7 @@ mod tests {
 
     #[test]
     fn a_failure_says_what_since_when_why_and_what_to_do() {
-        let (account, status, zone) = (account(), status("-ERR [AUTH] no such\r\n mailb\u{f6}x"), zone());
+        let (account, status, zone) = (Account::sample(), status("-ERR [AUTH] no such\r\n mailb\u{f6}x"), zone());
         let desk = Desk { user: "ann", now: 1_750_090_000, zone: &zone };
         let case = || Case { account: &account, status: &status, incident: INCIDENT, messages: 0 };
         let text = desk.failure(&[case()], 7);
@@ -314,7 +303,7 @@ mod tests {
 
     #[test]
     fn a_recovery_answers_what_told_of_the_failure() {
-        let (account, status, zone) = (account(), AccountStatus { backlog: 4, ..status("") }, zone());
+        let (account, status, zone) = (Account::sample(), AccountStatus { backlog: 4, ..status("") }, zone());
         let desk = Desk { user: "ann", now: 1_750_100_010, zone: &zone };
         let case = |letter, messages| Case {
             account: &account,
@@ -336,7 +325,7 @@ mod tests {
 
     #[test]
     fn long_reasons_make_no_long_lines() {
-        let (account, zone) = (account(), zone());
+        let (account, zone) = (Account::sample(), zone());
         let desk = Desk { user: "ann", now: 1_750_090_000, zone: &zone };
         for reason in ["x".repeat(5_000), "\u{1f4ec}".repeat(MAX_REASON + 1), "a ".repeat(2_000)] {
             let status = status(&reason);

@@ -63,6 +63,21 @@ pub struct Account {
     pub poll_interval: Duration,
 }
 
+#[cfg(test)]
+impl Account {
+    /// `ann/isp`.
+    fn sample() -> Self {
+        Self {
+            id: "ann/isp".to_owned(),
+            user: "ann".to_owned(),
+            name: "isp".to_owned(),
+            host: "pop.example".to_owned(),
+            port: 995,
+            poll_interval: Duration::from_secs(300),
+        }
+    }
+}
+
 /// A URL that is told what happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Webhook {

@@ -122,14 +122,7 @@ mod tests {
 
     #[test]
     fn bodies_say_what_happened_and_no_more() {
-        let account = Account {
-            id: "ann/isp".to_owned(),
-            user: "ann".to_owned(),
-            name: "isp".to_owned(),
-            host: "pop.example".to_owned(),
-            port: 995,
-            poll_interval: Duration::from_secs(300),
-        };
+        let account = Account::sample();
         let at = UNIX_EPOCH + Duration::from_secs(1_750_000_090);
         let status = AccountStatus {
             last_attempt: Some(at),
