@@ -9,20 +9,10 @@ use std::net::TcpListener;
 
 use serde_json::json;
 use support::config::Account;
-use support::dovecot::PASSWORD;
+use support::maildrop::maildrop;
 use support::server::Server;
 use support::{config, have, scratch, script};
 use tokio::runtime::Runtime;
-use tributary::demo::pop3d::{Pop3d, Settings};
-
-fn maildrop(runtime: &Runtime, messages: u32) -> Pop3d {
-    let settings = Settings { username: "up".to_owned(), password: PASSWORD.to_owned(), ..Settings::default() };
-    let server = runtime.block_on(Pop3d::start(settings)).unwrap();
-    for n in 1..=messages {
-        server.deliver(&format!("id{n}"), format!("Subject: {n}\r\n\r\nhello\r\n").into_bytes());
-    }
-    server
-}
 
 #[test]
 fn the_status_page_works_for_everybody() {

@@ -9,11 +9,10 @@ use std::path::Path;
 
 use support::command::tributary;
 use support::config::Account;
-use support::dovecot::PASSWORD;
+use support::maildrop::{maildrop, seldom_polled as account};
 use support::server::Server;
 use support::{DEADLINE, config, scratch, wait};
 use tokio::runtime::Runtime;
-use tributary::demo::pop3d::{Pop3d, Settings};
 
 fn ok(dir: &Path, arguments: &[&str]) -> String {
     let (code, out, err) = tributary(dir, arguments);
@@ -26,19 +25,6 @@ fn fails(dir: &Path, arguments: &[&str]) -> String {
     assert_eq!(code, 1, "{arguments:?}: {out}");
     assert!(err.starts_with("tributary: "), "{err}");
     out + &err
-}
-
-fn maildrop(runtime: &Runtime, messages: u32) -> Pop3d {
-    let settings = Settings { username: "up".to_owned(), password: PASSWORD.to_owned(), ..Settings::default() };
-    let server = runtime.block_on(Pop3d::start(settings)).unwrap();
-    for n in 1..=messages {
-        server.deliver(&format!("id{n}"), format!("Subject: {n}\r\n\r\nhello\r\n").into_bytes());
-    }
-    server
-}
-
-fn account(name: &'static str, maildrop: &Pop3d) -> Account {
-    Account { poll_interval: "1h", ..Account::new(name, maildrop.address(), "up") }
 }
 
 fn status(dir: &Path, account: &str) -> serde_json::Value {

@@ -10,32 +10,18 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use support::config::Account;
-use support::dovecot::PASSWORD;
+use support::maildrop::{maildrop, seldom_polled as account};
 use support::server::Server;
 use support::{DEADLINE, command, config, scratch, wait};
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
-use tributary::demo::pop3d::{Action, Fault, Pop3d, Settings};
+use tributary::demo::pop3d::{Action, Fault, Pop3d};
 use tributary::pop3::Verb;
 
 /// What is promised, from the signal to the end of the process.
 const STOP_TIME: Duration = Duration::from_secs(10);
 
 const STOPPING: &str = "* BYE [UNAVAILABLE] ";
-
-fn maildrop(runtime: &Runtime, messages: u32) -> Pop3d {
-    let settings = Settings { username: "up".to_owned(), password: PASSWORD.to_owned(), ..Settings::default() };
-    let server = runtime.block_on(Pop3d::start(settings)).unwrap();
-    for n in 1..=messages {
-        server.deliver(&format!("id{n}"), format!("Subject: {n}\r\n\r\nhello {n}\r\n").into_bytes());
-    }
-    server
-}
-
-fn account(name: &'static str, maildrop: &Pop3d) -> Account {
-    Account { poll_interval: "1h", ..Account::new(name, maildrop.address(), "up") }
-}
 
 fn verbs(maildrop: &Pop3d, verb: &str) -> usize {
     maildrop.log().iter().filter(|line| line.contains(verb)).count()

@@ -10,6 +10,7 @@ pub mod config;
 pub mod dovecot;
 pub mod imap;
 pub mod mail;
+pub mod maildrop;
 pub mod metrics;
 pub mod prometheus;
 pub mod proxy;
